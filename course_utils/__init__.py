@@ -1,0 +1,1 @@
+"""Regularising inverse problems with generative models: the library behind the course."""

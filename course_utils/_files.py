@@ -1,0 +1,100 @@
+"""Files that cannot be half written, half read or silently altered."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+SHIPPED = Path(__file__).parent / "shipped"
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class IntegrityError(ValueError):
+    """A file is not the one that its SHA-256 promises."""
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def verify(path: str | Path, expected: str) -> Path:
+    """Return ``path`` if its SHA-256 is ``expected``; else raise, naming the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        The file is not there.
+    IntegrityError
+        The file is short or altered.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"file not found: {path}")
+    found = sha256(path)
+    if found != expected:
+        raise IntegrityError(
+            f"{path} is damaged or altered ({path.stat().st_size} bytes): expected SHA-256 {expected[:16]}…, "
+            f"found {found[:16]}…. It was not loaded; restore it (git checkout) or fetch it again."
+        )
+    return path
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path):
+    """Yield a temporary path beside ``path``; move it there only if the block ends well.
+
+    Raises
+    ------
+    PermissionError
+        The folder cannot be written; the message names it.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except (PermissionError, FileExistsError, NotADirectoryError, OSError) as error:
+        raise PermissionError(f"cannot write into {path.parent}: {error}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o644)  # mkstemp makes it private
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content) -> None:
+    """Write ``content`` as JSON, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path):
+    """Read a JSON file; a broken one is named.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"file not found: {path}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+
+
+def cache_dir() -> Path:
+    """Where fetched data lies: ``$COURSE_CACHE`` or ``~/.cache/generative-regularisation``."""
+    return Path(os.environ.get("COURSE_CACHE", Path.home() / ".cache" / "generative-regularisation"))

@@ -1,0 +1,88 @@
+"""What every generator of the course can do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .._check import check_choice, check_count, check_nonnegative, check_tensor
+from .networks import LEAN, PAPER, decoder
+
+__all__ = ["Generator", "GeneratorConfig"]
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Everything that is needed to build a generator again.
+
+    ``rho`` is the noise level of the VAE in eq. (6); AE and GAN ignore it.
+    """
+
+    family: str  # "ae" | "vae" | "wgan"
+    latent_dim: int
+    size: int = 28  # side of the square images: 28 or 56
+    variant: str = LEAN  # "lean" | "paper"
+    head: str = "conv"  # last layer of the paper's variant: "conv" | "dense"
+    rho: float = 0.05**0.5 * 0.5**0.5
+
+    def __post_init__(self) -> None:
+        check_choice("family", self.family, ("ae", "vae", "wgan"))
+        check_count("latent_dim", self.latent_dim)
+        check_choice("size", self.size, (28, 56))
+        check_choice("variant", self.variant, (LEAN, PAPER))
+        check_choice("head", self.head, ("conv", "dense"))
+        check_nonnegative("rho", self.rho)
+
+
+class Generator(nn.Module):
+    """A generator G: latent space -> images, with ``G(z)``, ``G.sample(n)`` and, where there is one, ``G.encode(x)``.
+
+    Attributes
+    ----------
+    latent_dim : int
+        Dimension d of the latent space.
+    image_shape : (1, H, W)
+    has_encoder : bool
+    """
+
+    has_encoder = False
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.latent_dim = config.latent_dim
+        self.image_shape = (1, config.size, config.size)
+        self.decoder = decoder(config.variant, config.size, config.latent_dim, config.head)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """G(z): (B, d) -> (B, 1, H, W).  The last layer is linear, so values may leave [0, 1] a little."""
+        check_tensor("z", z, (None, self.latent_dim), like=next(self.parameters()))
+        return self.decoder(z)
+
+    decode = forward
+
+    def encode(self, x: Tensor) -> Tensor:
+        """E(x): (B, 1, H, W) -> (B, d); only for families with an encoder."""
+        raise TypeError(f"a {self.config.family} has no encoder: it cannot encode an image")
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """``n`` images G(z) with z drawn from the prior N(0, I): (n, 1, H, W)."""
+        check_count("n", n)
+        return self(self.sample_latent(n, generator))
+
+    def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
+        """``n`` latent vectors from the prior N(0, I): (n, d)."""
+        like = next(self.parameters())
+        z = torch.randn(n, self.latent_dim, generator=generator, device=generator.device, dtype=like.dtype)
+        return z.to(like.device)
+
+    def freeze(self) -> Generator:
+        """Evaluation mode, weights without gradient: what a solver wants.  Returns itself."""
+        return self.eval().requires_grad_(False)
+
+    def settings(self) -> dict:
+        """The configuration as a plain dictionary."""
+        return asdict(self.config)

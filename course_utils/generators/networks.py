@@ -1,0 +1,103 @@
+"""The networks: encoder (or critic) and decoder (or generator), in the paper's and in a lean version.
+
+Both versions take images of H = W = 28 or 56.  The same decoder serves AE, VAE and GAN, as in the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+__all__ = ["LEAN", "PAPER", "decoder", "encoder", "n_parameters"]
+
+LEAN, PAPER = "lean", "paper"
+SLOPE = 0.3  # of every leaky ReLU, as in the authors' code
+
+
+class SamePad(nn.Module):
+    """A layer of kernel 4 with TensorFlow's 'same' size rule: H -> H / stride."""
+
+    def __init__(self, layer: Callable[..., nn.Module], c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+        self.stride, self.transposed = stride, layer is nn.ConvTranspose2d
+        # stride 2: padding 1 gives exactly H/2 (2H); stride 1: padding 1 or 2 misses by one pixel, trimmed below
+        padding = 1 if stride == 2 or self.transposed else 2
+        self.layer = layer(c_in, c_out, kernel_size=4, stride=stride, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, w = x.shape[2:]
+        x = self.layer(x)
+        if self.stride == 1:
+            if self.transposed:  # (B, C, H + 1, W + 1) -> (B, C, H, W)
+                x = x[..., :h, :w]
+            else:  # (B, C, H + 1, W + 1) -> (B, C, H, W)
+                x = x[..., 1:, 1:]
+        return x
+
+
+def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Sequential:
+    """Network (B, 1, size, size) -> (B, n_out): an encoder, or a critic if ``n_out`` is 1.
+
+    ``"paper"``: three convolutions of 64 channels, kernel 4, strides (2, 2, 1) for 28x28 and (1, 2, 2) for
+    56x56, leaky ReLU and dropout after each (Fig. 14, 15).  ``"lean"``: 16-32-64 channels, all strides 2,
+    no dropout.  A critic takes ``dropout=0``: the WGAN-GP paper advises against it.
+    """
+    layers: list[nn.Module] = []
+    if variant == PAPER:
+        strides = (2, 2, 1) if size == 28 else (1, 2, 2)
+        channels = 1
+        for stride in strides:
+            layers += [SamePad(nn.Conv2d, channels, 64, stride), nn.LeakyReLU(SLOPE)]
+            layers += [nn.Dropout(dropout)] if dropout else []
+            channels = 64
+        features = 64 * (size // 4) ** 2
+    else:
+        side, channels = size, 1
+        for width in (16, 32, 64):
+            layers += [nn.Conv2d(channels, width, kernel_size=4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+            side, channels = side // 2, width
+        features = 64 * side**2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, n_out))
+
+
+def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropout: float = 0.2) -> nn.Sequential:
+    """Network (B, latent_dim) -> (B, 1, size, size): the generator G.
+
+    ``"paper"``: Fig. 14 (28x28) and Fig. 15 as coded (56x56); its final dense layer ``head="dense"`` has
+    39 million weights at 28x28 and 157 million at 56x56, so ``head="conv"`` puts a 3x3 convolution to one
+    channel in its place.  ``"lean"``: dense to 64 x 7 x 7, then transposed convolutions that double the side.
+    The last layer is linear, as in the paper.
+    """
+    if variant == PAPER:
+        side = 7
+        strides = (1, 2, 2) if size == 28 else (2, 2, 1)
+        hidden = [nn.Linear(latent_dim, 25), nn.LeakyReLU(SLOPE), nn.Linear(25, 49)] if size == 28 else [
+            nn.Linear(latent_dim, 49)
+        ]
+        layers: list[nn.Module] = [*hidden, nn.LeakyReLU(SLOPE), nn.Unflatten(1, (1, side, side))]
+        channels = 1
+        for i, stride in enumerate(strides):
+            layers += [SamePad(nn.ConvTranspose2d, channels, 64, stride), nn.ReLU()]
+            layers += [nn.Dropout(dropout)] if dropout and i < 2 else []
+            side, channels = side * stride, 64
+        if head == "dense":
+            pixels = size * size
+            dense = [nn.Flatten(), nn.Linear(64 * side * side, pixels), nn.Unflatten(1, (1, size, size))]
+            return nn.Sequential(*layers, *dense)
+        upsample = [nn.Upsample(scale_factor=size // side, mode="nearest")] if side != size else []
+        return nn.Sequential(*layers, *upsample, nn.Conv2d(64, 1, kernel_size=3, padding=1))
+    layers = [nn.Linear(latent_dim, 64 * 7 * 7), nn.LeakyReLU(SLOPE), nn.Unflatten(1, (64, 7, 7))]
+    side, channels = 7, 64
+    while side < size:
+        layers += [
+            nn.ConvTranspose2d(channels, channels // 2, kernel_size=4, stride=2, padding=1),
+            nn.LeakyReLU(SLOPE),
+        ]
+        side, channels = 2 * side, channels // 2
+    return nn.Sequential(*layers, nn.Conv2d(channels, 1, kernel_size=3, padding=1))
+
+
+def n_parameters(module: nn.Module) -> int:
+    """Number of weights of a network."""
+    return sum(p.numel() for p in module.parameters())

@@ -1,0 +1,65 @@
+"""Variational autoencoder: paper Sect. 2.4, eq. (6)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .base import Generator, GeneratorConfig
+from .networks import encoder
+
+__all__ = ["VAE", "kl_to_standard_normal", "reparametrise"]
+
+
+def reparametrise(mean: Tensor, log_std: Tensor, generator: torch.Generator) -> Tensor:
+    """A draw z = mean + std * e, e ~ N(0, I), through which gradients flow: all (B, d)."""
+    e = torch.randn(mean.shape, generator=generator, device=generator.device, dtype=mean.dtype)
+    return mean + log_std.exp() * e.to(mean.device)
+
+
+def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
+    """KL(N(mean, diag(std^2)) || N(0, I)) of each row: (B, d), (B, d) -> (B,).
+
+    Example
+    -------
+    >>> kl_to_standard_normal(torch.ones(1, 2), torch.zeros(1, 2))
+    tensor([1.])
+    """
+    return 0.5 * (mean.pow(2) + (2 * log_std).exp() - 2 * log_std - 1).sum(1)
+
+
+class VAE(Generator):
+    """Encoder of a mean and a log standard deviation, decoder G, trained by eq. (6) with noise level rho.
+
+    Multiplying eq. (6) by 2 rho^2 gives ||x - G(z)||^2 + k KL with k = 2 rho^2: the "KL weight" of many codes.
+    The paper's runs used k = 0.05 on MNIST, so rho = sqrt(k / 2) = 0.158.
+    """
+
+    has_encoder = True
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
+        if config.rho == 0:
+            raise ValueError("'rho' must be > 0 for a VAE: it divides the data term of eq. (6)")
+        self.encoder = encoder(config.variant, config.size, 2 * config.latent_dim)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of q(z | x): (B, 1, H, W) -> two (B, d)."""
+        mean, log_std = self.encoder(x).chunk(2, dim=1)
+        return mean, log_std
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The mean encoding of x: (B, 1, H, W) -> (B, d)."""
+        return self.posterior(x)[0]
+
+    def losses(self, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Eq. (6) on a batch, and its two parts."""
+        mean, log_std = self.posterior(x)
+        z = reparametrise(mean, log_std, generator)
+        misfit = (x - self(z)).pow(2).flatten(1).sum(1).mean() / (2 * self.config.rho**2)
+        kl = kl_to_standard_normal(mean, log_std).mean()
+        return {"loss": misfit + kl, "misfit": misfit, "kl": kl}
+
+    def loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Eq. (6) on a batch (B, 1, H, W): the mean over the images of a sum over pixels and latents."""
+        return self.losses(x, generator)["loss"]

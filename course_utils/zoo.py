@@ -1,0 +1,104 @@
+"""The shipped generators: ``pretrained("vae-mnist-8")`` verifies, loads, and says where the weights came from.
+
+Weights are safetensors only (float16 on disk, float32 in memory); their SHA-256 stand in a manifest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ._check import check_choice
+from ._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
+from .generators import Generator, GeneratorConfig, build
+
+__all__ = ["available", "card", "pretrained"]
+
+FOLDER = SHIPPED / "weights"
+
+
+def _manifest(folder: Path) -> dict:
+    path = folder / "manifest.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def available() -> list[str]:
+    """Names of the shipped generators, family-data-latent dimension."""
+    return sorted(_manifest(FOLDER))
+
+
+def card(name: str) -> dict:
+    """How a shipped generator was trained: configuration, budget, curves, machine, date, commit."""
+    check_choice("name", name, available())
+    return read_json(FOLDER / f"{name}.json")
+
+
+def pretrained(name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER) -> Generator:
+    """Load a shipped generator, frozen and ready for a solver.
+
+    Parameters
+    ----------
+    name : str
+        One of ``available()``, for example "vae-mnist-8".
+    device : str or torch.device
+    verbose : bool
+        Print one line of provenance.
+
+    Returns
+    -------
+    Generator
+        In evaluation mode, without gradients for its weights.
+
+    Raises
+    ------
+    ValueError
+        Unknown name.
+    IntegrityError
+        The weights, or the file that describes them, are damaged or altered.
+
+    Example
+    -------
+    >>> G = pretrained("vae-mnist-8", verbose=False)
+    >>> G(torch.zeros(1, 8)).shape
+    torch.Size([1, 1, 28, 28])
+    """
+    manifest = _manifest(folder)
+    check_choice("name", name, manifest)
+    weights = verify(folder / f"{name}.safetensors", manifest[name]["weights"])
+    description = read_json(verify(folder / f"{name}.json", manifest[name]["card"]))
+    model = build(GeneratorConfig(**description["model"]), seed=0)
+    try:
+        state = {key: value.float() for key, value in load_file(weights).items()}
+    except SafetensorError as error:
+        raise IntegrityError(f"{weights} is not a readable safetensors file: {error}") from error
+    model.load_state_dict(state)
+    if verbose:
+        report = description["report"]
+        print(
+            f"{name}: trained on {description['n_train']:,} images, step {report['best_step']:,} of at most "
+            f"{description['train']['steps']:,} kept, validation score {report['best_score']:.3f}, "
+            f"{report['seconds'] / 60:.0f} min, {description['date']}"
+        )
+    return model.to(device, memory_format=torch.channels_last).freeze()
+
+
+def save(model: Generator, path: Path, description: dict) -> None:
+    """Write weights (float16) to ``path`` and the description beside it, both atomically."""
+    state = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
+    with atomic(path) as temporary:
+        save_file(state, temporary)
+    write_json(path.with_suffix(".json"), {"model": model.settings(), **description})
+
+
+def ship(name: str, weights: Path, folder: Path = FOLDER) -> None:
+    """Copy trained weights and their description into the package and enter them in the manifest."""
+    entry = {}
+    for kind, source in (("weights", weights), ("card", weights.with_suffix(".json"))):
+        target = folder / f"{name}{source.suffix}"
+        with atomic(target) as temporary:
+            temporary.write_bytes(source.read_bytes())
+        entry[kind] = sha256(target)
+    write_json(folder / "manifest.json", _manifest(folder) | {name: entry})
