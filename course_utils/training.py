@@ -69,7 +69,7 @@ RECIPES: dict[str, Recipe] = {
     "vae-mnist-8": Recipe(GeneratorConfig("vae", 8), TrainConfig(steps=15_000)),
     "wgan-mnist-8": Recipe(
         GeneratorConfig("wgan", 8),
-        TrainConfig(steps=20_000, batch_size=64, lr=2e-4, betas=(0.0, 0.9), patience=20),
+        TrainConfig(steps=20_000, batch_size=64, lr=2e-4, betas=(0.0, 0.9), cosine=False),
     ),
 }
 

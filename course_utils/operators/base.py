@@ -1,0 +1,252 @@
+"""What every forward operator can do: ``A(x)``, its exact adjoint ``A.T(y)``, its norm, its singular values."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .._check import check_finite, check_nonnegative, check_tensor
+
+__all__ = ["SVD", "LinearOperator", "add_noise", "dot_test", "measure", "operator_norm", "poisson_noise"]
+
+
+class SVD(NamedTuple):
+    """Thin singular value decomposition A = U diag(S) V^T on flattened images and data.
+
+    U : (m, k), S : (k,) falling, V : (n, k) with k = min(m, n).
+    """
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+
+class LinearOperator(nn.Module):
+    """A linear forward operator between batches of images and batches of data, scaled to norm 1.
+
+    A subclass stores its tensors as buffers, so that ``A.to(device)`` and ``A.double()`` work, and implements
+    ``_forward`` and ``_adjoint``.
+
+    Attributes
+    ----------
+    shape_in, shape_out : tuples of int
+        Shapes of one image (1, H, W) and of one data set, without the batch axis.
+    scale : float
+        The unscaled operator was multiplied by this to reach norm 1.
+    norm : float
+        Spectral norm of the operator as it stands: 1.
+    """
+
+    norm = 1.0
+
+    def __init__(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...], scale: float) -> None:
+        super().__init__()
+        self.shape_in, self.shape_out, self.scale = tuple(shape_in), tuple(shape_out), float(scale)
+        self._svd: SVD | None = None
+
+    def _forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A x: (B, *shape_in) -> (B, *shape_out), differentiable.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Wrong shape, dtype or device of ``x``.
+        """
+        check_tensor("x", x, (None, *self.shape_in), like=self.like)
+        return self._forward(x)
+
+    def T(self, y: Tensor) -> Tensor:  # noqa: N802  (the adjoint is written A.T as in the text)
+        """The adjoint: (B, *shape_out) -> (B, *shape_in), with <A x, y> = <x, A.T y> to round-off.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Wrong shape, dtype or device of ``y``.
+        """
+        check_tensor("y", y, (None, *self.shape_out), like=self.like)
+        return self._adjoint(y)
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the operator, which tells its dtype and device."""
+        return next(self.buffers())
+
+    @property
+    def n(self) -> int:
+        """Number of pixels of one image."""
+        return math.prod(self.shape_in)
+
+    @property
+    def m(self) -> int:
+        """Number of data of one measurement."""
+        return math.prod(self.shape_out)
+
+    def matrix(self) -> Tensor:
+        """The operator as a dense (m, n) matrix; for small problems and for teaching."""
+        identity = torch.eye(self.n, dtype=self.like.dtype, device=self.like.device)
+        with torch.no_grad():
+            return self._forward(identity.reshape(-1, *self.shape_in)).reshape(self.n, self.m).T
+
+    def svd(self) -> SVD:
+        """Thin singular value decomposition, computed once in float64 and kept.
+
+        Beyond five million matrix entries it goes through the eigenvectors of A^T A, so that singular values
+        below about 1e-7 of the largest are only known to be small.
+        """
+        if self._svd is None:
+            matrix = self.double_matrix()
+            if matrix.numel() <= 5_000_000 or self.m < self.n:
+                u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
+                self._svd = SVD(u, s, vt.T.contiguous())
+            else:
+                values, vectors = torch.linalg.eigh(matrix.T @ matrix)
+                s, v = values.flip(0).clamp_min(0).sqrt(), vectors.flip(1)
+                self._svd = SVD(matrix @ v / s.clamp_min(1e-12), s, v.contiguous())
+        if self._svd.S.dtype != self.like.dtype or self._svd.S.device != self.like.device:
+            self._svd = SVD(*(part.to(self.like) for part in self._svd))
+        return self._svd
+
+    def double_matrix(self) -> Tensor:
+        """``matrix()`` in float64 where the device has it."""
+        matrix = self.matrix()
+        return matrix if matrix.device.type == "mps" else matrix.double()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.shape_in} -> {self.shape_out}, norm 1, scale {self.scale:.4g})"
+
+
+def dot_test(A: LinearOperator, seed: int = 0, n_tests: int = 4) -> float:
+    r"""Largest relative error of :math:`\langle Ax, y\rangle = \langle x, A^*y\rangle` over random x and y.
+
+    Parameters
+    ----------
+    A : LinearOperator
+        Or anything with ``shape_in``, ``shape_out``, ``like``, ``A(x)`` and ``A.T(y)``.
+    seed : int
+    n_tests : int
+
+    Returns
+    -------
+    float
+        About 1e-16 times a small factor for an exact adjoint in float64, 1e-7 in float32; of order 1 if wrong.
+
+    Source
+    ------
+    Claerbout, "Earth Soundings Analysis"; derived in chapter 01.
+
+    Example
+    -------
+    >>> from course_utils.operators import GaussianBlur
+    >>> dot_test(GaussianBlur(28).double()) < 1e-14
+    True
+    """
+    generator = torch.Generator().manual_seed(seed)
+    like = A.like
+
+    def draw(shape):
+        return torch.randn(n_tests, *shape, generator=generator, dtype=torch.float64).to(like)
+
+    x, y = draw(A.shape_in), draw(A.shape_out)
+    with torch.no_grad():
+        ax, aty = A(x), A.T(y)
+    left, right = (ax * y).flatten(1).sum(1), (x * aty).flatten(1).sum(1)
+    size = ax.flatten(1).norm(dim=1) * y.flatten(1).norm(dim=1)
+    return float(((left - right).abs() / size).max())
+
+
+def operator_norm(A: LinearOperator, n_iter: int = 200, seed: int = 0) -> float:
+    """Spectral norm by ``n_iter`` steps of the power iteration on A^T A (a lower bound that rises to it).
+
+    Example
+    -------
+    >>> from course_utils.operators import Identity
+    >>> round(operator_norm(Identity(28)), 6)
+    1.0
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(1, *A.shape_in, generator=generator, dtype=torch.float64).to(A.like)
+    value = 0.0
+    with torch.no_grad():
+        for _ in range(n_iter):
+            x = x / x.norm()
+            ax = A(x)
+            value = float(ax.norm())
+            x = A.T(ax)
+    return value
+
+
+def add_noise(y: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    """y + sigma e with e ~ N(0, I): white Gaussian noise of standard deviation ``sigma``, in units of the data.
+
+    Raises
+    ------
+    ValueError
+        ``sigma`` is negative or not finite, or ``y`` holds NaN.
+
+    Example
+    -------
+    >>> y = torch.zeros(1, 100_000)
+    >>> round(float(add_noise(y, 0.1, torch.Generator().manual_seed(0)).std()), 3)
+    0.1
+    """
+    check_nonnegative("sigma", sigma)
+    check_tensor("y", y)
+    check_finite("y", y)
+    noise = torch.randn(y.shape, generator=generator, device=generator.device, dtype=y.dtype)
+    return y + sigma * noise.to(y.device)
+
+
+def measure(A: LinearOperator, x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    """Simulated data y = A x + sigma e, eq. (1) with noise.
+
+    Parameters
+    ----------
+    A : LinearOperator
+    x : (B, *A.shape_in) tensor
+    sigma : float >= 0
+        Noise standard deviation in data units; A has norm 1, so this is comparable between operators.
+    generator : torch.Generator
+
+    Returns
+    -------
+    (B, *A.shape_out) tensor
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong ``x``, negative ``sigma``, NaN.
+    """
+    with torch.no_grad():
+        return add_noise(A(x), sigma, generator)
+
+
+def poisson_noise(y: Tensor, counts: float, generator: torch.Generator) -> Tensor:
+    """Counting noise: Poisson(counts * y) / counts for intensities y >= 0; small ``counts`` is noisy.
+
+    The model of emission tomography (PET): the variance of a datum is its mean divided by ``counts``.
+
+    Raises
+    ------
+    ValueError
+        Negative ``y``, or ``counts`` not positive.
+
+    Example
+    -------
+    >>> y = torch.full((1, 100_000), 2.0)
+    >>> round(float(poisson_noise(y, 50.0, torch.Generator().manual_seed(0)).var()), 2)
+    0.04
+    """
+    check_nonnegative("counts", counts)
+    if counts == 0:
+        raise ValueError("'counts' must be > 0, got 0")
+    check_nonnegative("y", y)
+    return torch.poisson((counts * y).to(generator.device), generator=generator).to(y.device) / counts

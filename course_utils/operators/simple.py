@@ -1,0 +1,171 @@
+"""Operators that are one or two matrix products: identity, blur, Gaussian compressed sensing, masked Fourier."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .._check import check_count, check_nonnegative
+from .base import LinearOperator
+
+__all__ = ["GaussianBlur", "GaussianMatrix", "Identity", "MaskedFourier"]
+
+
+class Identity(LinearOperator):
+    """Denoising: A = I on (1, size, size) images.
+
+    Example
+    -------
+    >>> Identity(28)
+    Identity((1, 28, 28) -> (1, 28, 28), norm 1, scale 1)
+    """
+
+    def __init__(self, size: int) -> None:
+        check_count("size", size)
+        super().__init__((1, size, size), (1, size, size), scale=1.0)
+        self.register_buffer("one", torch.ones(()))
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return x
+
+    _adjoint = _forward
+
+
+class GaussianBlur(LinearOperator):
+    """Convolution with a Gaussian kernel of ``width`` x ``width`` pixels, zero outside the image.
+
+    The kernel is a product, so A x = K x K^T with a banded (size, size) matrix K.
+
+    Parameters
+    ----------
+    size : int
+        Side of the image in pixels.
+    width : int, odd
+        Side of the kernel; the paper uses 5.
+    std : float
+        Standard deviation of the Gaussian in pixels; the paper's code uses 1.
+
+    Source
+    ------
+    Paper, Sect. 5 and 5.1.
+
+    Example
+    -------
+    >>> A = GaussianBlur(28)
+    >>> A(torch.ones(1, 1, 28, 28)).shape
+    torch.Size([1, 1, 28, 28])
+    """
+
+    def __init__(self, size: int, width: int = 5, std: float = 1.0) -> None:
+        check_count("size", size)
+        check_count("width", width)
+        if width % 2 == 0 or width > size:
+            raise ValueError(f"'width' must be odd and at most the size {size}, got {width}")
+        check_nonnegative("std", std)
+        if std == 0:
+            raise ValueError("'std' must be > 0, got 0")
+        offset = torch.arange(width, dtype=torch.float64) - width // 2
+        kernel = torch.exp(-0.5 * (offset / std) ** 2)
+        kernel = kernel / kernel.sum()
+        K = torch.zeros(size, size, dtype=torch.float64)
+        for value, shift in zip(kernel, range(-(width // 2), width // 2 + 1), strict=True):
+            K += value * torch.diag(torch.ones(size - abs(shift), dtype=torch.float64), shift)
+        norm = torch.linalg.matrix_norm(K, 2)
+        super().__init__((1, size, size), (1, size, size), scale=float(norm**-2))
+        self.register_buffer("K", (K / norm).float())  # symmetric, norm 1
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.K @ x @ self.K
+
+    _adjoint = _forward  # K is symmetric
+
+
+class GaussianMatrix(LinearOperator):
+    """Compressed sensing: ``m`` random projections, entries drawn from N(0, 1/m^2), then scaled to norm 1.
+
+    Parameters
+    ----------
+    m : int
+        Number of measurements.
+    size : int
+        Side of the image in pixels.
+    generator : torch.Generator
+        Draws the matrix.
+
+    Source
+    ------
+    Paper, Sect. 5.2 (m = 150); the entry's standard deviation 1/m is that of the authors' code and does not
+    matter after the scaling.
+
+    Example
+    -------
+    >>> A = GaussianMatrix(150, 28, torch.Generator().manual_seed(0))
+    >>> A(torch.ones(2, 1, 28, 28)).shape
+    torch.Size([2, 150])
+    """
+
+    def __init__(self, m: int, size: int, generator: torch.Generator) -> None:
+        check_count("m", m)
+        check_count("size", size)
+        entries = torch.randn(m, size * size, generator=generator, device=generator.device, dtype=torch.float32)
+        matrix = entries.cpu().double() / m
+        norm = float(torch.linalg.matrix_norm(matrix, 2))
+        super().__init__((1, size, size), (m,), scale=1 / norm)
+        self.register_buffer("M", (matrix / norm).float())
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.M.T
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return (y @ self.M).reshape(-1, *self.shape_in)
+
+
+class MaskedFourier(LinearOperator):
+    """Magnetic resonance, one coil: the entries of the unitary 2-D Fourier transform that ``mask`` keeps.
+
+    Data are real: shape (B, 2, k) holds real and imaginary part of the k kept coefficients.
+
+    Parameters
+    ----------
+    mask : (size, size) bool tensor
+        True where k-space is sampled; the zero frequency is entry [0, 0].
+
+    Source
+    ------
+    Lectures, part II.2.
+
+    Example
+    -------
+    >>> mask = torch.zeros(28, 28, dtype=torch.bool)
+    >>> mask[:, :7] = True
+    >>> MaskedFourier(mask)
+    MaskedFourier((1, 28, 28) -> (2, 196), norm 1, scale 1)
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            raise TypeError("'mask' must be a tensor of dtype bool")
+        if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
+            raise ValueError(f"'mask' must have shape (size, size), got {tuple(mask.shape)}")
+        if not mask.any():
+            raise ValueError("'mask' samples nothing: at least one entry must be True")
+        size = len(mask)
+        # On real images A^T A multiplies frequency f by (mask(f) + mask(-f)) / 2: that is 1 somewhere, or 1/2.
+        mirrored = mask.flip(0, 1).roll((1, 1), (0, 1))
+        norm = 1.0 if (mask & mirrored).any() else 0.5**0.5
+        super().__init__((1, size, size), (2, int(mask.sum())), scale=1 / norm)
+        self.register_buffer("index", mask.flatten().nonzero().squeeze(1))
+        self.register_buffer("factor", torch.tensor(self.scale))
+
+    @property
+    def like(self) -> Tensor:
+        return self.factor
+
+    def _forward(self, x: Tensor) -> Tensor:
+        coefficients = torch.fft.fft2(x, norm="ortho").flatten(1)[:, self.index]
+        return self.factor * torch.stack([coefficients.real, coefficients.imag], dim=1)  # (B, 2, k)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        kspace = torch.zeros(len(y), self.n, dtype=torch.complex(y[:0], y[:0]).dtype, device=y.device)
+        kspace[:, self.index] = torch.complex(y[:, 0], y[:, 1])
+        return self.factor * torch.fft.ifft2(kspace.reshape(-1, *self.shape_in), norm="ortho").real
