@@ -1,0 +1,220 @@
+"""The chapters: where they lie, and how each notebook is made from its text.
+
+    python -m course_utils.chapters list            the chapters found
+    python -m course_utils.chapters build [names]   notebooks/NN-slug.py -> notebooks/NN-slug.ipynb
+    python -m course_utils.chapters check [names]   do the pairs agree?  Names the cells that differ
+
+The text (py:percent) is the source; the notebook is generated from it, always in this direction, without
+outputs and with the same bytes every time.  A name is ``05``, ``05-generative-regularisers`` or a path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from ._files import REPOSITORY, atomic
+
+__all__ = ["COLAB_SETUP", "FAST", "GITHUB", "NOTEBOOKS", "build", "chapters", "differences", "generate"]
+
+#: Where the course lives on GitHub.  CONTRIBUTING says how to change it.
+GITHUB = "generative-regularisation/course"
+NOTEBOOKS = REPOSITORY / "notebooks"
+#: COURSE_FAST=1 in the environment: the chapters shrink their experiments (tests, Binder, a hurried reader).
+FAST = os.environ.get("COURSE_FAST", "0") not in ("", "0")
+
+#: The first code cell of every chapter, tag "setup".  The pairing test compares, so that it cannot drift.
+COLAB_SETUP = f"""\
+# On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it changes nothing.
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from subprocess import run
+
+if "google.colab" in sys.modules:
+    repository, course = "https://github.com/{GITHUB}", Path("/content/course")
+    if not course.is_dir():
+        run(["git", "clone", "-q", "--depth=1", repository, course], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+    run([*pip, "-e", course, "pot", "safetensors"], check=True)
+    sys.path.insert(0, str(course))
+elif find_spec("course_utils") is None:
+    raise ModuleNotFoundError("course_utils is missing: `pip install -e .` in the folder of the course")"""
+
+#: What of a cell's metadata goes into the notebook; the same list stands in the header of every chapter.
+CELL_METADATA = ("tags", "mystnb", "slideshow")
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def chapters(names: list[str] | None = None, folder: Path = NOTEBOOKS) -> list[Path]:
+    """The texts of the chapters, in reading order.
+
+    Parameters
+    ----------
+    names : list of str, optional
+        Which ones: a number (``"05"``), a stem (``"05-generative-regularisers"``) or a path.  Default: all.
+    folder : Path
+        Where to look.
+
+    Raises
+    ------
+    ValueError
+        A name that fits no chapter, or more than one; the message lists the chapters.
+
+    Example
+    -------
+    >>> all(path.suffix == ".py" for path in chapters())
+    True
+    """
+    found = sorted(folder.glob("[0-9][0-9]-*.py"))
+    if not names:
+        return found
+    chosen = []
+    for name in names:
+        stem = Path(name).stem
+        fits = [path for path in found if path.stem == stem or path.stem.split("-")[0] == stem]
+        if len(fits) != 1:
+            known = ", ".join(path.stem for path in found) or "none"
+            raise ValueError(f"name: expected one chapter of {folder} ({known}), got {name!r}")
+        chosen += fits
+    return chosen
+
+
+def generate(text: Path):
+    """The notebook that a chapter's text stands for: no outputs, only the metadata that the course uses.
+
+    A cell's id is made from its content, so an edit changes one id and an insertion moves none.
+
+    Parameters
+    ----------
+    text : Path
+        A py:percent file.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    """
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.read(text, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict(
+            {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
+        )
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        seen[digest] += 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    nbformat.validate(notebook)
+    return notebook
+
+
+def build(text: Path) -> Path:
+    """Write the notebook of a chapter beside its text; returns its path.  Nothing is written if nothing changed.
+
+    Parameters
+    ----------
+    text : Path
+        A py:percent file.
+    """
+    import nbformat
+
+    target = text.with_suffix(".ipynb")
+    content = nbformat.writes(generate(text)) + "\n"
+    if not target.is_file() or target.read_text(encoding="utf-8") != content:
+        with atomic(target) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return target
+
+
+def differences(text: Path) -> list[str]:
+    """How the committed notebook differs from the chapter's text, one line a difference; empty if they agree.
+
+    Compared are, cell by cell, the type, the source, the metadata and the id; outputs must be absent.
+
+    Parameters
+    ----------
+    text : Path
+        A py:percent file; its notebook is expected beside it.
+    """
+    import nbformat
+
+    path = text.with_suffix(".ipynb")
+    if not path.is_file():
+        return [f"{path.name} is missing"]
+    expected = generate(text)
+    found = nbformat.reads(path.read_text(encoding="utf-8"), as_version=nbformat.NO_CONVERT)
+    lines = []
+    if len(expected.cells) != len(found.cells):
+        lines.append(f"{text.name} has {len(expected.cells)} cells, {path.name} has {len(found.cells)}")
+    for number, (ours, theirs) in enumerate(zip(expected.cells, found.cells, strict=False), start=1):
+        where = f"{path.name}, cell {number} ({theirs.cell_type}, {theirs.source.strip()[:40]!r})"
+        for key in ("cell_type", "source", "metadata", "id"):
+            if ours.get(key) != theirs.get(key):
+                lines.append(
+                    f"{where}: {key} differs from {text.name}{_detail(ours.get(key), theirs.get(key))}"
+                )
+        if theirs.get("outputs") or theirs.get("execution_count") is not None:
+            lines.append(f"{where}: holds outputs or an execution count")
+    if expected.metadata != found.metadata or (found.nbformat, found.nbformat_minor) != (4, 5):
+        lines.append(f"{path.name}: the notebook's own metadata or format differs")
+    return lines
+
+
+def _detail(ours, theirs) -> str:
+    """The first line on which two values part."""
+    for a, b in zip(str(ours).splitlines(), str(theirs).splitlines(), strict=False):
+        if a != b:
+            return f": {a.strip()!r} there, {b.strip()!r} here"
+    return ": one of them is longer"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m course_utils.chapters",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=("list", "build", "check"))
+    parser.add_argument("names", nargs="*", help="which chapters (default: all)")
+    options = parser.parse_args(arguments)
+    try:
+        found = chapters(options.names)
+    except ValueError as error:
+        parser.error(str(error))
+    bad = 0
+    for text in found:
+        if options.action == "build":
+            print(build(text).relative_to(REPOSITORY))
+        elif options.action == "list":
+            print(text.stem)
+        else:
+            lines = differences(text)
+            bad += bool(lines)
+            print(*(lines or [f"{text.stem}: text and notebook agree"]), sep="\n")
+    if bad:
+        print(
+            f"{bad} of {len(found)} chapters differ; `python -m course_utils.chapters build` makes the notebooks anew"
+        )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
