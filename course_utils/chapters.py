@@ -127,7 +127,7 @@ def generate(text: Path):
 
 
 def build(text: Path) -> Path:
-    """Write the notebook of a chapter beside its text; returns its path.  Nothing is written if nothing changed.
+    """Write the notebook of a chapter beside its text; returns its path.  An equal one is left alone.
 
     Parameters
     ----------
@@ -167,10 +167,9 @@ def differences(text: Path) -> list[str]:
     for number, (ours, theirs) in enumerate(zip(expected.cells, found.cells, strict=False), start=1):
         where = f"{path.name}, cell {number} ({theirs.cell_type}, {theirs.source.strip()[:40]!r})"
         for key in ("cell_type", "source", "metadata", "id"):
-            if ours.get(key) != theirs.get(key):
-                lines.append(
-                    f"{where}: {key} differs from {text.name}{_detail(ours.get(key), theirs.get(key))}"
-                )
+            a, b = ours.get(key), theirs.get(key)
+            if a != b:
+                lines.append(f"{where}: {key} differs from {text.name}{_detail(a, b)}")
         if theirs.get("outputs") or theirs.get("execution_count") is not None:
             lines.append(f"{where}: holds outputs or an execution count")
     if expected.metadata != found.metadata or (found.nbformat, found.nbformat_minor) != (4, 5):
@@ -210,9 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
             bad += bool(lines)
             print(*(lines or [f"{text.stem}: text and notebook agree"]), sep="\n")
     if bad:
-        print(
-            f"{bad} of {len(found)} chapters differ; `python -m course_utils.chapters build` makes the notebooks anew"
-        )
+        print(f"{bad} of {len(found)} chapters differ; `python -m course_utils.chapters build` mends that")
     return 1 if bad else 0
 
 
