@@ -29,12 +29,14 @@ FAST = os.environ.get("COURSE_FAST", "0") not in ("", "0")
 
 #: The first code cell of every chapter, tag "setup".  The pairing test compares, so that it cannot drift.
 COLAB_SETUP = f"""\
-# On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it changes nothing.
+# On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it only checks.
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import run
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; must be said before torch comes
 if "google.colab" in sys.modules:
     repository, course = "https://github.com/{GITHUB}", Path("/content/course")
     if not course.is_dir():
