@@ -1,0 +1,56 @@
+# Every target sets up what it needs: a virtual environment in .venv, made from nothing.
+#   make lab          JupyterLab at chapter 00
+#   make test         all tests
+# Settings (make test TORCH="torch==2.13.0"):
+PYTHON ?= python3
+VENV ?= .venv
+# What pip is asked for first.  On Linux without a GPU see "Small download" in the README.
+TORCH ?= torch>=2.4
+# Arguments for pytest (make test ARGS="-k pairing") and for reproduce (make reproduce ARGS=fig9).
+ARGS ?=
+
+# Without it, idle threads of one Python spin and slow the next one down twentyfold.
+export OMP_WAIT_POLICY = PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+BIN := $(VENV)/bin/python
+
+.DELETE_ON_ERROR:
+.PHONY: help lab test benchmark weights reproduce clean
+
+help:
+	@echo "make lab         set up everything and open JupyterLab at chapter 00"
+	@echo "make test        set up everything and run all tests"
+	@echo "make benchmark   milliseconds per reconstruction -> results/benchmark.json"
+	@echo "make reproduce   experiments of the paper in full -> results/*.json   (hours; ARGS=fig9 for one)"
+	@echo "make weights     train the shipped generators again   (hours)"
+	@echo "make clean       remove .venv and everything generated, but not runs/"
+
+# One stamp for each set of extras; a changed pyproject.toml installs again.
+$(VENV)/.installed-%: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN) -m pip install "$(TORCH)"
+	$(BIN) -m pip install -e ".[$*]"
+	@touch $@
+
+lab: $(VENV)/.installed-lab
+	$(BIN) -m jupyter lab notebooks/00-start-here.ipynb
+
+test: $(VENV)/.installed-test
+	$(BIN) -m ruff check .
+	$(BIN) -m ruff format --check .
+	$(BIN) -m pytest $(ARGS)
+
+benchmark: $(VENV)/.installed-lab
+	$(BIN) -m course_utils.reproduce benchmark
+
+reproduce: $(VENV)/.installed-lab
+	$(BIN) -m course_utils.reproduce $(ARGS)
+
+weights: $(VENV)/.installed-lab
+	$(BIN) data_scripts/fetch_mnist.py
+	$(BIN) -m course_utils.training --ship
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache book/_build
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
