@@ -1,4 +1,4 @@
-"""What every test gets: sleeping idle threads, no window for figures, a table of measured times at the end."""
+"""What every test gets: sleeping idle threads, no window for figures, and a table of measured times."""
 
 import os
 

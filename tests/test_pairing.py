@@ -1,6 +1,7 @@
-"""Every chapter is a pair: the text is the source, the notebook is what it generates, and both are committed."""
+"""Every chapter is a pair: the text is the source, the notebook is generated from it."""
 
 import json
+import sys
 
 import pytest
 
@@ -124,8 +125,8 @@ def test_the_setup_cell_on_colab_clones_once_and_leaves_torch_alone(monkeypatch)
     monkeypatch.setattr(
         "subprocess.run", lambda command, check: commands.append([str(word) for word in command])
     )
-    monkeypatch.setitem(__import__("sys").modules, "google.colab", object())
-    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    monkeypatch.setattr(sys, "path", list(sys.path))
     exec(compile(COLAB_SETUP, "setup", "exec"), {})
     assert [command[0] == "git" for command in commands] == [True, False]
     assert "--no-deps" in commands[1]
