@@ -1,0 +1,158 @@
+"""The explorer: a figure with controls.  One class for all chapters; each chapter adds a drawing function."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+
+import ipywidgets
+from IPython.display import Image
+from matplotlib.figure import Figure
+
+from ..plots import figure_png
+
+__all__ = ["Explorer"]
+
+WIDTH = {"description_width": "6.5em"}
+
+
+class Explorer:
+    """A figure that is redrawn when a control moves.
+
+    Parameters
+    ----------
+    name : str
+        Short, of letters and hyphens: it becomes the CSS class ``explorer-<name>``.
+    controls : dict of str -> ipywidgets widget with a ``value``
+        The keys are the arguments of ``draw``.  Each needs a description and a tooltip.
+    draw : callable
+        ``draw(**values)`` -> matplotlib Figure.  It depends on its arguments only; it may return the same
+        Figure with changed artists every time, which is fast, but may not depend on earlier calls.
+    alt : str
+        What the figure shows, for those who cannot see it.
+    grid : dict of str -> list, optional
+        Which values the tests sweep.  Default: every option of a choice; least, default and greatest value of
+        a slider.
+    dpi : float
+        Resolution of the live picture.
+
+    Raises
+    ------
+    ValueError
+        A control without description or tooltip, or a grid for an unknown control.
+
+    Example
+    -------
+    >>> def draw(size):
+    ...     return Figure(figsize=(size, 1))
+    >>> control = ipywidgets.IntSlider(2, 1, 4, description="size", tooltip="width in inches")
+    >>> explorer = Explorer("demo", {"size": control}, draw, alt="An empty picture.")
+    >>> explorer.grid
+    [{'size': 1}, {'size': 2}, {'size': 4}]
+    >>> control.value = 4  # what moving the slider does
+    >>> explorer.values
+    {'size': 4}
+    """
+
+    def __init__(
+        self,
+        name: str,
+        controls: Mapping[str, ipywidgets.DOMWidget],
+        draw: Callable[..., Figure],
+        alt: str,
+        grid: Mapping[str, list] | None = None,
+        dpi: float = 90,
+    ) -> None:
+        for key, control in controls.items():
+            if not getattr(control, "description", "") or not getattr(control, "tooltip", ""):
+                raise ValueError(f"'controls[{key!r}]' must have a description and a tooltip")
+            if hasattr(control, "continuous_update"):
+                control.continuous_update = False  # one redraw per move, none on the way
+            if "description_width" in getattr(control.style, "keys", ()):
+                control.style.description_width = WIDTH["description_width"]
+        unknown = set(grid or {}) - set(controls)
+        if unknown:
+            raise ValueError(f"'grid' names controls that do not exist: {', '.join(sorted(unknown))}")
+        self.name, self.controls, self.draw, self.alt, self.dpi = name, dict(controls), draw, alt, dpi
+        self.default = self.values
+        self.seconds = float("nan")  # of the last redraw
+        self._grid = {
+            key: list((grid or {}).get(key) or _stops(control)) for key, control in controls.items()
+        }
+        self._widget: ipywidgets.VBox | None = None
+
+    @property
+    def values(self) -> dict:
+        """What the controls say now."""
+        return {key: control.value for key, control in self.controls.items()}
+
+    @property
+    def grid(self) -> list[dict]:
+        """Every combination of control values that the tests draw."""
+        return [
+            dict(zip(self._grid, stops, strict=True)) for stops in itertools.product(*self._grid.values())
+        ]
+
+    def png(self, **values) -> bytes:
+        """The picture for some control values (the others as they stand now), as PNG bytes."""
+        return figure_png(self.draw(**{**self.values, **values}), self.dpi)
+
+    def static(self) -> Image:
+        """The picture for the default values, with its alternative text.
+
+        Write it on the last line of a cell: pages without a kernel, and GitHub, show this one.
+        """
+        sharp = figure_png(self.draw(**self.default), 2 * self.dpi)
+        width = int.from_bytes(sharp[16:20], "big") // 2  # a PNG states its width in bytes 16 to 19
+        return Image(data=sharp, format="png", alt=self.alt, width=width)
+
+    @property
+    def widget(self) -> ipywidgets.VBox:
+        """Controls above the figure, made once."""
+        if self._widget is None:
+            self._figure = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+            self._figure.add_class("explorer-figure")
+            self._problem = ipywidgets.HTML(layout={"display": "none"})
+            self._problem.add_class("explorer-problem")
+            for control in self.controls.values():
+                control.observe(self._redraw, names="value")
+            box = ipywidgets.HBox(list(self.controls.values()), layout={"flex_flow": "row wrap"})
+            self._widget = ipywidgets.VBox([box, self._problem, self._figure])
+            self._widget.add_class("course-explorer")
+            self._widget.add_class(f"explorer-{self.name}")
+            self._redraw()
+        return self._widget
+
+    def _redraw(self, change=None) -> None:
+        start = time.perf_counter()
+        try:
+            self._figure.value = self.png()
+        except (
+            Exception
+        ) as error:  # a callback's traceback is easily lost: say it beside the figure, then raise
+            self._problem.value = f"<b>{type(error).__name__}</b>: {error}"
+            self._problem.layout.display = "block"
+            raise
+        self._problem.layout.display = "none"
+        self.seconds = time.perf_counter() - start
+
+    def _repr_mimebundle_(self, **kwargs):
+        return self.widget._repr_mimebundle_(**kwargs)
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.name!r}, controls: {', '.join(self.controls)})"
+
+
+def _stops(control) -> list:
+    """Where the tests put a control."""
+    if getattr(control, "options", None):
+        # (label, value) pairs or plain values; ipywidgets keeps the values in this order
+        return [value for _, value in control._options_full]
+    if isinstance(control, ipywidgets.Checkbox):
+        return [False, True]
+    if isinstance(control, ipywidgets.FloatLogSlider):
+        return [control.base**control.min, control.value, control.base**control.max]
+    if hasattr(control, "min") and hasattr(control, "max"):
+        return sorted({control.min, control.value, control.max})
+    return [control.value]
