@@ -1,0 +1,151 @@
+"""Two blocks of variables: Algorithms 2 and 3 of the paper, for a batch of independent problems."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .descent import _spread, backtrack, check_step_settings, has_converged
+from .objectives import Objective, RelaxedObjective, SparseObjective, sum_of_squares
+from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
+
+__all__ = ["alternating_gradient_descent", "palm"]
+
+
+def _joined(a: Tensor, b: Tensor) -> Tensor:
+    """Both blocks as one vector per problem, for the stopping rule."""
+    return torch.cat([a.flatten(1), b.flatten(1)], dim=1)
+
+
+@torch.no_grad()
+def alternating_gradient_descent(
+    objective: RelaxedObjective,
+    z0: Tensor,
+    x0: Tensor,
+    L0: float = 1.0,
+    eta0: float = 0.5,
+    eta1: float = 10.0,
+    max_iter: int = 2_000,
+    tol: float = 1e-8,
+    stop: str = "iterate",
+    trace: bool = False,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Algorithm 2: a backtracking gradient step in z, then one in x, in turn.
+
+    Parameters and results as ``gradient_descent``, with "z" and "x" in place of "v".
+
+    Source
+    ------
+    Paper, Appendix A, Algorithm 2.
+    """
+    check_step_settings(L0, eta0, eta1, max_iter, tol, stop)
+    f0 = objective.total(z0, x0)
+    step = torch.full_like(f0, L0)
+    pool = Pool(objective, z=z0, x=x0, f=f0, L_z=step, L_x=step)
+    for _ in range(max_iter):
+        if not len(pool):
+            break
+        if trace:
+            pool.trace(z=pool.z, f=pool.f)
+        block = pool.objective.z_block(pool.x)
+        value, grad = block.value_and_grad(pool.z)
+        z, _, L_z, n_z, stuck_z = backtrack(block, pool.z, value, grad, pool.L_z, eta1)
+        block = pool.objective.x_block(pool.objective.G(z))
+        value, grad = block.value_and_grad(pool.x)
+        x, fx, L_x, _, stuck_x = backtrack(block, pool.x, value, grad, pool.L_x, eta1)
+        f = fx + pool.objective.lam * sum_of_squares(z)
+        done = has_converged(stop, tol, _joined(pool.z, pool.x), _joined(z, x), pool.f, f)
+        stuck = stuck_z & stuck_x
+        pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
+        pool.z, pool.x, pool.f, pool.L_z, pool.L_x = z, x, f, L_z * eta0, L_x * eta0
+        pool.iterations += 1
+        pool.values += n_z + 1  # G is evaluated once more for the x block
+        pool.gradients += 1
+        pool.drop(done | stuck)
+    if trace and len(pool):
+        pool.trace(z=pool.z, f=pool.f)
+    return pool.close(), pool.traces()
+
+
+def _proximal_backtrack(
+    block: Objective, prox, v: Tensor, L: Tensor, eta1: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Lines 3 to 7 (or 8 to 11) of Algorithm 3 for one block.
+
+    Raises L until f(w) <= f(v) + <grad, w - v> + L / 2 ||w - v||^2 at w = prox_{1/L}(v - grad / L), up to round-off.
+
+    Returns
+    -------
+    w, f(w), L, evaluations
+    """
+    f, grad = block.value_and_grad(v)
+    noise, L = machine_noise(f), L.clone()
+    everyone = torch.arange(len(v), device=v.device)
+
+    def attempt(index):
+        w = prox(index, v[index] - grad[index] / _spread(L[index], v), 1 / L[index])
+        f_w = block.select(index).value(w)
+        step = w - v[index]
+        model = f[index] + (grad[index] * step).flatten(1).sum(1) + 0.5 * L[index] * sum_of_squares(step)
+        return w, f_w, ~(f_w <= model + noise[index])
+
+    w, f_w, refused = attempt(everyone)
+    evaluations = torch.ones_like(everyone)
+    pending = everyone[refused]
+    while len(pending):
+        L[pending] *= eta1
+        w[pending], f_w[pending], refused = attempt(pending)
+        evaluations[pending] += 1
+        pending = pending[refused]
+    return w, f_w, L, evaluations
+
+
+@torch.no_grad()
+def palm(
+    objective: SparseObjective,
+    z0: Tensor,
+    u0: Tensor,
+    L0: float = 1.0,
+    eta0: float = 0.5,
+    eta1: float = 10.0,
+    max_iter: int = 2_000,
+    tol: float = 1e-8,
+    stop: str = "iterate",
+    trace: bool = False,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Algorithm 3: proximal alternating linearised minimisation (PALM) with backtracking.
+
+    Parameters and results as ``gradient_descent``, with "z" and "u" in place of "v".  Two misprints of the
+    paper's listing are mended: line 4 has z - u_i for z - z_i, and the loop of line 9 lacks L_u = L_u eta1.
+
+    Source
+    ------
+    Paper, Appendix A, Algorithm 3; Bolte, Sabach, Teboulle, Math. Program. 146 (2014).
+    """
+    check_step_settings(L0, eta0, eta1, max_iter, tol, stop)
+    f0 = objective.total(z0, u0)
+    step = torch.full_like(f0, L0)
+    pool = Pool(objective, z=z0, u=u0, f=f0, L_z=step, L_u=step)
+    for _ in range(max_iter):
+        if not len(pool):
+            break
+        if trace:
+            pool.trace(z=pool.z, f=pool.f)
+        problem = pool.objective
+        z, _, L_z, n_z = _proximal_backtrack(
+            problem.z_block(pool.u), lambda i, v, tau, p=problem: p.select(i).prox_z(v, tau), pool.z, pool.L_z, eta1
+        )
+        u, misfit, L_u, _ = _proximal_backtrack(
+            problem.u_block(problem.G(z)), lambda i, v, tau, p=problem: p.select(i).prox_u(v, tau), pool.u, pool.L_u, eta1
+        )
+        f = misfit + problem.lam * sum_of_squares(z) + problem.threshold * u.flatten(1).abs().sum(1)
+        done = has_converged(stop, tol, _joined(pool.z, pool.u), _joined(z, u), pool.f, f)
+        pool.status = torch.where(done, CONVERGED, pool.status)
+        pool.z, pool.u, pool.f, pool.L_z, pool.L_u = z, u, f, L_z * eta0, L_u * eta0
+        pool.iterations += 1
+        pool.values += n_z + 1  # G is evaluated once more for the u block
+        pool.gradients += 1
+        pool.drop(done)
+    if trace and len(pool):
+        pool.trace(z=pool.z, f=pool.f)
+    return pool.close(), pool.traces()

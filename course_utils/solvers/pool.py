@@ -1,0 +1,76 @@
+"""Bookkeeping of a batch in which every problem stops by itself."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .objectives import Objective
+
+__all__ = ["CONVERGED", "MAX_ITER", "ROUND_OFF", "Pool", "machine_noise"]
+
+#: Why a problem stopped: budget used up; the stopping rule held; no step can decrease f beyond round-off.
+MAX_ITER, CONVERGED, ROUND_OFF = 0, 1, 2
+
+
+def machine_noise(f: Tensor) -> Tensor:
+    """The change of a value f that floating point cannot tell from none."""
+    return 10 * torch.finfo(f.dtype).eps * f.abs()
+
+
+class Pool:
+    """The unfinished problems of a batch.
+
+    Per-problem tensors live in the attributes given to ``__init__`` and hold only the unfinished ones, whose
+    numbers are in ``index``; ``drop`` files the finished ones away, and ``results`` has them all in order.
+    """
+
+    def __init__(self, objective: Objective, **state: Tensor) -> None:
+        first = next(iter(state.values()))
+        size, device = len(first), first.device
+
+        def count():
+            return torch.zeros(size, dtype=torch.int64, device=device)
+
+        state |= {"status": count(), "iterations": count(), "values": count(), "gradients": count()}
+        self.objective, self.names = objective, tuple(state)
+        self.index = torch.arange(size, device=device)
+        self.results = {name: tensor.clone() for name, tensor in state.items()}
+        self._traces: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        for name, tensor in state.items():
+            setattr(self, name, tensor.clone())
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def trace(self, **values: Tensor) -> None:
+        """Remember the present values of the unfinished problems."""
+        for name, value in values.items():
+            self._traces.setdefault(name, []).append((self.index, value.clone()))
+
+    def traces(self) -> dict[str, Tensor]:
+        """Everything that was remembered: (steps, B, ...), NaN after a problem has finished."""
+        out = {}
+        for name, records in self._traces.items():
+            shape = (len(records), len(self.results["status"]), *records[0][1].shape[1:])
+            out[name] = torch.full(shape, float("nan"), dtype=records[0][1].dtype, device=self.index.device)
+            for k, (index, value) in enumerate(records):
+                out[name][k, index] = value
+        return out
+
+    def drop(self, done: Tensor) -> None:
+        """File the problems where ``done`` (a bool per unfinished problem) holds, keep the others."""
+        finished = done.nonzero().squeeze(1)
+        if not len(finished):
+            return
+        rest = (~done).nonzero().squeeze(1)
+        for name in self.names:
+            tensor = getattr(self, name)
+            self.results[name][self.index[finished]] = tensor[finished]
+            setattr(self, name, tensor[rest])
+        self.index, self.objective = self.index[rest], self.objective.select(rest)
+
+    def close(self) -> dict[str, Tensor]:
+        """File what is left and return all results."""
+        self.drop(torch.ones(len(self), dtype=torch.bool, device=self.index.device))
+        return self.results

@@ -1,0 +1,303 @@
+"""``reconstruct(A, y, R)``: solve the variational problem of a regulariser, a whole batch at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .._check import check_choice, check_count, check_finite, check_tensor
+from ..generators import Generator
+from ..operators import LinearOperator
+from ..regularisers import TV, Hard, Relaxed, Sparse, Tikhonov
+from .alternating import alternating_gradient_descent, palm
+from .descent import gradient_descent, lbfgs
+from .objectives import (
+    HardObjective,
+    Objective,
+    ReducedObjective,
+    RelaxedObjective,
+    SparseObjective,
+    TikhonovObjective,
+    per_problem,
+)
+from .pdhg import TVObjective, pdhg
+from .pool import MAX_ITER
+from .starts import Dictionary
+
+__all__ = ["Result", "objective_of", "reconstruct"]
+
+#: Solvers of each regulariser; the first is what "auto" takes.
+SOLVERS: dict[type, tuple[str, ...]] = {
+    Tikhonov: ("direct", "paper"),
+    TV: ("paper",),
+    Hard: ("lbfgs", "paper"),
+    Relaxed: ("lbfgs", "reduced", "paper"),
+    Sparse: ("paper",),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a solver found for each of B problems.
+
+    Attributes
+    ----------
+    x : (B, 1, H, W) reconstruction
+    z : (B, d) latent vector, or None
+    u : (B, 1, H, W) deviation x - G(z) from the range, or None
+    objective : (B,) value of the problem that was solved, in the order and with the weights of the formula
+    iterations, values, gradients : (B,) steps taken, and evaluations of the objective without and with gradient;
+        over all starts
+    converged : (B,) bool, False where the iteration budget ran out
+    seconds : float, for the whole batch
+    trace : dict, "f" (steps, B, starts) and, for generative regularisers, "z" (steps, B, starts, d); NaN after
+        the end; empty unless asked for
+    """
+
+    x: Tensor
+    z: Tensor | None
+    u: Tensor | None
+    objective: Tensor
+    iterations: Tensor
+    values: Tensor
+    gradients: Tensor
+    converged: Tensor
+    seconds: float
+    trace: dict[str, Tensor]
+
+
+def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objective:
+    """The batch of functions that ``reconstruct`` minimises, for those who want to evaluate or plot it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See ``reconstruct``.
+    """
+    if type(R) not in SOLVERS:
+        raise TypeError(f"'R' must be one of {', '.join(c.__name__ for c in SOLVERS)}, got {type(R).__name__}")
+    check_choice("solver", solver, ("auto", *SOLVERS[type(R)]))
+    check_tensor("y", y, (None, *A.shape_out), like=A.like)
+    check_finite("y", y)
+    if len(y) == 0:
+        raise ValueError("'y' must hold at least one problem, got an empty batch")
+    lam = per_problem("lam", R.lam, y)
+    if isinstance(R, Tikhonov):
+        return TikhonovObjective(A, y, lam)
+    if isinstance(R, TV):
+        return TVObjective(A, y, lam)
+    if R.G.image_shape != A.shape_in:
+        raise ValueError(f"'R' has a generator of images {R.G.image_shape}, the operator takes {A.shape_in}")
+    if isinstance(R, Hard):
+        return HardObjective(A, y, R.G, lam)
+    mu = per_problem("mu", R.mu, y)
+    if isinstance(R, Sparse):
+        return SparseObjective(A, y, R.G, lam, mu)
+    if solver == "paper":
+        return RelaxedObjective(A, y, R.G, lam, mu)
+    return ReducedObjective(A, y, R.G, lam, mu)
+
+
+def reconstruct(
+    A: LinearOperator,
+    y: Tensor,
+    R: Tikhonov | TV | Hard | Relaxed | Sparse,
+    solver: str = "auto",
+    start: str | Tensor | Dictionary = "dictionary",
+    n_starts: int = 1,
+    generator: torch.Generator | None = None,
+    x0: Tensor | None = None,
+    batch_size: int = 256,
+    trace: bool = False,
+    **settings,
+) -> Result:
+    """Solve min ||A x - y||^2 + lam R(x) for a batch of data.
+
+    Parameters
+    ----------
+    A : LinearOperator
+    y : (B, *A.shape_out) tensor
+    R : Tikhonov, TV, Hard, Relaxed or Sparse
+        With weights; (B,) tensors as weights give each problem its own, so that a sweep is one batch.
+    solver : str
+        "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse), PDHG (TV), as in Appendix A.
+        "lbfgs": L-BFGS for hard, and for relaxed after x has been eliminated exactly.
+        "reduced": Algorithm 1 on that reduced problem.  "direct": Tikhonov by the singular value decomposition.
+        "auto": the fastest of these.
+    start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
+        For generative regularisers.  "dictionary" takes the ``n_starts`` best of 4096 draws from the prior;
+        "encoder" takes E(x0).  Several starts are chosen by objective, never by PSNR.
+    n_starts : int
+    generator : torch.Generator
+        Needed for "dictionary" and "random".
+    x0 : (B, 1, H, W) tensor, optional
+        The image that "encoder" encodes; also the first x of Algorithm 2 (default: G(z)), of Algorithm 1 for
+        Tikhonov and of PDHG (default: 0).
+    batch_size : int
+        Problems (times starts) solved at once; a matter of memory and speed, not of the result.
+    trace : bool
+        Record objective and latent vector along the way.
+    **settings
+        For the algorithm: ``max_iter``, ``tol``, and for "paper" and "reduced" ``L0``, ``eta0``, ``eta1``, ``stop``.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong shape, dtype or device, NaN in ``y``, an unknown solver or start, a generator whose images do not
+        fit A, a missing ``generator`` or ``x0``.
+
+    Source
+    ------
+    Paper, Sect. 3 and 5, Appendix A.
+
+    Example
+    -------
+    >>> from course_utils.operators import GaussianBlur
+    >>> A = GaussianBlur(28)
+    >>> y = A(torch.ones(2, 1, 28, 28))
+    >>> result = reconstruct(A, y, Tikhonov(1e-3))
+    >>> result.x.shape, bool((result.x - 1).abs().mean() < 0.05)
+    (torch.Size([2, 1, 28, 28]), True)
+    """
+    started = time.perf_counter()
+    objective = objective_of(A, y, R, solver)
+    solver = SOLVERS[type(R)][0] if solver == "auto" else solver
+    check_count("batch_size", batch_size)
+    check_count("n_starts", n_starts)
+    if x0 is not None:
+        check_tensor("x0", x0, (len(y), *A.shape_in), like=y)
+        check_finite("x0", x0)
+    with torch.no_grad():
+        if solver == "direct":
+            return _tikhonov_direct(A, y, objective, started, settings)
+        G = getattr(R, "G", None)
+        v0 = _image_start(A, y, x0) if G is None else _latent_starts(objective, G, y, start, n_starts, generator, x0)
+        B, S = v0.shape[:2]
+        problem = torch.arange(B, device=y.device).repeat_interleave(S)
+        parts, traces = [], []
+        for rows in torch.arange(B * S, device=y.device).split(batch_size):
+            run = _RUNS[type(R), solver]
+            first = x0[problem[rows]] if x0 is not None else None
+            found, path = run(objective.select(problem[rows]), v0.flatten(0, 1)[rows], first, trace=trace, **settings)
+            parts.append(found)
+            traces.append(path)
+        found = {name: torch.cat([part[name] for part in parts]).unflatten(0, (B, S)) for name in parts[0]}
+        best = found["f"].argmin(1)
+        chosen = {name: value[torch.arange(B, device=y.device), best] for name, value in found.items()}
+        x = chosen.get("x", chosen.get("v") if G is None else None)
+        z = u = None
+        if G is not None:
+            z = chosen.get("z", chosen.get("v"))
+            g = torch.cat([G(part) for part in z.split(batch_size)])
+            if isinstance(objective, ReducedObjective):
+                x = torch.cat([objective.select(i).image(z[i]) for i in torch.arange(B, device=y.device).split(batch_size)])
+            elif x is None:
+                x = g + chosen["u"] if "u" in chosen else g
+            u = x - g
+    return Result(
+        x=x, z=z, u=u, objective=chosen["f"],
+        iterations=found["iterations"].sum(1), values=found["values"].sum(1), gradients=found["gradients"].sum(1),
+        converged=chosen["status"] != MAX_ITER,
+        seconds=time.perf_counter() - started, trace=_stack_traces(traces, B, S, latent=G is not None),
+    )  # fmt: skip
+
+
+def _tikhonov_direct(A: LinearOperator, y: Tensor, objective: Objective, started: float, settings: dict) -> Result:
+    if settings:
+        raise TypeError(f"solver 'direct' takes no settings, got {', '.join(settings)}")
+    U, S, V = A.svd()
+    x = ((y.flatten(1) @ U) * (S / (S**2 + objective.lam[:, None]).clamp_min(torch.finfo(S.dtype).tiny))) @ V.T
+    x = x.reshape(-1, *A.shape_in)
+    none = torch.zeros(len(y), dtype=torch.int64, device=y.device)
+    return Result(
+        x=x, z=None, u=None, objective=objective.value(x), iterations=none, values=none, gradients=none,
+        converged=none == 0, seconds=time.perf_counter() - started, trace={},
+    )  # fmt: skip
+
+
+def _image_start(A: LinearOperator, y: Tensor, x0: Tensor | None) -> Tensor:
+    """(B, 1, *shape): the first image, one start."""
+    x0 = torch.zeros(len(y), *A.shape_in, dtype=y.dtype, device=y.device) if x0 is None else x0
+    return x0.unsqueeze(1)
+
+
+def _latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, generator, x0) -> Tensor:
+    """(B, S, d) latent vectors from which to start."""
+    if isinstance(start, Tensor):
+        if start.ndim == 2:
+            start = start.unsqueeze(1)
+        check_tensor("start", start, (len(y), None, G.latent_dim), like=y)
+        check_finite("start", start)
+        return start
+    if isinstance(start, Dictionary):
+        if start.G is not G:
+            raise ValueError("'start' is a Dictionary of another generator than that of 'R'")
+        return _best_of(start, objective, len(y), n_starts)
+    check_choice("start", start, ("dictionary", "random", "encoder"))
+    if start == "encoder":
+        if x0 is None:
+            raise ValueError("start='encoder' needs 'x0', an image to encode (a Tikhonov reconstruction, say)")
+        if n_starts != 1:
+            raise ValueError(f"start='encoder' gives one start, got n_starts={n_starts}")
+        return torch.cat([G.encode(part) for part in x0.split(512)]).unsqueeze(1)
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"start={start!r} needs 'generator', a torch.Generator, got {type(generator).__name__}")
+    if start == "random":
+        return G.sample_latent(len(y) * n_starts, generator).reshape(len(y), n_starts, -1)
+    return _best_of(Dictionary(G, generator), objective, len(y), n_starts)
+
+
+def _best_of(dictionary: Dictionary, objective: Objective, B: int, n_starts: int) -> Tensor:
+    index = torch.arange(B, device=dictionary.z.device)
+    return torch.cat([dictionary.best(objective.select(part), n_starts) for part in index.split(512)])
+
+
+def _with_first_image(run: Callable) -> Callable:
+    """Algorithm 2 needs a first x beside the first z."""
+    def solve(objective, z0, x0, **settings):
+        return run(objective, z0, objective.G(z0) if x0 is None else x0, **settings)
+    return solve
+
+
+def _without_first_image(run: Callable) -> Callable:
+    return lambda objective, v0, x0, **settings: run(objective, v0, **settings)
+
+
+def _palm(objective, z0, x0, **settings):
+    return palm(objective, z0, torch.zeros(len(z0), *objective.A.shape_in, dtype=z0.dtype, device=z0.device), **settings)
+
+
+_RUNS: dict[tuple[type, str], Callable] = {
+    (Tikhonov, "paper"): _without_first_image(gradient_descent),
+    (TV, "paper"): _without_first_image(pdhg),
+    (Hard, "paper"): _without_first_image(gradient_descent),
+    (Hard, "lbfgs"): _without_first_image(lbfgs),
+    (Relaxed, "paper"): _with_first_image(alternating_gradient_descent),
+    (Relaxed, "reduced"): _without_first_image(gradient_descent),
+    (Relaxed, "lbfgs"): _without_first_image(lbfgs),
+    (Sparse, "paper"): _palm,
+}
+
+
+def _stack_traces(traces: list[dict[str, Tensor]], B: int, S: int, latent: bool) -> dict[str, Tensor]:
+    """Traces of the chunks, padded with NaN to one length: (steps, B, S, ...); images are not kept."""
+    out = {}
+    for key in traces[0]:
+        if key == "v" and not latent:
+            continue
+        length = max(len(part[key]) for part in traces)
+        name = "z" if key == "v" else key
+        padded = [
+            torch.cat([part[key], part[key].new_full((length - len(part[key]), *part[key].shape[1:]), float("nan"))])
+            for part in traces
+        ]
+        out[name] = torch.cat(padded, dim=1).unflatten(1, (B, S))
+    return out

@@ -1,0 +1,49 @@
+"""Where to start a non-convex problem: drawn from the prior, from an encoder, or the best of a shared dictionary.
+
+Local minima decide more than the algorithm does: one random start can miss by several dB (chapter 05).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .._check import check_count
+from ..generators import Generator
+from .objectives import Objective
+
+__all__ = ["Dictionary"]
+
+
+class Dictionary:
+    """``size`` pairs (z, G(z)) with z ~ N(0, I), generated once and shared by all problems with this generator.
+
+    Parameters
+    ----------
+    G : Generator
+    generator : torch.Generator
+        Draws the latent vectors.
+    size : int
+
+    Example
+    -------
+    >>> from course_utils.generators import GeneratorConfig, build
+    >>> G = build(GeneratorConfig("ae", 2), seed=0).freeze()
+    >>> Dictionary(G, torch.Generator().manual_seed(0), size=16).images.shape
+    torch.Size([16, 1, 28, 28])
+    """
+
+    def __init__(self, G: Generator, generator: torch.Generator, size: int = 4096) -> None:
+        check_count("size", size)
+        self.G, self.z = G, G.sample_latent(size, generator)
+        with torch.no_grad():
+            self.images = torch.cat([G(part) for part in self.z.split(512)])
+
+    @torch.no_grad()
+    def best(self, objective: Objective, k: int = 1) -> Tensor:
+        """The ``k`` latent vectors of least objective for each problem: (B, k, d), best first."""
+        check_count("k", k)
+        if k > len(self.z):
+            raise ValueError(f"'k' must be at most the size of the dictionary {len(self.z)}, got {k}")
+        scores = objective.scores(self.images, self.z)  # (B, size)
+        return self.z[scores.topk(k, dim=1, largest=False).indices]
