@@ -15,12 +15,12 @@ import os as _os
 # Two busy OpenMP threads that spin while they wait slow each other down twentyfold; must be set before torch loads.
 _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import torch  # noqa: E402
+import torch  # noqa: F401  (the example above uses it)
 
-from .data import Dataset, load  # noqa: E402
-from .generators import AE, VAE, WGAN, Generator, GeneratorConfig, build  # noqa: E402
-from .metrics import nrmse, psnr, ssim  # noqa: E402
-from .operators import (  # noqa: E402
+from .data import Dataset, load
+from .generators import AE, VAE, WGAN, Generator, GeneratorConfig, build
+from .metrics import nrmse, psnr, ssim
+from .operators import (
     GaussianBlur,
     GaussianMatrix,
     Identity,
@@ -33,9 +33,9 @@ from .operators import (  # noqa: E402
     operator_norm,
     poisson_noise,
 )
-from .regularisers import L1, TV, Hard, Relaxed, Sparse, Tikhonov  # noqa: E402
-from .solvers import Dictionary, Result, reconstruct  # noqa: E402
-from .zoo import available, pretrained  # noqa: E402
+from .regularisers import L1, TV, Hard, Relaxed, Sparse, Tikhonov
+from .solvers import Dictionary, Result, reconstruct
+from .zoo import available, pretrained
 
 __all__ = [
     "AE",

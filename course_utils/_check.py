@@ -18,9 +18,7 @@ def check_tensor(name: str, value, shape: tuple | None = None, like: torch.Tenso
     if not value.is_floating_point():
         raise TypeError(f"'{name}' must be a floating-point tensor, got dtype {value.dtype}")
     if shape is not None:
-        fits = value.ndim == len(shape) and all(
-            s is None or s == n for s, n in zip(shape, value.shape, strict=True)
-        )
+        fits = value.ndim == len(shape) and all(s is None or s == n for s, n in zip(shape, value.shape, strict=True))
         if not fits:
             want = "(" + ", ".join("B" if s is None else str(s) for s in shape) + ")"
             raise ValueError(f"'{name}' must have shape {want}, got {tuple(value.shape)}")

@@ -113,9 +113,7 @@ def ssim(x: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
     _pair(x, truth)
     values = [
-        structural_similarity(
-            b, a, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
+        structural_similarity(b, a, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
         for a, b in zip(x[:, 0].double().cpu().numpy(), truth[:, 0].double().cpu().numpy(), strict=True)
     ]
     return torch.tensor(values, dtype=torch.float64)

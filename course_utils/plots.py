@@ -209,20 +209,14 @@ def image_rows(
     reference = truth if truth is not None else next(iter(columns.values()))
     for name, images in columns.items():
         if images.ndim != 4 or images.shape != reference.shape:
-            raise ValueError(
-                f"'columns[{name!r}]' must have shape {tuple(reference.shape)}, got {tuple(images.shape)}"
-            )
-    quality = (
-        {name: metrics.psnr(images, truth) for name, images in columns.items()} if truth is not None else {}
-    )
+            raise ValueError(f"'columns[{name!r}]' must have shape {tuple(reference.shape)}, got {tuple(images.shape)}")
+    quality = {name: metrics.psnr(images, truth) for name, images in columns.items()} if truth is not None else {}
     residuals = residuals and truth is not None
     shown = {"truth": truth, **columns} if truth is not None else columns
     n_rows = len(reference) * (2 if residuals else 1)
     if not alt:
         parts = [f"{n}, mean PSNR {quality[n].mean():.1f} dB" if n in quality else n for n in shown]
-        alt = f"Rows of images. Columns: {'; '.join(parts)}." + (
-            " Below each image its residual." if residuals else ""
-        )
+        alt = f"Rows of images. Columns: {'; '.join(parts)}." + (" Below each image its residual." if residuals else "")
     figure, axes = subplots(
         n_rows,
         len(shown),
@@ -241,9 +235,7 @@ def image_rows(
                 title = f"{title}\n{quality[name][b]:.1f} dB".strip()
             show_image(axes[row, k], images[b], title, limits)
             if residuals and name in quality:
-                difference = show_image(
-                    axes[row + 1, k], images[b] - truth[b], "", (-span, span), RESIDUAL_CMAP
-                )
+                difference = show_image(axes[row + 1, k], images[b] - truth[b], "", (-span, span), RESIDUAL_CMAP)
             elif residuals:
                 axes[row + 1, k].set_axis_off()
                 axes[row + 1, k].text(

@@ -113,7 +113,10 @@ def _optimisers(model: Generator, config: TrainConfig) -> dict[str, torch.optim.
         return torch.optim.Adam(parameters, lr=config.lr, betas=config.betas)
 
     if isinstance(model, WGAN):
-        return {"generator": adam(model.decoder.parameters()), "critic": adam(model.critic_network.parameters())}
+        return {
+            "generator": adam(model.decoder.parameters()),
+            "critic": adam(model.critic_network.parameters()),
+        }
     return {"all": adam(model.parameters())}
 
 
@@ -246,7 +249,11 @@ class _Run:
             raise ValueError(f"training diverged at step {self.step}: {record}; the last checkpoint is intact")
         score = validation_score(self.average, val, self.config.seed)
         if score < self.best_score:
-            self.best, self.best_step, self.best_score = copy.deepcopy(self.average.state_dict()), self.step, score
+            self.best, self.best_step, self.best_score = (
+                copy.deepcopy(self.average.state_dict()),
+                self.step,
+                score,
+            )
             self.stale = 0
         else:
             self.stale += 1
@@ -254,7 +261,11 @@ class _Run:
         return self.history[-1]
 
     def _identity(self) -> dict:
-        return {"model": self.model.settings(), "train": asdict(self.config), "images": len(self.batches.images)}
+        return {
+            "model": self.model.settings(),
+            "train": asdict(self.config),
+            "images": len(self.batches.images),
+        }
 
     def save(self) -> None:
         """Write the checkpoint; a kill at any moment leaves either the old or the new one."""
@@ -277,7 +288,9 @@ class _Run:
         try:
             state = torch.load(self.path, map_location=self.batches.images.device, weights_only=True)
         except Exception as error:
-            raise ValueError(f"{self.path} is not a readable checkpoint; move it away to start anew: {error}") from error
+            raise ValueError(
+                f"{self.path} is not a readable checkpoint; move it away to start anew: {error}"
+            ) from error
         found, wanted = state["identity"], self._identity()
         if repr(found) != repr(wanted):
             raise ValueError(f"{self.path} belongs to another run: it has {found}, this run is {wanted}")
@@ -300,7 +313,12 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
     data = load(recipe.data, full=True)
     model = build(recipe.model, seed=recipe.train.seed).to(device, memory_format=torch.channels_last)
     report = train(model, data.train.to(device), data.val.to(device), recipe.train, folder / name)
-    record = {"name": name, "data": data.source.split(" (")[0], "n_train": len(data.train), "train": asdict(recipe.train)}
+    record = {
+        "name": name,
+        "data": data.source.split(" (")[0],
+        "n_train": len(data.train),
+        "train": asdict(recipe.train),
+    }
     zoo.save(model, folder / name / "weights.safetensors", {**record, "report": report, **origin})
     if ship:
         zoo.ship(name, folder / name / "weights.safetensors")
@@ -316,8 +334,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     for name in options.names or RECIPES:
         report = train_recipe(name, options.folder, options.device, options.ship)
-        print(f"{name}: best score {report['best_score']:.4g} at step {report['best_step']} of {report['steps']} "
-              f"(stopped by {report['stopped']}), {report['seconds']:.0f} s")
+        print(
+            f"{name}: best score {report['best_score']:.4g} at step {report['best_step']} of {report['steps']} "
+            f"(stopped by {report['stopped']}), {report['seconds']:.0f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,15 @@ def fetch(folder: Path) -> str:
             for file in MNIST_SHA256:
                 read_idx(folder / file)
             return name
-        except (OSError, EOFError, KeyError, StopIteration, tarfile.TarError, subprocess.SubprocessError, IntegrityError) as error:
+        except (
+            OSError,
+            EOFError,
+            KeyError,
+            StopIteration,
+            tarfile.TarError,
+            subprocess.SubprocessError,
+            IntegrityError,
+        ) as error:
             complaints.append(f"  {source.__name__}: {error}")
     raise SystemExit("MNIST could not be fetched; the cache is unchanged:\n" + "\n".join(complaints))
 
@@ -69,7 +77,10 @@ def main(arguments: list[str] | None = None) -> None:
         source = f"folder {folder}" if options.folder else fetch(folder)
         target = cache_dir() / "mnist-full.npz"
         prepare_mnist(folder, target)
-        write_json(target.with_suffix(".json"), {"sha256": sha256(target), "source": source, "licence": MNIST_LICENCE})
+        write_json(
+            target.with_suffix(".json"),
+            {"sha256": sha256(target), "source": source, "licence": MNIST_LICENCE},
+        )
         print(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB) from {source}")
         if options.ship:
             ship(folder)

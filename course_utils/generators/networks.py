@@ -72,9 +72,11 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
     if variant == PAPER:
         side = 7
         strides = (1, 2, 2) if size == 28 else (2, 2, 1)
-        hidden = [nn.Linear(latent_dim, 25), nn.LeakyReLU(SLOPE), nn.Linear(25, 49)] if size == 28 else [
-            nn.Linear(latent_dim, 49)
-        ]
+        hidden = (
+            [nn.Linear(latent_dim, 25), nn.LeakyReLU(SLOPE), nn.Linear(25, 49)]
+            if size == 28
+            else [nn.Linear(latent_dim, 49)]
+        )
         layers: list[nn.Module] = [*hidden, nn.LeakyReLU(SLOPE), nn.Unflatten(1, (1, side, side))]
         channels = 1
         for i, stride in enumerate(strides):

@@ -64,7 +64,7 @@ class LinearOperator(nn.Module):
         check_tensor("x", x, (None, *self.shape_in), like=self.like)
         return self._forward(x)
 
-    def T(self, y: Tensor) -> Tensor:  # noqa: N802  (the adjoint is written A.T as in the text)
+    def T(self, y: Tensor) -> Tensor:
         """The adjoint: (B, *shape_out) -> (B, *shape_in), with <A x, y> = <x, A.T y> to round-off.
 
         Raises

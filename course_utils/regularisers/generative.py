@@ -67,7 +67,9 @@ class Relaxed(_TwoWeights):
 
 
 class Sparse(_TwoWeights):
-    r"""Sparse deviations u: :math:`\min_{z,u} \|A(G(z) + u) - y\|_2^2 + \lambda(\|u\|_1 + \mu\|z\|_2^2)`, :math:`x = G(z) + u`.
+    r"""Sparse deviations u from the range, :math:`x = G(z) + u`.
+
+    :math:`\min_{z,u} \|A(G(z) + u) - y\|_2^2 + \lambda(\|u\|_1 + \mu\|z\|_2^2)`
 
     Parameters
     ----------

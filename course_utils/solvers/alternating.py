@@ -133,10 +133,18 @@ def palm(
             pool.trace(z=pool.z, f=pool.f)
         problem = pool.objective
         z, _, L_z, n_z = _proximal_backtrack(
-            problem.z_block(pool.u), lambda i, v, tau, p=problem: p.select(i).prox_z(v, tau), pool.z, pool.L_z, eta1
+            problem.z_block(pool.u),
+            lambda i, v, tau, p=problem: p.select(i).prox_z(v, tau),
+            pool.z,
+            pool.L_z,
+            eta1,
         )
         u, misfit, L_u, _ = _proximal_backtrack(
-            problem.u_block(problem.G(z)), lambda i, v, tau, p=problem: p.select(i).prox_u(v, tau), pool.u, pool.L_u, eta1
+            problem.u_block(problem.G(z)),
+            lambda i, v, tau, p=problem: p.select(i).prox_u(v, tau),
+            pool.u,
+            pool.L_u,
+            eta1,
         )
         f = misfit + problem.lam * sum_of_squares(z) + problem.threshold * u.flatten(1).abs().sum(1)
         done = has_converged(stop, tol, _joined(pool.z, pool.u), _joined(z, u), pool.f, f)

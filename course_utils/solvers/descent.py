@@ -215,7 +215,9 @@ def lbfgs(
         sy = (s * y).sum(1)
         good = sy > 1e-10 * (sum_of_squares(s) * sum_of_squares(y)).sqrt()
         pair = s, y, torch.where(good, 1 / sy, torch.zeros_like(sy))
-        steps, changes, curvature = ([*old, new][-memory:] for old, new in zip((steps, changes, curvature), pair, strict=True))
+        steps, changes, curvature = (
+            [*old, new][-memory:] for old, new in zip((steps, changes, curvature), pair, strict=True)
+        )
         pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
         pool.v, pool.f, pool.grad = v, f, grad
         pool.iterations += 1

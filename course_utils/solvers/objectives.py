@@ -98,7 +98,9 @@ class HardObjective(Objective):
         """The objective at N given pairs (z, G(z)) for every problem: (B, N), by one matrix product."""
         data = self.A(images).flatten(1)  # (N, m)
         y = self.y.flatten(1)
-        return (sum_of_squares(data) - 2 * y @ data.T + sum_of_squares(y)[:, None]) + self.lam[:, None] * sum_of_squares(z)
+        return (sum_of_squares(data) - 2 * y @ data.T + sum_of_squares(y)[:, None]) + self.lam[
+            :, None
+        ] * sum_of_squares(z)
 
 
 class ReducedObjective(Objective):

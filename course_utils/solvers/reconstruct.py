@@ -198,7 +198,9 @@ def reconstruct(
             z = chosen.get("z", chosen.get("v"))
             g = torch.cat([G(part) for part in z.split(batch_size)])
             if isinstance(objective, ReducedObjective):
-                x = torch.cat([objective.select(i).image(z[i]) for i in torch.arange(B, device=y.device).split(batch_size)])
+                x = torch.cat(
+                    [objective.select(i).image(z[i]) for i in torch.arange(B, device=y.device).split(batch_size)]
+                )
             elif x is None:
                 x = g + chosen["u"] if "u" in chosen else g
             u = x - g
@@ -262,8 +264,10 @@ def _best_of(dictionary: Dictionary, objective: Objective, B: int, n_starts: int
 
 def _with_first_image(run: Callable) -> Callable:
     """Algorithm 2 needs a first x beside the first z."""
+
     def solve(objective, z0, x0, **settings):
         return run(objective, z0, objective.G(z0) if x0 is None else x0, **settings)
+
     return solve
 
 
@@ -272,7 +276,12 @@ def _without_first_image(run: Callable) -> Callable:
 
 
 def _palm(objective, z0, x0, **settings):
-    return palm(objective, z0, torch.zeros(len(z0), *objective.A.shape_in, dtype=z0.dtype, device=z0.device), **settings)
+    return palm(
+        objective,
+        z0,
+        torch.zeros(len(z0), *objective.A.shape_in, dtype=z0.dtype, device=z0.device),
+        **settings,
+    )
 
 
 _RUNS: dict[tuple[type, str], Callable] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count
+from .._check import check_count, check_tensor
 from ..generators import Generator
 from .objectives import Objective
 
@@ -16,7 +16,7 @@ __all__ = ["Dictionary"]
 
 
 class Dictionary:
-    """``size`` pairs (z, G(z)) with z ~ N(0, I), generated once and shared by all problems with this generator.
+    """``size`` pairs (z, G(z)), z ~ N(0, I), generated once and shared by all problems with this generator.
 
     Parameters
     ----------
@@ -24,6 +24,9 @@ class Dictionary:
     generator : torch.Generator
         Draws the latent vectors.
     size : int
+    images : (N, 1, H, W) tensor, N >= size, optional
+        Take the encodings of ``size`` random ones of these instead of prior draws: for an AE, whose encodings
+        do not follow N(0, I) (property B2).
 
     Example
     -------
@@ -33,10 +36,20 @@ class Dictionary:
     torch.Size([16, 1, 28, 28])
     """
 
-    def __init__(self, G: Generator, generator: torch.Generator, size: int = 4096) -> None:
+    def __init__(
+        self, G: Generator, generator: torch.Generator, size: int = 4096, images: Tensor | None = None
+    ) -> None:
         check_count("size", size)
-        self.G, self.z = G, G.sample_latent(size, generator)
+        self.G = G
         with torch.no_grad():
+            if images is None:
+                self.z = G.sample_latent(size, generator)
+            else:
+                check_tensor("images", images, (None, *G.image_shape), like=next(G.parameters()))
+                if len(images) < size:
+                    raise ValueError(f"'images' must hold at least size = {size} images, got {len(images)}")
+                pick = torch.randperm(len(images), generator=generator, device=generator.device)[:size]
+                self.z = torch.cat([G.encode(part) for part in images[pick.to(images.device)].split(512)])
             self.images = torch.cat([G(part) for part in self.z.split(512)])
 
     @torch.no_grad()

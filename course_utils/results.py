@@ -1,0 +1,71 @@
+"""Stored results: numbers with their provenance, in ``results/`` of the repository.
+
+A chapter that cannot compute a number within its minute loads it from here, and says where it came from.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ._files import REPOSITORY, read_json, write_json
+from .provenance import provenance
+
+__all__ = ["load_result", "origin", "results_dir", "save_result"]
+
+SCHEMA = 1
+
+
+def results_dir() -> Path:
+    """``$COURSE_RESULTS``, or ``results/`` beside the package."""
+    return Path(os.environ.get("COURSE_RESULTS", REPOSITORY / "results"))
+
+
+def save_result(name: str, content: dict, settings: dict, seconds: float) -> Path:
+    """Store ``content`` with settings, run time and provenance as ``results/<name>.json``."""
+    path = results_dir() / f"{name}.json"
+    record = {"schema": SCHEMA, "name": name, "settings": settings, "seconds": round(seconds, 1)}
+    write_json(path, record | {"provenance": provenance()} | content)
+    return path
+
+
+def load_result(name: str) -> dict:
+    """A stored result.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is not there; the message says how to make it.
+    ValueError
+        The file is broken, or of another version of the course.
+
+    Example
+    -------
+    >>> load_result("fig9")["settings"]["m"]
+    150
+    """
+    path = results_dir() / f"{name}.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there: run  python -m course_utils.reproduce {name}")
+    record = read_json(path)
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        found = record.get("schema") if isinstance(record, dict) else None
+        raise ValueError(
+            f"{path} has schema {found}, this version of the course reads {SCHEMA}: "
+            f"run  python -m course_utils.reproduce {name}  again"
+        )
+    return record
+
+
+def origin(record: dict) -> str:
+    """One line that says where a stored result came from.
+
+    Example
+    -------
+    >>> origin({"provenance": {"commit": "abc", "date": "2026-01-01", "machine": {"processor": "P", "threads": 2}},
+    ...         "seconds": 60.0})
+    'computed 2026-01-01, commit abc, on P (2 threads), in 60 s'
+    """
+    p = record["provenance"]
+    place = p["machine"].get("gpu") or f"{p['machine']['processor']} ({p['machine']['threads']} threads)"
+    return f"computed {p['date']}, commit {p['commit']}, on {place}, in {record['seconds']:.0f} s"

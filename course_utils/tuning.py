@@ -1,0 +1,116 @@
+"""Choosing lambda and mu: every combination on every validation image, solved as one batch.
+
+Tune on validation images, report on test images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ._check import check_nonnegative
+from .metrics import psnr
+from .operators import LinearOperator
+from .solvers import Result, reconstruct
+
+__all__ = ["Sweep", "geometric", "sweep"]
+
+
+def geometric(start: float, stop: float, factor: float) -> list[float]:
+    """start, start * factor, ... while not beyond ``stop``.
+
+    Example
+    -------
+    >>> geometric(8.0, 0.5, 0.25)
+    [8.0, 2.0, 0.5]
+    """
+    check_nonnegative("start", start)
+    if not (factor > 0 and factor != 1):
+        raise ValueError(f"'factor' must be > 0 and not 1, got {factor:g}")
+    values = [start]
+    while (values[-1] * factor >= stop * (1 - 1e-9)) if factor < 1 else (values[-1] * factor <= stop * (1 + 1e-9)):
+        values.append(values[-1] * factor)
+    return values
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Results for P parameter combinations on B images.
+
+    Attributes
+    ----------
+    parameters : list of P dicts
+        For example {"lam": 0.03, "mu": 0.1}.
+    psnr : (P, B) tensor
+    result : Result
+        Of all P * B problems, combination by combination.
+    """
+
+    parameters: list[dict[str, float]]
+    psnr: Tensor
+    result: Result
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The combination of highest mean PSNR, the paper's criterion."""
+        return self.parameters[int(self.psnr.mean(1).argmax())]
+
+    def at_edge(self) -> list[str]:
+        """Names of the parameters whose best value is the least or greatest that was tried: widen those."""
+        best = self.best
+        values = {name: sorted({p[name] for p in self.parameters}) for name in best}
+        return [name for name, tried in values.items() if len(tried) > 1 and best[name] in (tried[0], tried[-1])]
+
+
+def sweep(
+    A: LinearOperator,
+    y: Tensor,
+    x: Tensor,
+    make: Callable,
+    lam: Sequence[float],
+    mu: Sequence[float] | None = None,
+    **settings,
+) -> Sweep:
+    """Reconstruct with every combination of the given weights.
+
+    Parameters
+    ----------
+    A : LinearOperator
+    y : (B, *A.shape_out) tensor
+        Data of the validation images.
+    x : (B, *A.shape_in) tensor
+        The validation images.
+    make : callable
+        ``make(lam)`` or ``make(lam, mu)`` gives the regulariser, e.g. ``lambda lam, mu: Relaxed(G, lam, mu)``.
+    lam, mu : sequences of float
+    **settings
+        For ``reconstruct``.
+
+    Returns
+    -------
+    Sweep
+
+    Example
+    -------
+    >>> from course_utils.operators import Identity
+    >>> from course_utils.regularisers import Tikhonov
+    >>> x = torch.ones(2, 1, 8, 8)
+    >>> sweep(Identity(8), x, x, Tikhonov, lam=[1.0, 0.1]).best
+    {'lam': 0.1}
+    """
+    if not len(lam) or (mu is not None and not len(mu)):
+        raise ValueError("'lam' and 'mu' must hold at least one value")
+    parameters = [{"lam": a} for a in lam] if mu is None else [{"lam": a, "mu": b} for a in lam for b in mu]
+    B, P = len(y), len(parameters)
+    weights = {
+        name: torch.tensor([p[name] for p in parameters], dtype=y.dtype, device=y.device).repeat_interleave(B)
+        for name in parameters[0]
+    }
+    repeat = [P] + [1] * (y.ndim - 1)
+    if "x0" in settings:
+        settings = settings | {"x0": settings["x0"].repeat(P, 1, 1, 1)}
+    result = reconstruct(A, y.repeat(repeat), make(*weights.values()), **settings)
+    return Sweep(parameters, psnr(result.x, x.repeat(P, 1, 1, 1)).reshape(P, B), result)
