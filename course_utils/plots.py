@@ -293,7 +293,19 @@ def curves(
     check_choice("scale", scale, ("linear", "semilogx", "semilogy", "loglog"))
     if ax is None:
         _, ax = subplots(size=(5.2, 3.2), alt=alt)
-    x = _array(x)
+    with plt.rc_context(STYLE):
+        _draw_curves(ax, _array(x), lines, spread)
+        if len(lines) > 1:
+            ax.legend()
+    if scale in ("semilogx", "loglog"):
+        ax.set_xscale("log")
+    if scale in ("semilogy", "loglog"):
+        ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    return ax
+
+
+def _draw_curves(ax: Axes, x: np.ndarray, lines: Mapping, spread: Mapping | None) -> None:
     for k, (label, values) in enumerate(lines.items()):
         style = METHODS.get(
             label.lower(),
@@ -304,14 +316,6 @@ def curves(
         if spread and label in spread:
             band = _array(spread[label])
             ax.fill_between(x, values - band, values + band, color=style["color"], alpha=0.15, linewidth=0)
-    if scale in ("semilogx", "loglog"):
-        ax.set_xscale("log")
-    if scale in ("semilogy", "loglog"):
-        ax.set_yscale("log")
-    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    if len(lines) > 1:
-        ax.legend()
-    return ax
 
 
 def _array(values: Sequence[float] | Tensor) -> np.ndarray:
