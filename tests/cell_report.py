@@ -31,9 +31,7 @@ def pytest_runtest_makereport(item, call):
                 "stderr": "".join(o.text for o in outputs if o.get("name") == "stderr"),
                 # A picture or a widget brings a text twin that nobody sees; alone it is what the reader gets.
                 "reprs": [
-                    s["text/plain"]
-                    for s in data
-                    if list(s) == ["text/plain"] and ADDRESS.search(s["text/plain"])
+                    s["text/plain"] for s in data if list(s) == ["text/plain"] and ADDRESS.search(s["text/plain"])
                 ],
             }
         )
@@ -47,6 +45,4 @@ def pytest_sessionfinish():
 
         unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, KiB on Linux
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-    Path(os.environ["CELL_REPORT"]).write_text(
-        json.dumps({"cells": CELLS, "peak_bytes": peak}), encoding="utf-8"
-    )
+    Path(os.environ["CELL_REPORT"]).write_text(json.dumps({"cells": CELLS, "peak_bytes": peak}), encoding="utf-8")

@@ -90,14 +90,8 @@ def run_notebook(notebook) -> Run:
         start = time.monotonic()
         done = subprocess.run(command, cwd=desk, env=environment, capture_output=True, text=True, timeout=900)
         seconds = time.monotonic() - start
-        found = (
-            json.loads(report.read_text(encoding="utf-8"))
-            if report.exists()
-            else {"cells": [], "peak_bytes": None}
-        )
-        return Run(
-            done.returncode == 0, done.stdout + done.stderr, found["cells"], seconds, found["peak_bytes"]
-        )
+        found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {"cells": [], "peak_bytes": None}
+        return Run(done.returncode == 0, done.stdout + done.stderr, found["cells"], seconds, found["peak_bytes"])
 
 
 def check_name(statement: ast.stmt) -> str | None:
@@ -147,13 +141,9 @@ def run_chapter(text: Path) -> Run:
     """Run a chapter once for all tests of this module."""
     run = run_notebook(refuse_starters(generate(text)))
     slow = sorted(run.cells, key=lambda cell: -cell["seconds"])[:1]
-    slowest = (
-        f"{slow[0]['seconds']:.1f} s for {slow[0]['source'].splitlines()[-1].strip()[:40]!r}" if slow else "-"
-    )
+    slowest = f"{slow[0]['seconds']:.1f} s for {slow[0]['source'].splitlines()[-1].strip()[:40]!r}" if slow else "-"
     memory = f"{run.peak_bytes / 1e9:.2f} GB" if run.peak_bytes else "memory not measured"
-    conftest.MEASURED.append(
-        f"{text.stem}: {run.seconds:.0f} s in fast mode, {memory}; slowest cell {slowest}"
-    )
+    conftest.MEASURED.append(f"{text.stem}: {run.seconds:.0f} s in fast mode, {memory}; slowest cell {slowest}")
     return run
 
 
@@ -224,15 +214,11 @@ def missing_parts(notebook) -> list[str]:
         words = set(re.findall(r"\w+", part.title.lower()))
         if "quiz" in words:
             folded, closed = part.text.count("<details"), part.text.count("</details>")
-            want(
-                folded >= 3 and folded == closed, f"'{part.title}': {folded} folded answers, {closed} closed"
-            )
+            want(folded >= 3 and folded == closed, f"'{part.title}': {folded} folded answers, {closed} closed")
         if re.match(r"exercise\b", part.title, re.IGNORECASE) and words & GRADES:
             grades += words & GRADES
             asked = [n for cell in part.code if not has_tag(cell, "solution") for n in checks_called(cell)]
-            solved = [
-                n for cell in part.code if has_tag(cell, "solution") for n in checks_called(cell, ast.Assert)
-            ]
+            solved = [n for cell in part.code if has_tag(cell, "solution") for n in checks_called(cell, ast.Assert)]
             want(asked, f"'{part.title}': no cell that calls checks.<name>(...)")
             want(set(asked) <= set(solved), f"'{part.title}': no solution asserts checks.{'/'.join(asked)}")
     want(len(grades) >= 3, f"{len(grades)} graded exercises, at least three wanted")

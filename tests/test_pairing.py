@@ -122,9 +122,7 @@ def test_the_setup_cell_does_nothing_on_a_laptop_and_says_what_is_missing(monkey
 
 def test_the_setup_cell_on_colab_clones_once_and_leaves_torch_alone(monkeypatch):
     commands = []
-    monkeypatch.setattr(
-        "subprocess.run", lambda command, check: commands.append([str(word) for word in command])
-    )
+    monkeypatch.setattr("subprocess.run", lambda command, check: commands.append([str(word) for word in command]))
     monkeypatch.setitem(sys.modules, "google.colab", object())
     monkeypatch.setattr(sys, "path", list(sys.path))
     exec(compile(COLAB_SETUP, "setup", "exec"), {})

@@ -1,0 +1,354 @@
+"""The explorers in real JupyterLab: headless Chromium opens a chapter, runs it, and moves every control.
+
+For each control the time from the key press to the new picture is taken inside the page.  The targets stand
+in ``TARGETS``; the assertion allows ``MARGIN`` times as much, since a test machine may be busy.  The measured
+times are printed, and with COURSE_RECORD=1 written to results/lab-latency.json.
+
+Without Chromium these tests skip; with COURSE_REQUIRE_BROWSER=1 they fail.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import conftest
+import nbformat
+import pytest
+from test_chapters import closed_environment, has_tag
+
+from course_utils._files import REPOSITORY, write_json
+from course_utils.chapters import NOTEBOOK_METADATA, chapters, generate
+from course_utils.provenance import provenance
+
+#: Explorer -> seconds from key press to new picture.  Others: DEFAULT_TARGET.
+TARGETS = {"latent": 0.15, "regularisers": 0.5, "initialisation": 0.5}
+DEFAULT_TARGET, MARGIN, PATIENCE, PRESSES = 0.5, 3.0, 20.0, 3
+LONGEST_RUN = 180  # seconds for all cells of a chapter
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+#: Every cell is in the page from the start, seen or not; nothing pops up over the controls.
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+#: Runs all cells of the open notebook once its kernel is there, then sets window.ran.
+RUN_ALL = """() => {
+const run = async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+  await window.jupyterapp.commands.execute("notebook:run-all-cells");
+};
+run().then(() => { window.ran = "all"; }, error => { window.ran = String(error); });
+}"""
+CONTROLS = ", ".join(
+    (
+        ".noUi-handle",
+        "select",
+        "input[type=checkbox]",
+        "button.widget-button",
+        ".widget-toggle-buttons button:not(.mod-active)",
+    )
+)
+PICTURE = """
+const picture = () => box.querySelector("img.explorer-figure, .explorer-figure img");
+const digest = async () => {
+  const bytes = await (await fetch(picture().src)).arrayBuffer();
+  return Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))).join();
+};
+"""
+#: box.redrawn: milliseconds from the next key press to a picture with other bytes; null if none comes.
+WATCH = (
+    "async ([box, patience]) => {"
+    + PICTURE
+    + """
+const before = await digest();
+let start = null;
+const note = () => { start ??= performance.now(); };
+const events = ["keydown", "input"];
+events.forEach(event => document.addEventListener(event, note, true));
+box.redrawn = new Promise(resolve => {
+  const end = milliseconds => {
+    observer.disconnect();
+    clearTimeout(timer);
+    events.forEach(event => document.removeEventListener(event, note, true));
+    resolve(milliseconds);
+  };
+  const look = async () => {
+    await picture().decode().catch(() => null);
+    const now = performance.now();
+    if (start !== null && (await digest()) !== before) end(now - start);
+  };
+  const observer = new MutationObserver(look);
+  observer.observe(box, { subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
+  const timer = setTimeout(() => end(null), 1000 * patience);
+});
+}"""
+)
+
+
+def browser_path() -> str | None:
+    """The Chromium to drive: $COURSE_CHROMIUM, the system's, or the one that playwright installed."""
+    found = os.environ.get("COURSE_CHROMIUM") or next((p for name in NAMES if (p := shutil.which(name))), None)
+    if found is None:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
+            found = playwright.chromium.executable_path
+    return found if found and Path(found).exists() else None
+
+
+@contextmanager
+def lab_server(folder: Path):
+    """JupyterLab on a free port, serving ``folder / "notebooks"``; yields its address."""
+    for name, content in SETTINGS.items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    command += [
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=",
+        "--LabApp.news_url=None",
+    ]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    command += ["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder / 'notebooks'}"]
+    environment = closed_environment(folder) | {
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+    }
+    log = folder / "server.log"
+    with log.open("w") as stream:
+        server = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{address}/api/status", timeout=2):
+                    break
+            except OSError as error:
+                if server.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}") from error
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.send_signal(signal.SIGTERM)  # shuts its kernels down too
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """``lab(notebook, name)`` opens a notebook in JupyterLab, runs it all, and gives the page."""
+    if (path := browser_path()) is None:
+        reason = "no Chromium found (apt install chromium, or playwright install chromium)"
+        if os.environ.get("COURSE_REQUIRE_BROWSER", "0") not in ("", "0"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "notebooks").mkdir()
+    outside = []
+
+    def only_this_machine(route):
+        if urlsplit(route.request.url).hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            outside.append(route.request.url)
+            route.abort()
+
+    with lab_server(folder) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        context = browser.new_context(viewport={"width": 1300, "height": 1000})
+        context.set_default_timeout(20_000)
+        context.route("**/*", only_this_machine)
+
+        @contextmanager
+        def opened(notebook, name: str):
+            nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
+            page = context.new_page()
+            try:
+                page.goto(f"{address}/lab/tree/{name}.ipynb?reset")
+                page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+                page.evaluate(RUN_ALL)
+                page.wait_for_function("window.ran !== undefined", timeout=1000 * LONGEST_RUN)
+                assert page.evaluate("window.ran") == "all", page.evaluate("window.ran")
+                yield page
+                assert not outside, f"asked for something outside this machine: {outside}"
+            except BaseException:
+                page.screenshot(path=folder / f"{name}.png", full_page=True)
+                print(f"what the browser showed: {folder / name}.png")
+                raise
+            finally:
+                page.evaluate("window.jupyterapp?.commands.execute('notebook:shutdown-kernel')")
+                page.close()
+
+        yield opened
+        browser.close()
+
+
+def cell_errors(page) -> list[str]:
+    """Tracebacks in the notebook and in the explorers."""
+    selector = '[data-mime-type="application/vnd.jupyter.error"], .explorer-problem:visible'
+    return page.locator(selector).all_inner_texts()
+
+
+def move(page, control) -> None:
+    """One step by keyboard: a slider's handle, a list, a button, a tick."""
+    control.scroll_into_view_if_needed()
+    control.focus()
+    if "noUi-handle" in (control.get_attribute("class") or ""):
+        now, most = (float(control.get_attribute(f"aria-value{which}")) for which in ("now", "max"))
+        page.keyboard.press("ArrowRight" if now < most else "ArrowLeft")
+    elif control.evaluate("e => e.tagName") == "SELECT":
+        chosen, length = control.evaluate("e => [e.selectedIndex, e.length]")
+        control.select_option(index=(chosen + 1) % length)  # JupyterLab keeps the arrow keys from a list
+    else:
+        page.keyboard.press("Space")
+
+
+def explore(page, box, presses: int = PRESSES, patience: float = PATIENCE) -> dict[str, float | None]:
+    """Move each control of an explorer; seconds to the new picture (median), None if none came.
+
+    The first press is not counted: it may pay for what later ones find ready.
+    """
+    handle = box.element_handle()
+    controls = box.locator(CONTROLS)
+    measured = {}
+    for index in range(controls.count()):
+        control = controls.nth(index)
+        if control.evaluate("e => Boolean(e.closest('.explorer-static'))"):
+            continue
+        shown = control.evaluate("e => (e.closest('.jupyter-widgets') ?? e).innerText").replace("\u200b", "")
+        name = next((line.strip() for line in shown.splitlines() if line.strip()), f"control {index + 1}")
+        seconds = []
+        for _ in range(presses + 1):
+            page.evaluate(WATCH, [handle, patience])
+            move(page, control)
+            milliseconds = page.evaluate("box => box.redrawn", handle)
+            seconds.append(None if milliseconds is None else milliseconds / 1000)
+            if milliseconds is None:
+                break
+        measured[name] = None if None in seconds else statistics.median(seconds[1:])
+    return measured
+
+
+def explorer_name(box) -> str:
+    names = [c for c in box.get_attribute("class").split() if c.startswith("explorer-")]
+    return names[0].removeprefix("explorer-") if names else ""
+
+
+RECORDED = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def record():
+    yield
+    if RECORDED and os.environ.get("COURSE_RECORD", "0") not in ("", "0"):
+        content = {
+            "unit": "seconds from key press to new picture, median",
+            "explorers": RECORDED,
+            **provenance(),
+        }
+        write_json(REPOSITORY / "results" / "lab-latency.json", content)
+
+
+WITH_EXPLORER = [text for text in chapters() if any(has_tag(c, "explorer") for c in generate(text).cells)]
+
+
+@pytest.mark.parametrize("text", WITH_EXPLORER, ids=lambda path: path.stem)
+def test_the_explorers_of_a_chapter_redraw_in_time(lab, text):
+    notebook = generate(text)
+    with lab(notebook, text.stem) as page:
+        assert not (errors := cell_errors(page)), "\n".join(errors)
+        boxes = page.locator(".course-explorer")
+        assert boxes.count() >= 1, f"{text.stem}: no explorer appeared"
+        late = []
+        for index in range(boxes.count()):
+            box = boxes.nth(index)
+            name = explorer_name(box)
+            target = TARGETS.get(name, DEFAULT_TARGET)
+            measured = explore(page, box)
+            assert measured, f"{name}: no control found"
+            for control, seconds in measured.items():
+                shown = "no new picture" if seconds is None else f"{1000 * seconds:.0f} ms"
+                line = f"{text.stem}, {name}, {control}: {shown} (target {1000 * target:.0f} ms)"
+                conftest.MEASURED.append(line)
+                if seconds is None or seconds > MARGIN * target:
+                    late.append(line)
+            RECORDED[name] = {"chapter": text.stem, "target": target, "controls": measured}
+        assert not (errors := cell_errors(page)), "\n".join(errors)
+        assert not late, "\n".join(late)
+
+
+# The driver itself: it sees a control that works, one that does nothing, and one that breaks.
+
+DEMO = """
+import ipywidgets
+from matplotlib.figure import Figure
+from course_utils.explore import Explorer
+
+def draw(size, shape, grid):
+    figure = Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    axes.plot([0, size], [0, 1], {"line": "-", "dots": "o"}[shape])
+    axes.grid(grid)
+    return figure
+
+controls = {
+    "size": ipywidgets.FloatLogSlider(1, min=-2, max=2, description="size", tooltip="length"),
+    "shape": ipywidgets.Dropdown(options=["line", "dots"], description="shape", tooltip="how it is drawn"),
+    "grid": ipywidgets.Checkbox(False, description="grid", tooltip="lines behind"),
+}
+Explorer("demo", controls, draw, alt="A line.")
+# CELL
+dead = {"nothing": ipywidgets.IntSlider(1, 0, 5, description="nothing", tooltip="changes nothing")}
+Explorer("dead", dead, lambda nothing: draw(1, "line", False), alt="A line.")
+# CELL
+broken = {"value": ipywidgets.IntSlider(1, 0, 5, description="value", tooltip="breaks at 2")}
+Explorer("broken", broken, lambda value: draw(1 / (2 - value), "line", False), alt="A line.")
+"""
+
+
+def test_the_driver_measures_sees_dead_controls_and_sees_errors(lab):
+    cells = [nbformat.v4.new_code_cell(source) for source in DEMO.split("# CELL\n")]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA)
+    with lab(notebook, "demo") as page:
+        assert cell_errors(page) == []
+        demo, dead, broken = (page.locator(f".explorer-{name}") for name in ("demo", "dead", "broken"))
+        assert explorer_name(demo) == "demo"
+        measured = explore(page, demo)
+        assert set(measured) == {"size", "shape", "grid"}
+        assert all(seconds is not None and 0.002 < seconds < PATIENCE for seconds in measured.values()), measured
+        assert explore(page, dead, patience=2) == {"nothing": None}
+        assert cell_errors(page) == []
+        assert explore(page, broken, patience=2) == {"value": None}
+        assert any("ZeroDivisionError" in line for line in cell_errors(page))
