@@ -142,6 +142,7 @@ def show_image(
     ----------
     ax : Axes
     image : (H, W), (1, H, W) or (1, 1, H, W) tensor or array
+        NaN, for what was not measured, is shown light blue.
     title : str
     limits : (low, high) or None
         Grey values shown as black and as white; None takes the extremes of the image.
@@ -149,8 +150,9 @@ def show_image(
     """
     pixels = np.asarray(image.detach().cpu() if isinstance(image, Tensor) else image, dtype=float)
     pixels = pixels.reshape(pixels.shape[-2:])
-    low, high = limits if limits is not None else (pixels.min(), pixels.max())
-    shown = ax.imshow(pixels, cmap=cmap, vmin=low, vmax=high, aspect=aspect, interpolation="nearest")
+    low, high = limits if limits is not None else (np.nanmin(pixels), np.nanmax(pixels))
+    colours = mpl.colormaps[cmap].with_extremes(bad="#B5D9EE")  # NaN: not measured
+    shown = ax.imshow(pixels, cmap=colours, vmin=low, vmax=high, aspect=aspect, interpolation="nearest")
     ax.set_title(title)
     ax.set_xticks([])
     ax.set_yticks([])
