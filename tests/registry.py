@@ -1,0 +1,63 @@
+"""Everything that the property tests run over.  Adding an operator, regulariser or generator is adding a line."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from course_utils import (
+    L1,
+    TV,
+    GaussianBlur,
+    GaussianMatrix,
+    GeneratorConfig,
+    Hard,
+    Identity,
+    MaskedFourier,
+    ParallelBeam,
+    Relaxed,
+    Sparse,
+    Tikhonov,
+    build,
+)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _mask(size: int, columns: int, symmetric: bool) -> torch.Tensor:
+    mask = torch.zeros(size, size, dtype=torch.bool)
+    mask[:, :columns] = symmetric
+    mask[3, 5] = True
+    return mask
+
+
+OPERATORS = {
+    "identity": lambda: Identity(12),
+    "blur": lambda: GaussianBlur(12),
+    "wide blur": lambda: GaussianBlur(12, width=11, std=3.0),
+    "compressed sensing": lambda: GaussianMatrix(40, 12, seeded()),
+    "more data than pixels": lambda: GaussianMatrix(200, 12, seeded()),
+    "tomography": lambda: ParallelBeam(12, 20, 17),
+    "limited angle": lambda: ParallelBeam(12, 7, 25, angular_range=math.pi / 3, detector_width=20.0),
+    "Fourier, columns": lambda: MaskedFourier(_mask(12, 4, True)),
+    "Fourier, one frequency": lambda: MaskedFourier(_mask(12, 4, False)),
+}
+
+PROXIMABLE = {"tikhonov": Tikhonov(0.0), "l1": L1(0.0), "tv": TV(0.0)}
+
+
+def tiny(family: str = "ae", seed: int = 0, dtype: torch.dtype = torch.float64):
+    """An untrained 28x28 generator with three latent dimensions, in float64: smooth enough for every test."""
+    return build(GeneratorConfig(family, 3), seed=seed).to(dtype).freeze()
+
+
+#: name -> regulariser made from a generator and weights (numbers or (B,) tensors), and its solvers
+GENERATIVE = {
+    "hard": (lambda G, lam, mu: Hard(G, lam), ("paper", "lbfgs")),
+    "relaxed": (Relaxed, ("paper", "reduced", "lbfgs")),
+    "sparse": (Sparse, ("paper",)),
+}
+CLASSICAL = {"tikhonov": (Tikhonov, ("direct", "paper")), "tv": (TV, ("paper",))}
