@@ -128,13 +128,9 @@ def compare(
     if value.ndim == 0:
         message = f"{what} is {float(value):.6g}, expected {float(expected):.6g} (off by {difference:.3g})"
     else:
-        message = (
-            f"{what} differs by up to {difference:.3g}, allowed {tolerance:.1e} (largest entry {size:.3g})"
-        )
+        message = f"{what} differs by up to {difference:.3g}, allowed {tolerance:.1e} (largest entry {size:.3g})"
     for explanation, wrong in (mistakes or {}).items():
         wrong = torch.as_tensor(wrong, dtype=torch.float64)
-        if wrong.shape == value.shape and float((value - wrong).abs().max()) <= atol + rtol * float(
-            wrong.abs().max()
-        ):
+        if wrong.shape == value.shape and float((value - wrong).abs().max()) <= atol + rtol * float(wrong.abs().max()):
             return not_yet(f"{message}; {explanation}")
     return not_yet(message)

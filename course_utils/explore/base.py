@@ -77,9 +77,7 @@ class Explorer:
         self.name, self.controls, self.draw, self.alt, self.dpi = name, dict(controls), draw, alt, dpi
         self.default = self.values
         self.seconds = float("nan")  # of the last redraw
-        self._grid = {
-            key: list((grid or {}).get(key) or _stops(control)) for key, control in controls.items()
-        }
+        self._grid = {key: list((grid or {}).get(key) or _stops(control)) for key, control in controls.items()}
         self._widget: ipywidgets.VBox | None = None
 
     @property
@@ -90,9 +88,7 @@ class Explorer:
     @property
     def grid(self) -> list[dict]:
         """Every combination of control values that the tests draw."""
-        return [
-            dict(zip(self._grid, stops, strict=True)) for stops in itertools.product(*self._grid.values())
-        ]
+        return [dict(zip(self._grid, stops, strict=True)) for stops in itertools.product(*self._grid.values())]
 
     def png(self, **values) -> bytes:
         """The picture for some control values (the others as they stand now), as PNG bytes."""
@@ -128,9 +124,7 @@ class Explorer:
         start = time.perf_counter()
         try:
             self._figure.value = self.png()
-        except (
-            Exception
-        ) as error:  # a callback's traceback is easily lost: say it beside the figure, then raise
+        except Exception as error:  # a callback's traceback is easily lost: say it beside the figure, then raise
             self._problem.value = f"<b>{type(error).__name__}</b>: {error}"
             self._problem.layout.display = "block"
             raise
