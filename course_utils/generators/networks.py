@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from .head import OneChannelConv
+
 __all__ = ["LEAN", "PAPER", "decoder", "encoder", "n_parameters"]
 
 LEAN, PAPER = "lean", "paper"
@@ -88,7 +90,7 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
             dense = [nn.Flatten(), nn.Linear(64 * side * side, pixels), nn.Unflatten(1, (1, size, size))]
             return nn.Sequential(*layers, *dense)
         upsample = [nn.Upsample(scale_factor=size // side, mode="nearest")] if side != size else []
-        return nn.Sequential(*layers, *upsample, nn.Conv2d(64, 1, kernel_size=3, padding=1))
+        return nn.Sequential(*layers, *upsample, OneChannelConv(64))
     layers = [nn.Linear(latent_dim, 64 * 7 * 7), nn.LeakyReLU(SLOPE), nn.Unflatten(1, (64, 7, 7))]
     side, channels = 7, 64
     while side < size:
@@ -97,7 +99,7 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
             nn.LeakyReLU(SLOPE),
         ]
         side, channels = 2 * side, channels // 2
-    return nn.Sequential(*layers, nn.Conv2d(channels, 1, kernel_size=3, padding=1))
+    return nn.Sequential(*layers, OneChannelConv(channels))
 
 
 def n_parameters(module: nn.Module) -> int:
