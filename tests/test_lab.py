@@ -216,8 +216,8 @@ def lab(tmp_path_factory):
 
 
 def cell_errors(page) -> list[str]:
-    """Tracebacks in the notebook and in the explorers."""
-    selector = '[data-mime-type="application/vnd.jupyter.error"], .explorer-problem:visible'
+    """What went wrong in the notebook's cells (tracebacks and other words on stderr) and in the explorers."""
+    selector = '[data-mime-type="application/vnd.jupyter.stderr"], .explorer-problem:visible'
     return page.locator(selector).all_inner_texts()
 
 
