@@ -1,0 +1,125 @@
+"""The frame: what README, Makefile, environment and CI promise is there, and they agree with each other."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+import yaml
+
+from course_utils._files import REPOSITORY
+from course_utils.chapters import GITHUB, chapters
+
+NAME = "generative-regularisation-course"
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+
+
+def text_files():
+    """The files of the project that name its address."""
+    names = ("README.md", "CONTRIBUTING.md", "CITATION.cff")
+    return [REPOSITORY / name for name in names] + chapters()
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_a_fresh_python_lets_idle_threads_sleep_unless_told_otherwise(before, after):
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    if before:
+        environment["OMP_WAIT_POLICY"] = before
+    command = "import course_utils, os; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == after, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_lab_opens_chapter_00_and_every_target_runs_something_that_exists():
+    targets = re.search(r"^\.PHONY: help (.*)$", MAKEFILE, re.MULTILINE)[1].split()
+    assert targets == ["lab", "test", "benchmark", "weights", "reproduce", "clean"]
+    shown = {}
+    for target in targets:
+        done = subprocess.run(["make", "-n", target], cwd=REPOSITORY, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        shown[target] = done.stdout
+        for module in re.findall(r"python -m (\S+)", done.stdout):
+            assert importlib.util.find_spec(module), f"make {target}: no module {module}"
+        for script in re.findall(r"\S+\.(?:py|ipynb)\b", done.stdout):
+            assert (REPOSITORY / script).is_file(), f"make {target}: no file {script}"
+    assert "jupyter lab notebooks/00-start-here.ipynb" in shown["lab"]
+    assert re.search(r"ruff check .*ruff format --check .*-m pytest", shown["test"], re.DOTALL)
+    assert "export OMP_WAIT_POLICY = PASSIVE" in MAKEFILE
+
+
+def test_every_link_into_the_repository_leads_somewhere_and_every_picture_is_described():
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (REPOSITORY / name).read_text(encoding="utf-8")
+        for alternative, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", text):
+            assert len(alternative) > 10 or target.endswith("badge.svg"), f"{name}: {target} has no description"
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+            assert (REPOSITORY / target).exists(), f"{name} links to {target}, which is not there"
+
+
+def test_the_readme_lists_every_chapter_with_both_ways_to_open_it():
+    for text in chapters():
+        path = f"notebooks/{text.stem}.ipynb"
+        assert f"]({path})" in README
+        assert f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path})" in README
+        assert f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path})" in README
+    for number, rest in re.findall(r"^\| (\d\d) \| (.*)$", README, re.MULTILINE):
+        written = any(text.stem.startswith(number) for text in chapters())
+        assert written != ("| planned |" in rest), f"chapter {number}: the README and notebooks/ disagree"
+
+
+@pytest.mark.parametrize("path", text_files(), ids=lambda path: path.name)
+def test_there_is_one_address(path):
+    text = path.read_text(encoding="utf-8")
+    own = r"(?:mybinder\.org/v2/gh|colab\.research\.google\.com/github|github\.com)/([\w.-]+/[\w.-]+?)(?=[/\s\")]|$)"
+    elsewhere = {found for found in re.findall(own, text) if found.endswith("/course")} - {GITHUB}
+    assert not elsewhere, f"{path.name} names {elsewhere}, course_utils.chapters.GITHUB is {GITHUB}"
+
+
+def bounds(lines) -> dict[str, str]:
+    """Name -> bound: "numpy>=1.26" -> {"numpy": ">=1.26"}."""
+    return dict(re.match(r"([\w-]+)([^;]*)", line).groups() for line in lines)
+
+
+def test_the_conda_environment_asks_for_what_the_package_asks_for_without_cuda():
+    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf-8"))
+    *plain, pip = environment["dependencies"]
+    assert pip == {"pip": ["-e .[lab]"]}
+    conda_names = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+    asked = [line for line in metadata.requires(NAME) if "extra ==" not in line or re.search("extra == .lab", line)]
+    found = bounds(plain)
+    assert {conda_names.get(name, name): bound for name, bound in bounds(asked).items()}.items() <= found.items()
+    assert found["python"] == "=3.11"
+    assert not any(word in line for line in plain for word in ("cuda", "gpu"))
+
+
+def test_ci_runs_the_readme_command_with_a_browser_required():
+    workflow = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["test"]
+    versions = [step["with"]["python-version"] for step in job["steps"] if "setup-python" in step.get("uses", "")]
+    assert versions == ["3.11"]  # a string: unquoted, 3.10 would be 3.1
+    assert job["steps"][-1] == {"run": "make test"}
+    assert job["env"]["COURSE_REQUIRE_BROWSER"] == "1"
+    script = REPOSITORY / ".ci/run"
+    content = script.read_text(encoding="utf-8")
+    assert re.search(r"^make test", content, re.MULTILINE)
+    assert "export COURSE_REQUIRE_BROWSER=1" in content
+    assert os.access(script, os.X_OK)
+
+
+def test_the_citation_is_of_this_version_and_of_the_paper():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert str(citation["version"]) == metadata.version(NAME)
+    assert citation["repository-code"] == f"https://github.com/{GITHUB}"
+    assert citation["references"][0]["doi"] in README
+
+
+def test_the_package_holds_no_pickles():
+    names = {path.suffix for path in (REPOSITORY / "course_utils" / "shipped").rglob("*") if path.is_file()}
+    assert names <= {".npz", ".json", ".safetensors"}
