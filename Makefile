@@ -42,7 +42,7 @@ test: $(VENV)/.installed-test
 	$(BIN) -m pytest $(ARGS)
 
 benchmark: $(VENV)/.installed-lab
-	$(BIN) -m course_utils.reproduce benchmark
+	$(BIN) -m course_utils.benchmark
 
 reproduce: $(VENV)/.installed-lab
 	$(BIN) -m course_utils.reproduce $(ARGS)
