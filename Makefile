@@ -30,7 +30,8 @@ help:
 $(VENV)/.installed-%: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN) -m pip install "$(TORCH)"
-	$(BIN) -m pip install -e ".[$*]"
+	@echo "Installing the course and its extra '$*' ..."
+	@$(BIN) -m pip install --quiet -e ".[$*]"
 	@touch $@
 
 lab: $(VENV)/.installed-lab
