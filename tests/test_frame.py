@@ -123,3 +123,16 @@ def test_the_citation_is_of_this_version_and_of_the_paper():
 def test_the_package_holds_no_pickles():
     names = {path.suffix for path in (REPOSITORY / "course_utils" / "shipped").rglob("*") if path.is_file()}
     assert names <= {".npz", ".json", ".safetensors"}
+
+
+def test_nothing_that_is_shipped_is_left_out_of_git():
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("not a git checkout")
+    folders = ("course_utils/shipped", "notebooks", "results", "data_scripts", "book")
+    files = [str(path) for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.is_file()]
+    built = ("__pycache__", ".ipynb_checkpoints", "_build")
+    files = [file for file in files if not any(part in file for part in built)]
+    done = subprocess.run(
+        ["git", "check-ignore", "--stdin"], input="\n".join(files), cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.stdout == "", f".gitignore leaves out:\n{done.stdout}"
