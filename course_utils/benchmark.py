@@ -201,9 +201,9 @@ def benchmark(log=print) -> dict:
     return {"settings": settings, "rows": rows, "summary": summary}
 
 
-def _timed(A, y, R, solver, dictionary):
+def _timed(A, y, R, solver, dictionary, **settings):
     started = time.perf_counter()
-    result = reconstruct(A, y, R, solver, start=dictionary, batch_size=128)
+    result = reconstruct(A, y, R, solver, start=dictionary, **settings)
     return time.perf_counter() - started, result
 
 

@@ -36,7 +36,7 @@ LAMBDAS = {
     "relaxed": geometric(2.0, 1e-4, 0.25),
     "sparse": geometric(2.0, 1e-3, 0.25),
 }
-MUS = {"relaxed": geometric(4.0, 1e-4, 0.25), "sparse": geometric(4.0, 1e-4, 0.25)}
+MUS = {"relaxed": geometric(1.0, 1e-5, 0.25), "sparse": geometric(1.0, 1e-5, 0.25)}
 
 
 def _seeded(seed: int) -> torch.Generator:

@@ -227,7 +227,7 @@ class _Bowl(Objective):
     def __init__(self, c):
         self.c = c
 
-    def value(self, v):
+    def _value(self, v):
         return (v - self.c).pow(2).sum(1) + 1000
 
 

@@ -164,7 +164,7 @@ def lbfgs(
     v0: Tensor,
     memory: int = 6,
     max_iter: int = 200,
-    tol: float = 1e-6,
+    tol: float = 1e-5,
     trace: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Limited-memory BFGS with an Armijo line search, for every problem of the batch by itself.

@@ -47,24 +47,46 @@ def per_problem(name: str, weight: float | Tensor, y: Tensor) -> Tensor:
     return weight.to(y).expand(len(y)).contiguous()
 
 
+#: So many problems are evaluated at once: on a CPU what fits its cache, on a GPU what fits its memory.
+CHUNK = {"cpu": 128}
+GPU_CHUNK = 4096
+
+
 class Objective:
-    """A batch of functions.  Subclasses name in ``batched`` their attributes that have a batch axis."""
+    """A batch of functions.
+
+    Subclasses implement ``_value`` and name in ``batched`` their attributes that have a batch axis.
+    """
 
     batched: tuple[str, ...] = ()
 
-    def value(self, v: Tensor) -> Tensor:
+    def _value(self, v: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def _parts(self, v: Tensor):
+        """The batch in pieces of a good size: (objective, variables) of each."""
+        size = CHUNK.get(v.device.type, GPU_CHUNK)
+        if len(v) <= size:
+            return [(self, v)]
+        return [(self.select(slice(i, i + size)), v[i : i + size]) for i in range(0, len(v), size)]
+
+    def value(self, v: Tensor) -> Tensor:
+        """Values (B,)."""
+        return torch.cat([part._value(w) for part, w in self._parts(v)])
 
     def value_and_grad(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """Values (B,) and gradients, shaped like ``v``."""
-        v = v.detach().requires_grad_()
-        with torch.enable_grad():
-            f = self.value(v)
-            (grad,) = torch.autograd.grad(f.sum(), v)
-        return f.detach(), grad
+        values, grads = [], []
+        for part, w in self._parts(v.detach()):
+            w = w.detach().requires_grad_()
+            with torch.enable_grad():
+                f = part._value(w)
+                grads += torch.autograd.grad(f.sum(), w)
+            values.append(f.detach())
+        return torch.cat(values), torch.cat(grads)
 
-    def select(self, index: Tensor) -> Objective:
-        """The problems at ``index``, (b,) integers."""
+    def select(self, index: Tensor | slice) -> Objective:
+        """The problems at ``index``, (b,) integers or a slice."""
         part = copy.copy(self)
         for name in self.batched:
             setattr(part, name, getattr(self, name)[index])
@@ -79,7 +101,7 @@ class TikhonovObjective(Objective):
     def __init__(self, A: LinearOperator, y: Tensor, lam: Tensor) -> None:
         self.A, self.y, self.lam = A, y, lam
 
-    def value(self, x: Tensor) -> Tensor:
+    def _value(self, x: Tensor) -> Tensor:
         return sum_of_squares(self.A(x) - self.y) + self.lam * sum_of_squares(x)
 
 
@@ -91,7 +113,7 @@ class HardObjective(Objective):
     def __init__(self, A: LinearOperator, y: Tensor, G: Generator, lam: Tensor) -> None:
         self.A, self.y, self.G, self.lam = A, y, G, lam
 
-    def value(self, z: Tensor) -> Tensor:
+    def _value(self, z: Tensor) -> Tensor:
         return sum_of_squares(self.A(self.G(z)) - self.y) + self.lam * sum_of_squares(z)
 
     def scores(self, images: Tensor, z: Tensor) -> Tensor:
@@ -128,7 +150,7 @@ class ReducedObjective(Objective):
         """S V^T x: (N, 1, H, W) -> (N, k)."""
         return (images.flatten(1) @ self.V) * self.S
 
-    def value(self, z: Tensor) -> Tensor:
+    def _value(self, z: Tensor) -> Tensor:
         residual = self.coordinates(self.G(z)) - self.target
         return (self.weight * residual.pow(2)).sum(1) + self.rest + self.lam_mu * sum_of_squares(z)
 
@@ -155,7 +177,7 @@ class _ZBlock(Objective):
     def __init__(self, G: Generator, x: Tensor, lam: Tensor, lam_mu: Tensor) -> None:
         self.G, self.x, self.lam, self.lam_mu = G, x, lam, lam_mu
 
-    def value(self, z: Tensor) -> Tensor:
+    def _value(self, z: Tensor) -> Tensor:
         return self.lam * sum_of_squares(self.G(z) - self.x) + self.lam_mu * sum_of_squares(z)
 
 
@@ -167,7 +189,7 @@ class _XBlock(Objective):
     def __init__(self, A: LinearOperator, y: Tensor, g: Tensor, lam: Tensor) -> None:
         self.A, self.y, self.g, self.lam = A, y, g, lam
 
-    def value(self, x: Tensor) -> Tensor:
+    def _value(self, x: Tensor) -> Tensor:
         return sum_of_squares(self.A(x) - self.y) + self.lam * sum_of_squares(self.g - x)
 
 
@@ -201,7 +223,7 @@ class _Misfit(Objective):
     def __init__(self, A: LinearOperator, y: Tensor, G: Generator, u: Tensor) -> None:
         self.A, self.y, self.G, self.u = A, y, G, u
 
-    def value(self, z: Tensor) -> Tensor:
+    def _value(self, z: Tensor) -> Tensor:
         return sum_of_squares(self.A(self.G(z) + self.u) - self.y)
 
 
@@ -213,7 +235,7 @@ class _LinearMisfit(Objective):
     def __init__(self, A: LinearOperator, y: Tensor, g: Tensor) -> None:
         self.A, self.y, self.g = A, y, g
 
-    def value(self, u: Tensor) -> Tensor:
+    def _value(self, u: Tensor) -> Tensor:
         return sum_of_squares(self.A(self.g + u) - self.y)
 
 

@@ -24,7 +24,7 @@ class TVObjective(Objective):
     def __init__(self, A: LinearOperator, y: Tensor, lam: Tensor) -> None:
         self.A, self.y, self.lam, self.R = A, y, lam, TV(0.0)
 
-    def value(self, x: Tensor) -> Tensor:
+    def _value(self, x: Tensor) -> Tensor:
         return sum_of_squares(self.A(x) - self.y) + self.lam * self.R(x)
 
 

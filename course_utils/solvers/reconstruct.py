@@ -111,7 +111,7 @@ def reconstruct(
     n_starts: int = 1,
     generator: torch.Generator | None = None,
     x0: Tensor | None = None,
-    batch_size: int = 256,
+    batch_size: int = 1024,
     trace: bool = False,
     **settings,
 ) -> Result:
