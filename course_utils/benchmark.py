@@ -195,9 +195,8 @@ def benchmark(log=print) -> dict:
         "seeds": {"A": 0, "noise": 1, "loop": 2, "dictionary": 3},
     }  # fmt: skip
     if best:
-        log(
-            f"{summary['times_less_than_loop_at_no_higher_objective']:.0f} x less time than the loop, at no higher objective"
-        )
+        times = summary["times_less_than_loop_at_no_higher_objective"]
+        log(f"{times:.0f} x less time than the loop, at no higher objective")
     return {"settings": settings, "rows": rows, "summary": summary}
 
 

@@ -46,7 +46,7 @@ def psnr(x: torch.Tensor, truth: torch.Tensor, data_range: float = 1.0) -> torch
     -------
     >>> truth = torch.zeros(2, 1, 4, 4)
     >>> psnr(truth + 0.1, truth)
-    tensor([20.0000, 20.0000])
+    tensor([20., 20.])
     """
     _pair(x, truth)
     mse = (x - truth).pow(2).flatten(1).mean(1)
