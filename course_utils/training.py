@@ -148,6 +148,7 @@ def train(
     folder: str | Path | None = None,
     progress: bool = True,
     on_validation: Callable[[int, Generator], None] | None = None,
+    finish: bool = False,
 ) -> dict:
     """Train ``model`` in place; afterwards it holds the best moving-average weights.
 
@@ -164,12 +165,14 @@ def train(
         Show a progress bar.
     on_validation : callable, optional
         Called with (step, moving-average model) after each validation, e.g. to draw samples.
+    finish : bool
+        Take no further step: end an interrupted run with the best weights of its checkpoint.
 
     Returns
     -------
     dict
         ``history`` (a list of records with step, seconds, losses, score), ``best_step``, ``best_score``,
-        ``steps``, ``stopped`` ("budget" or "patience"), ``seconds``.
+        ``steps``, ``stopped`` ("budget", "patience" or "by hand"), ``seconds``.
 
     Raises
     ------
@@ -191,7 +194,7 @@ def train(
     run = _Run(model, config, images, folder)
     bar = tqdm(total=config.steps, initial=run.step, disable=not progress, unit="step", mininterval=1.0)
     started = time.perf_counter() - run.seconds
-    while run.step < config.steps and run.stale < config.patience:
+    while run.step < config.steps and run.stale < config.patience and not finish:
         losses = run.advance()
         bar.update()
         if run.step % config.validate_every == 0 or run.step == config.steps:
@@ -203,12 +206,13 @@ def train(
             run.save()
     bar.close()
     model.load_state_dict(run.best)
+    ended = "patience" if run.stale >= config.patience else "budget" if run.step >= config.steps else "by hand"
     return {
         "history": run.history,
         "best_step": run.best_step,
         "best_score": run.best_score,
         "steps": run.step,
-        "stopped": "patience" if run.stale >= config.patience else "budget",
+        "stopped": ended,
         "seconds": round(run.seconds, 1),
     }
 
@@ -304,7 +308,7 @@ class _Run:
         self.history = state["history"]
 
 
-def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = False) -> dict:
+def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = False, finish: bool = False) -> dict:
     """Train the generator that ``RECIPES[name]`` describes on the full data set, and store weights and report."""
     from . import zoo
     from .data import load
@@ -312,7 +316,7 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
     recipe, origin = RECIPES[name], provenance()
     data = load(recipe.data, full=True)
     model = build(recipe.model, seed=recipe.train.seed).to(device, memory_format=torch.channels_last)
-    report = train(model, data.train.to(device), data.val.to(device), recipe.train, folder / name)
+    report = train(model, data.train.to(device), data.val.to(device), recipe.train, folder / name, finish=finish)
     record = {
         "name": name,
         "data": data.source.split(" (")[0],
@@ -330,10 +334,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("names", nargs="*", choices=[[], *RECIPES], help="recipes to train (default: all)")
     parser.add_argument("--folder", type=Path, default=Path("runs"), help="where runs are kept (default: runs)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--finish", action="store_true", help="end an interrupted run with its best weights so far")
     parser.add_argument("--ship", action="store_true", help="put the finished weights into the package")
     options = parser.parse_args(arguments)
     for name in options.names or RECIPES:
-        report = train_recipe(name, options.folder, options.device, options.ship)
+        report = train_recipe(name, options.folder, options.device, options.ship, options.finish)
         print(
             f"{name}: best score {report['best_score']:.4g} at step {report['best_step']} of {report['steps']} "
             f"(stopped by {report['stopped']}), {report['seconds']:.0f} s"
