@@ -3,7 +3,7 @@
     python -m course_utils.training vae-mnist-8        train one recipe (all: make weights)
 
 A run lives in a folder: ``checkpoint.pt`` (everything that is needed to go on), then ``weights.safetensors``
-and ``training.json`` (configuration, seed, curves, machine, date) when it is finished.
+and ``weights.json`` (configuration, seed, curves, machine, date) when it is finished.
 """
 
 from __future__ import annotations
