@@ -1,0 +1,257 @@
+"""Figures and tables of chapter 05: weights against residual and PSNR, starts, distributions of PSNR."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ._check import check_finite
+from .metrics import psnr
+from .plots import COLOURS, METHODS, image_rows, subplots
+from .solvers import Result
+
+__all__ = [
+    "cost_table",
+    "fig9_label",
+    "fig9_table",
+    "markdown_table",
+    "psnr_distributions",
+    "solver_table",
+    "starts_grid",
+    "weight_sweep",
+]
+
+GENERATOR_TITLES = {"ae": "AE", "vae": "VAE", "wgan": "GAN"}
+#: Iterations (mean) and time of a compressed sensing reconstruction, as the paper's Sect. 5.2 states them.
+PAPER_COST = {"tikhonov": ("32", "up to 1 s"), "hard": ("54", "up to 5 s"), "relaxed": ("325", "up to 10 s")}
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence]) -> Markdown:
+    """A table for the notebook: first column left, numbers right.
+
+    Parameters
+    ----------
+    header : n strings
+    rows : sequences of n entries
+        Shown by ``str``; round numbers before.
+
+    Raises
+    ------
+    ValueError
+        A row has another length than the header.
+
+    Example
+    -------
+    >>> print(markdown_table(["method", "PSNR (dB)"], [["TV", "17.4"]]).data)
+    | method | PSNR (dB) |
+    |:---|---:|
+    | TV | 17.4 |
+    """
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"'rows' must hold rows of {len(header)} entries, got {len(row)}: {row}")
+    lines = [header, [":---"] + ["---:"] * (len(header) - 1)]
+    text = ["| " + " | ".join(map(str, lines[0])) + " |", "|" + "|".join(lines[1]) + "|"]
+    return Markdown("\n".join(text + ["| " + " | ".join(map(str, row)) + " |" for row in rows]))
+
+
+def solver_table(results: Mapping[str, Result], truth: Tensor) -> Markdown:
+    """Iterations, evaluations of G (with and without gradient), objective and PSNR of each run, means over its images.
+
+    Parameters
+    ----------
+    results : dict of name -> Result
+    truth : (B, 1, H, W) tensor
+    """
+    rows = []
+    for name, r in results.items():
+        evaluations = (r.values + r.gradients).float().mean()
+        quality = psnr(r.x, truth).mean()
+        rows.append(
+            [
+                name,
+                f"{r.iterations.float().mean():.0f}",
+                f"{evaluations:.0f}",
+                f"{r.objective.mean():.4f}",
+                f"{quality:.2f}",
+            ]
+        )
+    return markdown_table(["mean of each run", "iterations", "evaluations of G", "objective", "PSNR (dB)"], rows)
+
+
+def fig9_label(generator: str, method: str) -> str:
+    """How a row of the stored table is called in the chapter.
+
+    Example
+    -------
+    >>> fig9_label("wgan", "hard"), fig9_label("none", "tv")
+    ('GAN hard', 'TV')
+    """
+    return {"tikhonov": "Tikhonov", "tv": "TV"}.get(method) or f"{GENERATOR_TITLES[generator]} {method}"
+
+
+def fig9_table(rows: Sequence[Mapping]) -> Markdown:
+    """The table of Fig. 9 from the stored rows of ``course_utils.reproduce fig9``: weights, mean, spread, median."""
+    lines = []
+    for r in rows:
+        db = torch.tensor(r["psnr"])
+        mean, median = f"{db.mean():.2f} ± {db.std():.2f}", f"{db.median():.2f}"
+        mu = f"{r['mu']:.3g}" if "mu" in r else ""
+        lines.append([fig9_label(r["generator"], r["method"]), f"{r['lam']:.3g}", mu, mean, median])
+    return markdown_table(["method", "λ", "μ", "PSNR (dB), mean ± std", "median"], lines)
+
+
+def cost_table(rows: Sequence[Mapping]) -> Markdown:
+    """Iterations, time and PSNR of the paper's algorithms and of the fast solvers, from stored rows of ``fig9``."""
+
+    def mean(values):
+        return sum(values) / len(values)
+
+    def milliseconds(value):
+        return f"{value:.0f} ms" if value >= 10 else f"{value:.1g} ms"
+
+    lines = []
+    for r in rows:
+        iterations, seconds = PAPER_COST.get(r["method"], ("not stated", "not stated"))
+        by_paper = (
+            f"{r['paper_iterations_mean']:.0f}",
+            f"{milliseconds(r['paper_ms_per_image'])}",
+            f"{mean(r['paper_psnr']):.1f}",
+        )
+        fast = f"{mean(r['iterations']):.0f}", f"{milliseconds(r['ms_per_image'])}", f"{mean(r['psnr']):.1f}"
+        lines.append([fig9_label(r["generator"], r["method"]), iterations, seconds, *by_paper, *fast])
+    header = ["method", "paper: iterations", "time", "paper's algorithm, ours: iterations", "time", "PSNR (dB)"]
+    return markdown_table([*header, "fast: iterations", "time", "PSNR (dB)"], lines)
+
+
+def _columns(values: Tensor | np.ndarray | Sequence[float]) -> np.ndarray:
+    """(P,) or (P, K) values as a (P, K) array."""
+    array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=float)
+    return array.reshape(len(array), -1)
+
+
+def weight_sweep(
+    lam: Mapping[str, Sequence[float]],
+    residual: Mapping[str, Tensor],
+    quality: Mapping[str, Tensor],
+    morozov: float,
+    marked: Sequence[float] = (),
+    alt: str = "",
+) -> Figure:
+    """Residual norm and PSNR against lambda, one curve a method; further values of mu as separate markers.
+
+    Parameters
+    ----------
+    lam : dict of method -> (P,) weights
+    residual, quality : dict of method -> (P,) or (P, K) tensors
+        ||A x - y|| and PSNR.  With K columns (values of mu) the middle one is the curve, the others are markers.
+    morozov : float
+        The discrepancy value, drawn as a horizontal line.
+    marked : sequence of float
+        Values of lambda to mark by grey vertical lines.
+    alt : str
+
+    Returns
+    -------
+    Figure
+
+    Example
+    -------
+    >>> figure = weight_sweep({"hard": [0.1, 1.0]}, {"hard": [2.9, 3.0]}, {"hard": [20.0, 19.0]}, morozov=2.8)
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['residual norm $\\\\|Ax-y\\\\|_2$', 'PSNR (dB)']
+    """
+    figure, axes = subplots(1, 2, size=(9.2, 3.5), alt=alt)
+    for ax, values in zip(axes, (residual, quality), strict=True):
+        for method, weights in lam.items():
+            style = METHODS[method.lower()]
+            columns = _columns(values[method])
+            middle = columns.shape[1] // 2
+            ax.plot(weights, columns[:, middle], label=method, zorder=3, **style)
+            for k in range(columns.shape[1]):
+                if k != middle:
+                    ax.plot(
+                        weights,
+                        columns[:, k],
+                        linestyle="none",
+                        marker=style["marker"],
+                        markersize=4 if k < middle else 7,
+                        markerfacecolor="none",
+                        markeredgecolor=style["color"],
+                    )
+        for value in marked:
+            ax.axvline(value, color="0.75", linewidth=1.0, zorder=0)
+        ax.set(xscale="log", xlabel=r"weight $\lambda$")
+    axes[0].axhline(morozov, color="black", linewidth=1.2, label=r"Morozov $\sigma\sqrt{m}$")
+    axes[0].set(yscale="log", ylabel=r"residual norm $\|Ax-y\|_2$")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("{x:g}")
+    axes[1].set(ylabel="PSNR (dB)")
+    axes[0].legend()
+    return figure
+
+
+def starts_grid(
+    images: Mapping[str, Tensor], objective: Mapping[str, Tensor], truth: Tensor, rows: Sequence[str], alt: str = ""
+) -> Figure:
+    """Reconstructions from several starts: a row of images and a row of residuals for each generator.
+
+    Parameters
+    ----------
+    images : dict of start -> (B, 1, H, W) tensor
+        One image for each of the B rows.
+    objective : dict of start -> (B,) tensor
+        Written under the PSNR.
+    truth : (B, 1, H, W) tensor
+    rows : B names of the rows
+    alt : str
+
+    Raises
+    ------
+    ValueError
+        NaN in an image.
+    """
+    for name, part in images.items():
+        check_finite(f"images[{name!r}]", part)
+    figure = image_rows(dict(images), truth=truth, size=1.25, alt=alt)
+    width = len(images) + 1
+    grid = np.array(figure.axes[: 2 * len(rows) * width]).reshape(2 * len(rows), width)
+    for b, row in enumerate(rows):
+        grid[2 * b, 0].set_ylabel(row, fontsize=11)
+        for k, name in enumerate(images):
+            head = f"{name}\n" if b == 0 else ""
+            decibel = float(psnr(images[name][b : b + 1], truth[b : b + 1]))
+            grid[2 * b, k + 1].set_title(f"{head}{decibel:.1f} dB\nf = {float(objective[name][b]):.2f}")
+    return figure
+
+
+def psnr_distributions(rows: Mapping[str, Sequence[float]], colours: Sequence[str], alt: str = "") -> Figure:
+    """PSNR of every test image, one line a method: points, a bar from quartile to quartile, a tick at the median.
+
+    Parameters
+    ----------
+    rows : dict of label -> sequence of PSNR values in dB
+        From top to bottom.
+    colours : one key of ``METHODS`` for each row
+    alt : str
+    """
+    figure, ax = subplots(size=(6.4, 0.6 + 0.34 * len(rows)), alt=alt)
+    jitter = torch.Generator().manual_seed(0)
+    for k, (values, key) in enumerate(zip(rows.values(), colours, strict=True)):
+        values = np.asarray(values, dtype=float)
+        height = -k + 0.28 * (torch.rand(len(values), generator=jitter).numpy() - 0.5)
+        colour = METHODS[key]["color"]
+        ax.plot(
+            values, height, linestyle="none", marker=METHODS[key]["marker"], markersize=2.5, color=colour, alpha=0.35
+        )
+        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+        ax.plot([low, high], [-k, -k], color=colour, linestyle="-", linewidth=5, solid_capstyle="butt", alpha=0.8)
+        ax.plot([middle], [-k], marker="|", markersize=13, markeredgewidth=2.5, color=COLOURS["black"])
+    ax.set(yticks=[-k for k in range(len(rows))], yticklabels=list(rows), xlabel="PSNR (dB), data range 1")
+    ax.grid(axis="y", visible=False)
+    return figure
