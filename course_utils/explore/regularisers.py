@@ -28,6 +28,7 @@ __all__ = ["initialisation_explorer", "method_explorer"]
 
 M, SIGMA, N_IMAGES = 150, 0.05, 10
 NOISE_NORM = SIGMA * M**0.5  # Morozov: the expected norm of the noise, nearly
+SPAN = 0.6  # grey values of residuals run from minus this (blue) to this (red)
 METHODS = {"hard": "hard", "relaxed": "relaxed", "sparse": "sparse", "Tikhonov": "tikhonov", "TV": "tv"}
 FAMILIES = {"VAE": "vae", "AE": "ae", "GAN": "wgan"}
 
@@ -66,8 +67,8 @@ def _image_axes(figure: Figure, place: tuple[float, float, float, float], residu
     """Axes without ticks, with an empty 28x28 image to be filled by ``set_data``; returns both."""
     with rc_context(STYLE):
         ax = figure.add_axes(place)
-    cmap, low = (RESIDUAL_CMAP, -1.0) if residual else (IMAGE_CMAP, 0.0)
-    shown = ax.imshow(np.zeros((28, 28)), cmap=cmap, vmin=low, vmax=1.0, interpolation="nearest")
+    cmap, low, high = (RESIDUAL_CMAP, -SPAN, SPAN) if residual else (IMAGE_CMAP, 0.0, 1.0)
+    shown = ax.imshow(np.zeros((28, 28)), cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
     for spine in ax.spines.values():
@@ -122,7 +123,7 @@ def method_explorer() -> Explorer:
     'truth'
     """
     figure = _one_figure((8.4, 2.85))
-    titles = ("truth", "data, as A*y", "reconstruction x", "residual x - truth", "in the range: G(z)", "deviation u")
+    titles = ("truth", "data, as A*y", "reconstruction x", "residual, ±0.6", "in the range: G(z)", "deviation u, ±0.6")
     width, images = 0.155, []
     for k, title in enumerate(titles):
         place = (0.012 + k * 0.165, 0.36, width, width * 8.4 / 2.85)
@@ -270,7 +271,7 @@ def initialisation_explorer() -> Explorer:
             line.set(alpha=1.0 if i == k else 0.35, linewidth=2.4 if i == k else 1.4)
             top, bottom, longest = max(top, f[0]), min(bottom, f[-1]), max(longest, len(f))
         best.set_ydata([float(reference.objective)] * 2)
-        ax.set(xlim=(-0.02 * longest, longest), ylim=(0.8 * bottom, 1.3 * top))
+        ax.set(xlim=(-0.02 * longest, 1.02 * longest), ylim=(0.8 * bottom, 1.3 * top))
         quality = [None, None, psnr(found.x[k : k + 1], truth), psnr(reference.x, truth)]
         for (image_ax, picture, title), part, db in zip(
             shown, (truth, first[k], found.x[k], reference.x), quality, strict=True
