@@ -143,11 +143,11 @@ class _Drawing:
         x = result.x[k : k + 1]
         quality = psnr(result.x, truth.expand_as(result.x))
         for shown, image in zip(self.shown, (truth, y, x, x - truth), strict=True):
-            shown.set_data(image.reshape(28, 28))
+            shown.set_data(image.reshape(28, 28).numpy())
         self.shown[1].axes.title.set_text(f"data, {float(psnr(y, truth)):.1f} dB")
         self.shown[2].axes.title.set_text(f"{method}, {float(quality[k]):.1f} dB")
-        self.curve.set_data(LAMBDAS, quality)
-        self.chosen.set_data([LAMBDAS[k]], [float(quality[k].clamp(4.3, 32.7))])
+        self.curve.set_data(LAMBDAS.numpy(), quality.numpy())
+        self.chosen.set_data([float(LAMBDAS[k])], [float(quality[k].clamp(4.3, 32.7))])
         self.floor.set_ydata([float(psnr(y, truth))] * 2)
         weight = rf"$\mu = {mu:.2g}$" + ("" if uses_mu else " (not used by this method)")
         self.formula.set_text(rf"{FORMULAS[method]},   $\lambda = {float(LAMBDAS[k]):.2g}$,   {weight}")
