@@ -26,13 +26,13 @@ help:
 	@echo "make weights     train the shipped generators again   (hours)"
 	@echo "make clean       remove .venv and everything generated, but not runs/"
 
-# One stamp for each set of extras; a changed pyproject.toml installs again.
+# One stamp for each extra (test contains lab); a changed pyproject.toml installs again.
 $(VENV)/.installed-%: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN) -m pip install "$(TORCH)"
 	@echo "Installing the course and its extra '$*' ..."
 	@$(BIN) -m pip install --quiet -e ".[$*]"
-	@touch $@
+	@touch $@ $(VENV)/.installed-lab
 
 lab: $(VENV)/.installed-lab
 	$(BIN) -m jupyter lab notebooks/00-start-here.ipynb
