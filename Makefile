@@ -35,7 +35,7 @@ $(VENV)/.installed-%: pyproject.toml
 	@touch $@ $(VENV)/.installed-lab
 
 lab: $(VENV)/.installed-lab
-	$(BIN) -m jupyter lab notebooks/00-start-here.ipynb
+	$(BIN) -m jupyter lab notebooks/00-start-here.ipynb --LabApp.default_url=/lab/tree/00-start-here.ipynb
 
 test: $(VENV)/.installed-test
 	$(BIN) -m ruff check .

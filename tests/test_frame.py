@@ -46,7 +46,7 @@ def test_make_lab_opens_chapter_00_and_every_target_runs_something_that_exists()
         shown[target] = done.stdout
         for module in re.findall(r"python -m (\S+)", done.stdout):
             assert importlib.util.find_spec(module), f"make {target}: no module {module}"
-        for script in re.findall(r"\S+\.(?:py|ipynb)\b", done.stdout):
+        for script in re.findall(r"(?:^|\s)([\w./-]+\.(?:py|ipynb))\b", done.stdout):
             assert (REPOSITORY / script).is_file(), f"make {target}: no file {script}"
     assert "jupyter lab notebooks/00-start-here.ipynb" in shown["lab"]
     assert re.search(r"ruff check .*ruff format --check .*-m pytest", shown["test"], re.DOTALL)
