@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .descent import _spread, backtrack, check_step_settings, has_converged
+from .descent import spread, backtrack, check_step_settings, has_converged
 from .objectives import Objective, RelaxedObjective, SparseObjective, sum_of_squares
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
 
@@ -83,7 +83,7 @@ def _proximal_backtrack(
     everyone = torch.arange(len(v), device=v.device)
 
     def attempt(index):
-        w = prox(index, v[index] - grad[index] / _spread(L[index], v), 1 / L[index])
+        w = prox(index, v[index] - grad[index] / spread(L[index], v), 1 / L[index])
         f_w = block.select(index).value(w)
         step = w - v[index]
         model = f[index] + (grad[index] * step).flatten(1).sum(1) + 0.5 * L[index] * sum_of_squares(step)

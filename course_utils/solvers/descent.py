@@ -9,7 +9,7 @@ from .._check import check_choice, check_count, check_nonnegative
 from .objectives import Objective, sum_of_squares
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
 
-__all__ = ["backtrack", "check_step_settings", "gradient_descent", "has_converged", "lbfgs"]
+__all__ = ["backtrack", "check_step_settings", "gradient_descent", "has_converged", "lbfgs", "spread"]
 
 
 def check_step_settings(L0: float, eta0: float, eta1: float, max_iter: int, tol: float, stop: str) -> None:
@@ -37,7 +37,7 @@ def has_converged(stop: str, tol: float, v_old: Tensor, v: Tensor, f_old: Tensor
     return f_old - f <= tol * f.abs()
 
 
-def _spread(weights: Tensor, like: Tensor) -> Tensor:
+def spread(weights: Tensor, like: Tensor) -> Tensor:
     """(B,) -> (B, 1, ..., 1) with as many axes as ``like``."""
     return weights.reshape(-1, *[1] * (like.ndim - 1))
 
@@ -54,7 +54,7 @@ def backtrack(objective: Objective, v: Tensor, f: Tensor, grad: Tensor, L: Tenso
         New variable, its value, L as it was accepted, number of values computed, and who is stuck.
     """
     squared, noise, L = sum_of_squares(grad), machine_noise(f), L.clone()
-    trial = v - grad / _spread(L, grad)
+    trial = v - grad / spread(L, grad)
     f_trial = objective.value(trial)
     evaluations = torch.ones_like(L, dtype=torch.int64)
     stuck = torch.zeros_like(L, dtype=torch.bool)
@@ -66,12 +66,12 @@ def backtrack(objective: Objective, v: Tensor, f: Tensor, grad: Tensor, L: Tenso
         if not len(pending):
             break
         L[pending] *= eta1
-        new = v[pending] - grad[pending] / _spread(L[pending], grad)
+        new = v[pending] - grad[pending] / spread(L[pending], grad)
         f_new = objective.select(pending).value(new)
         trial[pending], f_trial[pending] = new, f_new
         evaluations[pending] += 1
         pending = pending[~(f_new < f[pending] - squared[pending] / (2 * L[pending]))]
-    return torch.where(_spread(stuck, v), v, trial), torch.where(stuck, f, f_trial), L, evaluations, stuck
+    return torch.where(spread(stuck, v), v, trial), torch.where(stuck, f, f_trial), L, evaluations, stuck
 
 
 @torch.no_grad()
