@@ -5,7 +5,7 @@
 >>> A = GaussianMatrix(150, 28, torch.Generator().manual_seed(0))
 >>> y = measure(A, x, sigma=0.05, generator=torch.Generator().manual_seed(1))
 >>> G = pretrained("vae-mnist-8", verbose=False)
->>> result = reconstruct(A, y, Hard(G, lam=0.03), generator=torch.Generator().manual_seed(2))
+>>> result = reconstruct(A, y, Hard(G, lam=0.002), generator=torch.Generator().manual_seed(2))
 >>> bool(psnr(result.x, x).mean() > 15)
 True
 """
