@@ -2,7 +2,7 @@
 
 For each control the time from the key press to the new picture is taken inside the page.  The targets stand
 in ``TARGETS``; the assertion allows ``MARGIN`` times as much, since a test machine may be busy.  The measured
-times are printed, and with COURSE_RECORD=1 written to results/lab-latency.json.
+times are printed, and with COURSE_RECORD=1 written to results/lab-latency.json, beside a new picture for the README.
 
 Without Chromium these tests skip; with COURSE_REQUIRE_BROWSER=1 they fail.
 """
@@ -26,6 +26,7 @@ import nbformat
 import pytest
 from test_chapters import closed_environment, has_tag
 
+from course_utils._files import REPOSITORY
 from course_utils.chapters import NOTEBOOK_METADATA, chapters, generate
 from course_utils.results import save_result
 
@@ -328,6 +329,7 @@ def explorer_name(box) -> str:
     return names[0].removeprefix("explorer-") if names else ""
 
 
+RECORD = os.environ.get("COURSE_RECORD", "0") not in ("", "0")
 RECORDED = {}
 
 
@@ -336,7 +338,7 @@ def record():
     """Keep the measured times, with provenance, if COURSE_RECORD=1 asks for it."""
     start = time.monotonic()
     yield
-    if RECORDED and os.environ.get("COURSE_RECORD", "0") not in ("", "0"):
+    if RECORDED and RECORD:
         settings = {"unit": "seconds from key press to new picture", "statistic": f"median of {PRESSES}"}
         save_result("lab-latency", {"explorers": RECORDED}, settings, time.monotonic() - start)
 
@@ -355,6 +357,8 @@ def test_the_explorers_of_a_chapter_redraw_in_time(lab, text):
             box = boxes.nth(index)
             name = explorer_name(box)
             target = TARGETS.get(name, DEFAULT_TARGET)
+            if RECORD and name == "regularisers":
+                box.screenshot(path=REPOSITORY / "book" / "images" / "explorer.png")
             measured = explore(page, box)
             assert measured, f"{name}: no control found"
             for control, seconds in measured.items():
