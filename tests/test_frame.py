@@ -73,6 +73,13 @@ def test_the_readme_lists_every_chapter_with_both_ways_to_open_it():
         assert written != ("| planned |" in rest), f"chapter {number}: the README and notebooks/ disagree"
 
 
+def test_the_example_of_the_readme_runs(capsys):
+    variables = {}
+    exec(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1], variables)
+    assert variables["psnr"](variables["result"].x, variables["x"]).min() > 10
+    assert "tensor([" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("path", text_files(), ids=lambda path: path.name)
 def test_there_is_one_address(path):
     text = path.read_text(encoding="utf-8")
