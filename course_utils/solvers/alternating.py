@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .descent import spread, backtrack, check_step_settings, has_converged
+from .descent import backtrack, check_step_settings, has_converged, spread
 from .objectives import Objective, RelaxedObjective, SparseObjective, sum_of_squares
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
 
