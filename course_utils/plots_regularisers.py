@@ -67,6 +67,16 @@ def solver_table(results: Mapping[str, Result], truth: Tensor) -> Markdown:
     ----------
     results : dict of name -> Result
     truth : (B, 1, H, W) tensor
+
+    Example
+    -------
+    >>> from course_utils import GaussianBlur, Tikhonov, reconstruct
+    >>> A, x = GaussianBlur(28), torch.zeros(1, 1, 28, 28)
+    >>> x[:, :, 10:18, 10:18] = 1
+    >>> print(solver_table({"Tikhonov": reconstruct(A, A(x), Tikhonov(0.01))}, x).data)
+    | mean of each run | iterations | evaluations of G | objective | PSNR (dB) |
+    |:---|---:|---:|---:|---:|
+    | Tikhonov | 0 | 0 | 0.60... | 25.3... |
     """
     rows = []
     for name, r in results.items():
@@ -96,7 +106,15 @@ def fig9_label(generator: str, method: str) -> str:
 
 
 def fig9_table(rows: Sequence[Mapping]) -> Markdown:
-    """The table of Fig. 9 from the stored rows of ``course_utils.reproduce fig9``: weights, mean, spread, median."""
+    """The table of Fig. 9 from the stored rows of ``course_utils.reproduce fig9``: weights, mean, spread, median.
+
+    Example
+    -------
+    >>> print(fig9_table([{"generator": "none", "method": "tv", "lam": 0.016, "psnr": [17.0, 18.0, 22.0]}]).data)
+    | method | λ | μ | PSNR (dB), mean ± std | median |
+    |:---|---:|---:|---:|---:|
+    | TV | 0.016 |  | 19.00 ± 2.65 | 18.00 |
+    """
     lines = []
     for r in rows:
         db = torch.tensor(r["psnr"])
@@ -107,7 +125,20 @@ def fig9_table(rows: Sequence[Mapping]) -> Markdown:
 
 
 def cost_table(rows: Sequence[Mapping]) -> Markdown:
-    """Iterations, time and PSNR of the paper's algorithms and of the fast solvers, from stored rows of ``fig9``."""
+    """Iterations, time and PSNR of the paper's algorithms and of the fast solvers, from stored rows of ``fig9``.
+
+    Parameters
+    ----------
+    rows : sequence of dicts
+        Stored rows that hold a run of the paper's algorithm too (all but TV).
+
+    Example
+    -------
+    >>> row = {"generator": "vae", "method": "hard", "psnr": [20.0], "iterations": [22], "ms_per_image": 17.2}
+    >>> row |= {"paper_psnr": [17.0], "paper_iterations_mean": 41.0, "paper_ms_per_image": 38.0}
+    >>> cost_table([row]).data.splitlines()[-1]
+    '| VAE hard | 54 | up to 5 s | 41 | 38 ms | 17.0 | 22 | 17 ms | 20.0 |'
+    """
 
     def mean(values):
         return sum(values) / len(values)
@@ -162,9 +193,11 @@ def weight_sweep(
 
     Example
     -------
+    >>> from matplotlib.pyplot import close
     >>> figure = weight_sweep({"hard": [0.1, 1.0]}, {"hard": [2.9, 3.0]}, {"hard": [20.0, 19.0]}, morozov=2.8)
     >>> [ax.get_ylabel() for ax in figure.axes]
     ['residual norm $\\\\|Ax-y\\\\|_2$', 'PSNR (dB)']
+    >>> close(figure)
     """
     figure, axes = subplots(1, 2, size=(9.2, 3.5), alt=alt)
     for ax, values in zip(axes, (residual, quality), strict=True):
@@ -215,6 +248,15 @@ def starts_grid(
     ------
     ValueError
         NaN in an image.
+
+    Example
+    -------
+    >>> x = torch.zeros(2, 1, 28, 28)
+    >>> from matplotlib.pyplot import close
+    >>> figure = starts_grid({"start 1": x + 0.1}, {"start 1": torch.ones(2)}, x, ["AE", "VAE"])
+    >>> figure.axes[1].get_title()
+    'start 1\\n20.0 dB\\nf = 1.00'
+    >>> close(figure)
     """
     for name, part in images.items():
         check_finite(f"images[{name!r}]", part)
@@ -239,6 +281,14 @@ def psnr_distributions(rows: Mapping[str, Sequence[float]], colours: Sequence[st
         From top to bottom.
     colours : one key of ``METHODS`` for each row
     alt : str
+
+    Example
+    -------
+    >>> from matplotlib.pyplot import close
+    >>> figure = psnr_distributions({"TV": [17.0, 18.0, 22.0]}, ["tv"])
+    >>> figure.axes[0].get_xlabel()
+    'PSNR (dB), data range 1'
+    >>> close(figure)
     """
     figure, ax = subplots(size=(6.4, 0.6 + 0.34 * len(rows)), alt=alt)
     jitter = torch.Generator().manual_seed(0)

@@ -313,7 +313,8 @@ assert difference < 1e-6
 #
 # Line 4 asks the same question as before: does the quadratic model with curvature $L$ lie above $f$ at the trial point?
 # The paper's printed listing has two misprints, mended here and in `course_utils.solvers.palm`: its line 4 subtracts
-# $u_i$ where $z_i$ is meant, and the loop of its line 9 is empty, so that $L_u=L_u\eta_1$ is missing.
+# $u_i$ where $z_i$ is meant, and the loop of its line 9 is empty, so that $L_u=L_u\eta_1$ is missing. (Its line 1 also
+# calls $L_u$ by the name $L_x$.)
 #
 # ### Exercise 2 (easy): the proximal operator of the 1-norm
 #
