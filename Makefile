@@ -14,6 +14,8 @@ export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 BIN := $(VENV)/bin/python
+# Containers run as root, which JupyterLab refuses unless it is told.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DELETE_ON_ERROR:
 .PHONY: help lab test benchmark weights reproduce clean
@@ -35,7 +37,7 @@ $(VENV)/.installed-%: pyproject.toml
 	@touch $@ $(VENV)/.installed-lab
 
 lab: $(VENV)/.installed-lab
-	$(BIN) -m jupyter lab notebooks/00-start-here.ipynb --LabApp.default_url=/lab/tree/00-start-here.ipynb
+	$(BIN) -m jupyter lab notebooks/00-start-here.ipynb --LabApp.default_url=/lab/tree/00-start-here.ipynb $(AS_ROOT)
 
 test: $(VENV)/.installed-test
 	$(BIN) -m ruff check .
