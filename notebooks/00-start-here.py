@@ -300,8 +300,9 @@ best = max(candidates, key=validation_psnr)
 assert checks.weight(best, candidates, A, x_val, y_val, sigma)
 
 # %% [markdown]
-# All weights of section 2 were found like this, on the same 20 digits: the grid 1, 3, 10, 30, … (times a power of
-# ten) in $\lambda$ and, where there is one, $\mu$. The paper tunes in the same way, on 20 images.
+# All weights of section 2 were found like this, on the same 20 digits, on the grid 1, 3, 10, 30, … (times a power
+# of ten) for $\lambda$ and, where there is one, $\mu$. The paper also tunes by PSNR on 20 images, and reports on
+# 100 others.
 #
 # ### Exercise 3 (stretch): the same method in another paper's units
 #
@@ -457,8 +458,8 @@ assert misfit["hard, small lambda"] > 1.05 * noise and misfit["relaxed, small la
 #
 # ## Where it fails
 #
-# - The generator must have been trained on images like yours. The 8 above is only an unusual digit; a letter would
-#   be worse.
+# - The generator must have been trained on images like yours. The 8 above is only an unusual digit; a letter is
+#   further away still.
 # - The problems in $z$ are not convex: a bad start ends in a wrong digit (chapter 05). We start from the best of
 #   4096.
 # - PSNR rewards the average of all plausible images. A blurred guess can beat a sharp one.

@@ -112,15 +112,15 @@ assert error > 100 * noise and (back - truth).abs().max() < 1e-9
 # | masked Fourier | some Fourier coefficients of $x$ | MRI | $280$ complex numbers |
 # | emission tomography | *number of photons* from a line | PET | $63$ angles $\times\, 41$ bins |
 #
-# Every $A$ in the course is divided by its norm, $\|A\| = 1$, so that one unit of noise means the same everywhere.
-# A batch is written as it is computed: `A(x)` for $Ax$, `A.T(y)` for the adjoint $A^*y$ (section 3).
+# Every $A$ in the course is divided by its norm, $\|A\| = 1$, so that noise levels can be compared (with care, see
+# below). A batch is written as it is computed: `A(x)` for $Ax$, `A.T(y)` for the adjoint $A^*y$ (section 3).
 #
 # **Predict, then run.** Noise of $\sigma = 0.1$ is added to each kind of data. In which picture will you still
 # recognise the digit? The last row shows $A^*y$, the data sent back to where they came from. (Blue: Fourier
 # coefficients that are not measured. Emission has counting noise instead.)
 
 
-# %% mystnb={"image": {"alt": "Three rows, five columns. Rows: clean data, noisy data, back-projection. The blurred digit stays readable; 150 random sums look like noise; the sinogram shows two crossing bands; the Fourier data are ten columns of a blue picture, bright near the centre; the photon counts are a grainy sinogram. In the last row the digit is a smear under blur and tomography, has ripples around it under the Fourier mask, and cannot be seen in the compressed sensing column."}}
+# %% mystnb={"image": {"alt": "Three rows, five columns. Rows: clean data, noisy data, back-projection. The blurred digit stays readable; 150 random sums look like noise; the sinogram is a broad band with bright edges; the Fourier data are ten columns of a blue picture, bright near the centre; the photon counts are a grainy sinogram. In the last row the digit is a smear under blur and tomography, has ripples around it under the Fourier mask, and cannot be seen in the compressed sensing column."}}
 names = ["blur", "compressed sensing", "tomography", "masked Fourier"]
 figure, axes = plots.subplots(
     3, 5, size=(8.4, 5.4), alt="Clean data, noisy data and back-projection for five operators."
@@ -476,7 +476,6 @@ ax.axhline(float(x.pow(2).mean().sqrt()), color="0.4", lw=1, ls=":")  # the erro
 ax.legend(title="points: measured, lines: eq. (5)")
 plt.show()
 
-# %% [markdown]
 # %%
 black = float(x.pow(2).mean().sqrt())
 for name in ("blur", "tomography"):  # both see everything: the error is sigma * sqrt(sum of 1 / s_k^2)
@@ -704,14 +703,14 @@ assert settings[1][1].min() > 0.3 and 784 - len(settings[1][1]) == 634
 #
 # ## References
 #
-# - `duff2023regularising` M. Duff, N. Campbell, M. Ehrhardt, *Regularising inverse problems with generative machine
-#   learning models*, J. Math. Imaging Vis. (2023). Sect. 1, 5, 6.
-# - `ehrhardt2024solving` M. Ehrhardt, *Solving inverse problems with deep learning*, lecture, 6 March 2024, part I.1.
-# - `hadamard1902` J. Hadamard, *Sur les problèmes aux dérivées partielles et leur signification physique*,
-#   Princeton Univ. Bull. 13 (1902).
-# - `hansen2010discrete` P. C. Hansen, *Discrete Inverse Problems: Insight and Algorithms*, SIAM (2010). Picard
-#   plot, truncated SVD.
-# - `kaipio2007statistical` J. Kaipio, E. Somersalo, *Statistical inverse problems: discretization, model reduction
-#   and inverse crimes*, J. Comput. Appl. Math. 198 (2007).
-# - `claerbout1992earth` J. Claerbout, *Earth Soundings Analysis: Processing versus Inversion*, Blackwell (1992).
-#   The dot test.
+# - Duff, Campbell, Ehrhardt: *Regularising inverse problems with generative machine learning models*, J. Math.
+#   Imaging Vis. (2023), "the paper", Sect. 1, 5, 6. `duff2023regularising`
+# - Ehrhardt: *Solving inverse problems with deep learning*, lectures (2024), part I.1. `ehrhardt2024lectures`
+# - Hadamard: *Sur les problèmes aux dérivées partielles et leur signification physique*, Princeton University
+#   Bulletin 13 (1902). `hadamard1902problemes`
+# - Hansen: *Discrete inverse problems: insight and algorithms*, SIAM (2010). Picard plot, truncated SVD.
+#   `hansen2010discrete`
+# - Kaipio, Somersalo: *Statistical inverse problems: discretization, model reduction and inverse crimes*, J. Comput.
+#   Appl. Math. 198 (2007). `kaipio2007statistical`
+# - Claerbout: *Earth soundings analysis: processing versus inversion*, Blackwell (1992). The dot test.
+#   `claerbout1992earth`
