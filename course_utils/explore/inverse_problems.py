@@ -130,7 +130,7 @@ class _Drawing:
             self.quality = self.figure.add_subplot(grid[1, 2:])
             # room for the labels of the right-hand axes
             box = self.quality.get_position()
-            self.quality.set_position([box.x0 + 0.05, box.y0, box.width - 0.05, box.height])
+            self.quality.set_position([box.x0 + 0.065, box.y0, box.width - 0.065, box.height])
             self._make()
 
     def _make(self) -> None:
