@@ -294,6 +294,7 @@ def initialisation_explorer() -> Explorer:
             description="begin at",
             tooltip="which of the three random latent vectors",
             style={"button_width": "5em"},
+            layout={"width": "26em"},
         ),
         "seed": _CountingButton(
             description="three new starts", tooltip="draw three other latent vectors from N(0, I)", icon="random"
