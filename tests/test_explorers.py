@@ -1,5 +1,6 @@
 """Every explorer of the registry draws at every point of its grid, and shows what its chapter says of it."""
 
+import html
 import io
 import time
 
@@ -68,6 +69,8 @@ def test_the_widget_and_the_static_picture(name):
     pictures = [child for child in explorer.widget.children if isinstance(child, ipywidgets.Image)]
     assert [child._dom_classes for child in pictures] == [("explorer-figure",)]
     assert pictures[0].format == "png"
+    assert html.escape(explorer.alt) in explorer.widget.children[-1].value
+    assert pictures[0].tooltip is None, "JupyterLab fails to show an image widget with a tooltip"
     for control in explorer.controls.values():
         assert control.description
         assert control.tooltip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from ..plots import figure_png
 __all__ = ["Explorer"]
 
 WIDTH = {"description_width": "6.5em"}
+HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 
 
 class Explorer:
@@ -114,7 +116,11 @@ class Explorer:
             for control in self.controls.values():
                 control.observe(self._redraw, names="value")
             box = ipywidgets.HBox(list(self.controls.values()), layout={"flex_flow": "row wrap"})
-            self._widget = ipywidgets.VBox([box, self._problem, self._figure])
+            # An image widget takes no alternative text (and with a tooltip JupyterLab does not show it at all),
+            # so the text stands beside it, for screen readers only.
+            words = ipywidgets.HTML(f'<span style="{HIDDEN}">{html.escape(self.alt)}</span>', layout={"height": "0"})
+            words.add_class("explorer-alt")
+            self._widget = ipywidgets.VBox([box, self._problem, self._figure, words])
             self._widget.add_class("course-explorer")
             self._widget.add_class(f"explorer-{self.name}")
             self._redraw()
@@ -125,7 +131,7 @@ class Explorer:
         try:
             self._figure.value = self.png()
         except Exception as error:  # a callback's traceback is easily lost: say it beside the figure, then raise
-            self._problem.value = f"<b>{type(error).__name__}</b>: {error}"
+            self._problem.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
             self._problem.layout.display = "block"
             raise
         self._problem.layout.display = "none"
