@@ -79,12 +79,12 @@ class Flow(nn.Module):
     -------
     An untrained flow is the identity, so its density is that of N(0, I): log p(0) = -log 2 pi in the plane.
 
-    >>> G = Flow(2)
+    >>> G = Flow(2).freeze()
     >>> round(float(-G.log_prob(torch.zeros(1, 2))), 4), round(math.log(2 * math.pi), 4)
     (1.8379, 1.8379)
     """
 
-    def __init__(self, dim: int, layers: int = 8, hidden: int = 64) -> None:
+    def __init__(self, dim: int, layers: int = 6, hidden: int = 64) -> None:
         super().__init__()
         check_count("dim", dim, minimum=2)
         check_count("layers", layers)

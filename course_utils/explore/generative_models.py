@@ -1,0 +1,143 @@
+"""Explorer of chapter 03: walk through the latent spaces of AE, VAE and GAN, side by side."""
+
+from __future__ import annotations
+
+import functools
+
+import ipywidgets
+import torch
+from torch import Tensor
+
+from ..data import load
+from ..generators import Generator
+from ..operators import Identity
+from ..plots import COLOURS, METHODS, show_image, subplots
+from ..regularisers import Hard
+from ..solvers import Dictionary, reconstruct
+from ..zoo import pretrained
+from .base import Explorer
+
+__all__ = ["latent_explorer"]
+
+MODELS = {"ae": "ae-mnist-8", "vae": "vae-mnist-8", "wgan": "wgan-mnist-8"}
+LATENT_DIM = 8
+ALT = (
+    "Two rows. Top: the test digit from which the walk starts, then the images of the autoencoder, the "
+    "variational autoencoder and the GAN halfway to another digit. Bottom: the digit at the end of the walk, "
+    "then the eight latent coordinates of each generator as bars; those of the autoencoder are the longest."
+)
+
+
+def encodings(G: Generator, images: Tensor) -> Tensor:
+    """Latent vectors of some images: (B, 1, H, W) -> (B, d).
+
+    E(x) where there is an encoder.  Without one, the z that minimises ||G(z) - x||^2, searched from the best
+    of 2048 draws from the prior.
+    """
+    with torch.no_grad():
+        if G.has_encoder:
+            return G.encode(images)
+    dictionary = Dictionary(G, torch.Generator().manual_seed(0), size=2048)
+    return reconstruct(Identity(images.shape[-1]), images, Hard(G, 0.0), start=dictionary, max_iter=60).z
+
+
+@functools.cache
+def _world() -> tuple[Tensor, dict[str, tuple[Generator, Tensor, Tensor]]]:
+    """One test digit of each class (10, 1, 28, 28); per model: G, their encodings (10, d), one unit of z (d,)."""
+    data = load("mnist")
+    digits = torch.stack([data.test[data.test_labels == k][0] for k in range(10)])
+    models = {}
+    for family, name in MODELS.items():
+        G = pretrained(name, verbose=False)
+        z = encodings(G, digits)
+        unit = torch.ones(LATENT_DIM)  # VAE and GAN: the prior's standard deviation
+        if family == "ae":  # no prior: what its encodings do instead
+            with torch.no_grad():
+                unit = G.encode(data.val).std(0)
+        models[family] = (G, z, unit)
+    return digits, models
+
+
+def _controls() -> dict[str, ipywidgets.DOMWidget]:
+    digits = [(str(k), k) for k in range(10)]
+    coordinates = [(f"z{i + 1}", i) for i in range(LATENT_DIM)]
+    shift = {"min": -3.0, "max": 3.0, "step": 0.25, "readout_format": ".2f"}
+    return {
+        "first": ipywidgets.Dropdown(
+            options=digits, value=4, description="from digit", tooltip="test digit at which the walk starts"
+        ),
+        "second": ipywidgets.Dropdown(
+            options=digits, value=0, description="to digit", tooltip="test digit at which the walk ends"
+        ),
+        "t": ipywidgets.FloatSlider(
+            0.5, min=0.0, max=1.0, step=0.05, description="way t", tooltip="share of the way from first to second"
+        ),
+        "i": ipywidgets.Dropdown(
+            options=coordinates, value=0, description="coordinate", tooltip="first latent coordinate to shift"
+        ),
+        "a": ipywidgets.FloatSlider(
+            0.0, description="shift", tooltip="shift of the first coordinate, in standard deviations", **shift
+        ),
+        "j": ipywidgets.Dropdown(
+            options=coordinates, value=1, description="coordinate", tooltip="second latent coordinate to shift"
+        ),
+        "b": ipywidgets.FloatSlider(
+            0.0, description="shift", tooltip="shift of the second coordinate, in standard deviations", **shift
+        ),
+    }
+
+
+def latent_explorer() -> Explorer:
+    """Explorer "latent": G(z) of the three shipped generators along a line between two encodings.
+
+    z = (1 - t) z_first + t z_second + a s_i e_i + b s_j e_j, where s is the standard deviation of the latent
+    coordinate: of the encodings for the AE, of the prior for VAE and GAN.
+
+    Source
+    ------
+    Paper, Sect. 4.3.5; chapter 03.
+    """
+    digits, models = _world()
+    figure, axes = subplots(2, 1 + len(models), size=(7.6, 3.3), alt=ALT)
+    ends = [show_image(ax, digits[0], title) for ax, title in zip(axes[:, 0], ("from", "to"), strict=True)]
+    reach = 1.3 * max(float(z.abs().max()) for _, z, _ in models.values())  # one scale for all three
+    images, bars = {}, {}
+    for family, top, bottom in zip(models, axes[0, 1:], axes[1, 1:], strict=True):
+        images[family] = show_image(top, digits[0])
+        bars[family] = bottom.bar(range(1, LATENT_DIM + 1), [0.0] * LATENT_DIM)
+        bottom.set(ylim=(-reach, reach), xticks=range(1, LATENT_DIM + 1), xlabel="latent coordinate")
+        bottom.set_ylabel("z" if family == "ae" else "")
+        bottom.tick_params(labelsize=8, labelleft=family == "ae")
+    figure.draw_without_rendering()  # lay out once: doing it again for every move would double the time
+    figure.set_layout_engine("none")
+
+    @torch.no_grad()
+    def draw(first: int, second: int, t: float, i: int, a: float, j: int, b: float):
+        for shown, k in zip(ends, (first, second), strict=True):
+            shown.set_data(digits[k, 0])
+        for family, (G, codes, unit) in models.items():
+            z = torch.lerp(codes[first], codes[second], t)
+            z[i] += a * unit[i]
+            z[j] += b * unit[j]
+            images[family].set_data(G(z[None])[0, 0].numpy())
+            images[family].axes.set_title(f"{family.upper()}: ‖z‖ = {z.norm():.1f}")
+            for k, (bar, value) in enumerate(zip(bars[family], z.tolist(), strict=True)):
+                bar.set_height(value)
+                bar.set_color(COLOURS["orange"] if k in (i, j) else METHODS[family]["color"])
+        return figure
+
+    return Explorer(
+        "latent",
+        _controls(),
+        draw,
+        alt=ALT,
+        grid={
+            "first": [1, 4],
+            "second": [0, 9],
+            "t": [0.0, 1.0],
+            "i": [0, 7],
+            "a": [-3.0, 3.0],
+            "j": [1, 6],
+            "b": [3.0],
+        },
+    )
