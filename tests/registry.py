@@ -58,6 +58,6 @@ def tiny(family: str = "ae", seed: int = 0, dtype: torch.dtype = torch.float64):
 GENERATIVE = {
     "hard": (lambda G, lam, mu: Hard(G, lam), ("paper", "lbfgs")),
     "relaxed": (Relaxed, ("paper", "reduced", "lbfgs")),
-    "sparse": (Sparse, ("paper",)),
+    "sparse": (Sparse, ("paper", "warm")),
 }
 CLASSICAL = {"tikhonov": (Tikhonov, ("direct", "paper")), "tv": (TV, ("paper",))}
