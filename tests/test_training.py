@@ -1,0 +1,205 @@
+"""The trainer: it learns, it stops, and a kill at any moment loses nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from registry import seeded
+from scipy.optimize import linear_sum_assignment
+
+from course_utils import load
+from course_utils.generators import GeneratorConfig, build
+from course_utils.training import RECIPES, TrainConfig, train, validation_score
+
+FAMILIES = ("ae", "vae", "wgan")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    d = load("mnist")
+    return d.train[:512], d.val[:128]
+
+
+def config(**changes):
+    return TrainConfig(**({"steps": 6, "batch_size": 32, "validate_every": 2, "seed": 3} | changes))
+
+
+@pytest.mark.parametrize("family", ["ae", "vae"])
+def test_training_lowers_the_loss(family, digits):
+    model = build(GeneratorConfig(family, 4), seed=0)
+    before = validation_score(model, digits[1])
+    report = train(model, *digits, config(steps=150, batch_size=64, validate_every=50), progress=False)
+    assert validation_score(model, digits[1], seed=3) == pytest.approx(report["best_score"], rel=1e-5)
+    assert report["best_score"] < 0.8 * before
+    assert report["stopped"] == "budget" and report["steps"] == 150
+
+
+def test_training_a_gan_brings_samples_nearer(digits):
+    model = build(GeneratorConfig("wgan", 4), seed=0)
+    before = validation_score(model, digits[1])
+    settings = config(steps=40, batch_size=64, validate_every=20, lr=1e-3, betas=(0.0, 0.9))
+    report = train(model, *digits, settings, progress=False)
+    assert report["best_score"] < 0.9 * before
+    assert {"critic", "distance", "penalty", "generator"} <= set(report["history"][-1])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_same_seed_same_weights_and_global_seed_untouched(family, digits):
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    runs = []
+    for seed in (3, 3, 4):
+        model = build(GeneratorConfig(family, 2), seed=0)
+        train(model, *digits, config(steps=2, seed=seed, critic_steps=2), progress=False)
+        runs.append(torch.cat([p.flatten() for p in model.parameters()]))
+    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
+    assert torch.equal(torch.rand(3), expected)
+
+
+class _Killed(Exception):
+    """Stands for a kill: raised right after a checkpoint was written."""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_interrupted_run_ends_as_the_undisturbed_one(family, digits, tmp_path, monkeypatch):
+    from course_utils import training
+
+    def fresh():
+        return build(GeneratorConfig(family, 2), seed=0)
+
+    undisturbed = fresh()
+    whole = train(undisturbed, *digits, config(critic_steps=2), progress=False)
+
+    save = training._Run.save
+
+    def save_and_die(self):
+        save(self)
+        if self.step == 4:
+            raise _Killed
+
+    monkeypatch.setattr(training._Run, "save", save_and_die)
+    with pytest.raises(_Killed):
+        train(fresh(), *digits, config(critic_steps=2), tmp_path, progress=False)
+    monkeypatch.undo()
+    resumed = fresh()
+    rest = train(resumed, *digits, config(critic_steps=2), tmp_path, progress=False)
+    for key, value in undisturbed.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+    strip = [{k: v for k, v in record.items() if k != "seconds"} for record in whole["history"]]
+    assert strip == [{k: v for k, v in record.items() if k != "seconds"} for record in rest["history"]]
+
+
+SCRIPT = """
+import torch
+from course_utils import load
+from course_utils.generators import GeneratorConfig, build
+from course_utils.training import TrainConfig, train
+torch.set_num_threads(1)
+d = load("mnist")
+model = build(GeneratorConfig("vae", 2), seed=0)
+config = TrainConfig(steps={steps}, batch_size=32, validate_every=2)
+train(model, d.train[:512], d.val[:64], config, {folder!r}, progress=False)
+torch.save(model.state_dict(), {out!r})
+"""
+
+
+def test_a_killed_process_loses_nothing(tmp_path):
+    """SIGKILL while it trains; the second run goes on from the checkpoint and gives the same weights."""
+
+    def start(folder, out):
+        code = SCRIPT.format(steps=300, folder=str(folder), out=str(out))
+        return subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
+    victim = start(tmp_path / "killed", tmp_path / "never.pt")
+    deadline = time.monotonic() + 120
+    while not checkpoint.is_file() and time.monotonic() < deadline and victim.poll() is None:
+        time.sleep(0.02)
+    victim.send_signal(signal.SIGKILL)
+    assert victim.wait() == -signal.SIGKILL
+    assert checkpoint.is_file() and not (tmp_path / "never.pt").exists()
+    assert 0 < torch.load(checkpoint, weights_only=True)["numbers"][0] < 300
+    outs = []
+    for name in ("killed", "undisturbed"):
+        out = tmp_path / f"{name}.pt"
+        assert start(tmp_path / name, out).wait() == 0
+        outs.append(torch.load(out, weights_only=True))
+    assert all(torch.equal(outs[0][key], outs[1][key]) for key in outs[0])
+
+
+def test_patience_ends_a_run_that_no_longer_improves(digits):
+    model = build(GeneratorConfig("ae", 2), seed=0)
+    report = train(model, *digits, config(steps=1_000, validate_every=1, patience=3, lr=0.0), progress=False)
+    assert report["stopped"] == "patience" and report["steps"] <= 5
+
+
+def test_a_run_can_be_ended_by_hand(digits, tmp_path):
+    settings = config(steps=1_000, validate_every=1, patience=2, lr=0.0)
+    train(build(GeneratorConfig("ae", 2), seed=0), *digits, settings, tmp_path, progress=False)
+    checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    checkpoint["numbers"][2] = 0  # not yet out of patience
+    torch.save(checkpoint, tmp_path / "checkpoint.pt")
+    model = build(GeneratorConfig("ae", 2), seed=1)
+    report = train(model, *digits, settings, tmp_path, progress=False, finish=True)
+    assert report["stopped"] == "by hand" and report["steps"] == checkpoint["numbers"][0]
+    assert all(torch.equal(v, checkpoint["best"][k]) for k, v in model.state_dict().items())
+
+
+def test_checkpoint_of_another_run_is_refused_and_kept(digits, tmp_path):
+    model = build(GeneratorConfig("ae", 2), seed=0)
+    train(model, *digits, config(), tmp_path, progress=False)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(ValueError, match="belongs to another run"):
+        train(model, *digits, config(lr=0.5), tmp_path, progress=False)
+    with pytest.raises(ValueError, match="belongs to another run"):
+        train(build(GeneratorConfig("vae", 2), seed=0), *digits, config(), tmp_path, progress=False)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    (tmp_path / "checkpoint.pt").write_bytes(before[:500])
+    with pytest.raises(ValueError, match="is not a readable checkpoint"):
+        train(model, *digits, config(), tmp_path, progress=False)
+
+
+def test_divergence_is_said_and_the_checkpoint_stays(digits, tmp_path):
+    settings = config(steps=40, lr=1e9, cosine=False)
+    with pytest.raises(ValueError, match="training diverged at step"):
+        train(build(GeneratorConfig("vae", 2), seed=0), *digits, settings, tmp_path, progress=False)
+    if (tmp_path / "checkpoint.pt").is_file():
+        torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+
+
+def test_gan_score_is_the_earth_movers_distance(digits):
+    """Two samples of equal size: the optimal plan is an assignment, which scipy finds too."""
+    model = build(GeneratorConfig("wgan", 2), seed=0)
+    val = digits[1][:16]
+    fake = model.sample(16, seeded(0)).flatten(1).double()
+    cost = (val.flatten(1).double()[:, None] - fake[None]).pow(2).sum(2)
+    rows, columns = linear_sum_assignment(cost.numpy())
+    assert validation_score(model, val) == pytest.approx(float(cost[rows, columns].mean()), rel=1e-6)
+
+
+def test_bad_input(digits):
+    model = build(GeneratorConfig("ae", 2), seed=0)
+    images, val = digits
+    with pytest.raises(ValueError, match=r"'images' must have shape \(B, 1, 28, 28\)"):
+        train(model, images[:, :, :20], val, config(), progress=False)
+    with pytest.raises(TypeError, match="'val' must have dtype"):
+        train(model, images, val.double(), config(), progress=False)
+    with pytest.raises(ValueError, match="'images' must be finite"):
+        train(model, images * torch.nan, val, config(), progress=False)
+    with pytest.raises(ValueError, match="'steps' must be at least 1"):
+        TrainConfig(steps=0)
+    with pytest.raises(ValueError, match="'lr' must be finite and >= 0"):
+        TrainConfig(steps=1, lr=-1.0)
+
+
+def test_recipes_stay_within_the_papers_budget():
+    """30,000 steps of 64 images for AE and VAE, 20,000 generator steps of 64 for the GAN."""
+    for name, recipe in RECIPES.items():
+        most = 20_000 * 64 if recipe.model.family == "wgan" else 30_000 * 64
+        assert recipe.train.steps * recipe.train.batch_size <= most, name
+        assert recipe.model.latent_dim == 8

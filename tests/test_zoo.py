@@ -1,0 +1,115 @@
+"""Shipped weights: verified before use, light, and float16 on disk changes nothing that one can see."""
+
+import shutil
+
+import pytest
+import torch
+from registry import seeded
+from safetensors import safe_open
+
+from course_utils import available, pretrained, zoo
+from course_utils._files import IntegrityError, read_json, sha256, write_json
+from course_utils.generators import GeneratorConfig, build
+
+NAMES = ("ae-mnist-8", "vae-mnist-8", "wgan-mnist-8")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the shipped weights that a test may damage."""
+    return shutil.copytree(zoo.FOLDER, tmp_path / "weights")
+
+
+def flip(path, position):
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shipped_generator_loads(name, capsys):
+    assert name in available()
+    G = pretrained(name)
+    said = capsys.readouterr().out
+    assert name in said and "trained on 58,000 images" in said
+    assert not any(p.requires_grad for p in G.parameters()) and not G.training
+    assert G(torch.zeros(2, 8)).shape == (2, 1, 28, 28)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_tells_how_it_was_trained(name):
+    card = zoo.card(name)
+    report = card["report"]
+    best = min(report["history"], key=lambda record: record["score"])
+    assert best["step"] == report["best_step"] and best["score"] == pytest.approx(report["best_score"], abs=1e-6)
+    assert report["steps"] <= card["train"]["steps"] and report["stopped"] in ("budget", "patience", "by hand")
+    assert {"commit", "date", "machine", "versions"} <= set(card)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".json"])
+@pytest.mark.parametrize("where", [0, 100, -1])
+def test_a_flipped_bit_is_refused(folder, suffix, where):
+    flip(folder / f"vae-mnist-8{suffix}", where)
+    with pytest.raises(IntegrityError, match=f"vae-mnist-8{suffix} is damaged or altered"):
+        pretrained("vae-mnist-8", folder=folder)
+    pretrained("ae-mnist-8", folder=folder, verbose=False)  # the others are not touched
+
+
+def test_a_short_or_missing_file_is_named(folder):
+    path = folder / "vae-mnist-8.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(IntegrityError, match=r"damaged or altered \(1000 bytes\)"):
+        pretrained("vae-mnist-8", folder=folder)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="vae-mnist-8.safetensors"):
+        pretrained("vae-mnist-8", folder=folder)
+
+
+def test_a_listed_file_that_is_not_safetensors_is_refused(folder):
+    path = folder / "vae-mnist-8.safetensors"
+    path.write_bytes(b"not tensors at all")
+    manifest = read_json(folder / "manifest.json")
+    manifest["vae-mnist-8"]["weights"] = sha256(path)
+    write_json(folder / "manifest.json", manifest)
+    with pytest.raises(IntegrityError, match="is not a readable safetensors file"):
+        pretrained("vae-mnist-8", folder=folder)
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(
+        ValueError, match="'name' must be one of 'ae-mnist-8', 'vae-mnist-8', 'wgan-mnist-8', got 'vae'"
+    ):
+        pretrained("vae")
+    with pytest.raises(ValueError, match="'name' must be one of"):
+        zoo.card("vae")
+
+
+def test_float16_on_disk_changes_nothing_visible(tmp_path):
+    """Weights of the size of trained ones: G moves by far less than the 1/255 of one grey level."""
+    G = pretrained("vae-mnist-8", verbose=False)
+    exact = build(GeneratorConfig("vae", 8), seed=0).freeze()
+    exact.load_state_dict(
+        {k: v * (1 + 2e-4 * torch.randn(v.shape, generator=seeded())) for k, v in G.state_dict().items()}
+    )
+    zoo.save(exact, tmp_path / "g.safetensors", {"report": {}})
+    zoo.ship("g", tmp_path / "g.safetensors", folder=tmp_path / "zoo")
+    again = pretrained("g", folder=tmp_path / "zoo", verbose=False)
+    z = exact.sample_latent(64, seeded(1))
+    assert 0 < float((exact(z) - again(z)).abs().max()) < 0.5 / 255
+
+
+def test_weights_are_light_and_safe():
+    files = [path for path in zoo.FOLDER.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".safetensors", ".json"}
+    assert sum(path.stat().st_size for path in files) < 40e6
+    for name in NAMES:
+        with safe_open(zoo.FOLDER / f"{name}.safetensors", "pt") as archive:
+            assert all(archive.get_tensor(key).dtype == torch.float16 for key in archive.keys())
+
+
+def test_shipping_replaces_one_entry_only(folder, tmp_path):
+    before = read_json(folder / "manifest.json")
+    zoo.save(build(GeneratorConfig("ae", 2), seed=1), tmp_path / "new.safetensors", {"report": {}})
+    zoo.ship("ae-mnist-2", tmp_path / "new.safetensors", folder=folder)
+    after = read_json(folder / "manifest.json")
+    assert {k: after[k] for k in before} == before and set(after) - set(before) == {"ae-mnist-2"}
