@@ -16,8 +16,11 @@ from course_utils import (
     Hard,
     Identity,
     Relaxed,
+    Sparse,
     Tikhonov,
+    load,
     measure,
+    pretrained,
     reconstruct,
 )
 from course_utils.solvers import gradient_descent, lbfgs, objective_of
@@ -227,6 +230,9 @@ class _Bowl(Objective):
     def __init__(self, c):
         self.c = c
 
+    def magnitude(self):
+        return 0 * self.c[:, 0]
+
     def _value(self, v):
         return (v - self.c).pow(2).sum(1) + 1000
 
@@ -295,3 +301,13 @@ def test_bad_input_is_named(problem):
     with pytest.raises(ValueError, match="'R' has a generator of images"):
         reconstruct(small, torch.zeros(1, 10, dtype=torch.float64), R, generator=seeded())
     assert np.isfinite(float(y.sum()))  # nothing was changed in place
+
+
+def test_float32_round_off_does_not_trap_algorithm_3():
+    """A small lambda, a small misfit: no L passes the test of line 4 in float32, and the loop still ends."""
+    G, A = pretrained("ae-mnist-8", verbose=False), GaussianMatrix(150, 28, seeded())
+    x = load("mnist").test[100:108]
+    y = measure(A, x, 0.05, seeded(1))
+    r = reconstruct(A, y, Sparse(G, 0.008, 0.3), start=G.encode(x), max_iter=150, tol=0.0)
+    assert bool(torch.isfinite(r.x).all())
+    assert float((r.values / r.iterations).max()) < 8

@@ -79,7 +79,7 @@ def _proximal_backtrack(
     w, f(w), L, evaluations
     """
     f, grad = block.value_and_grad(v)
-    noise, L = machine_noise(f), L.clone()
+    noise, L = machine_noise(block, f), L.clone()
     everyone = torch.arange(len(v), device=v.device)
 
     def attempt(index):
@@ -87,7 +87,9 @@ def _proximal_backtrack(
         f_w = block.select(index).value(w)
         step = w - v[index]
         model = f[index] + (grad[index] * step).flatten(1).sum(1) + 0.5 * L[index] * sum_of_squares(step)
-        return w, f_w, ~(f_w <= model + noise[index])
+        # A step that round-off swallows is none: take it, or L would rise for ever.
+        none = sum_of_squares(step) <= torch.finfo(f.dtype).eps ** 2 * sum_of_squares(v[index])
+        return w, f_w, ~((f_w <= model + noise[index]) | none)
 
     w, f_w, refused = attempt(everyone)
     evaluations = torch.ones_like(everyone)

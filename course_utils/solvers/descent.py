@@ -53,7 +53,7 @@ def backtrack(objective: Objective, v: Tensor, f: Tensor, grad: Tensor, L: Tenso
     v, f, L, evaluations, stuck
         New variable, its value, L as it was accepted, number of values computed, and who is stuck.
     """
-    squared, noise, L = sum_of_squares(grad), machine_noise(f), L.clone()
+    squared, noise, L = sum_of_squares(grad), machine_noise(objective, f), L.clone()
     trial = v - grad / spread(L, grad)
     f_trial = objective.value(trial)
     evaluations = torch.ones_like(L, dtype=torch.int64)
@@ -238,7 +238,7 @@ def _armijo(objective: Objective, v: Tensor, f: Tensor, direction: Tensor, slope
 
     The full step is nearly always taken, so it is evaluated with its gradient at once.
     """
-    noise, t = machine_noise(f), torch.ones_like(f)
+    noise, t = machine_noise(objective, f), torch.ones_like(f)
     trial = v + direction
     f_trial, grad_trial = objective.value_and_grad(trial)
     values, stuck = torch.zeros_like(f, dtype=torch.int64), torch.zeros_like(f, dtype=torch.bool)

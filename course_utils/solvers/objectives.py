@@ -63,6 +63,10 @@ class Objective:
     def _value(self, v: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def magnitude(self) -> Tensor:
+        """Squared norm of the data from whose difference the values come: (B,), for the size of round-off."""
+        return sum_of_squares(self.y)
+
     def _parts(self, v: Tensor):
         """The batch in pieces of a good size: (objective, variables) of each."""
         size = CHUNK.get(v.device.type, GPU_CHUNK)
@@ -146,6 +150,9 @@ class ReducedObjective(Objective):
         self.rest = (sum_of_squares(y) - sum_of_squares(self.target)).clamp_min(0)
         self.weight = lam[:, None] / (lam[:, None] + self.S**2).clamp_min(torch.finfo(y.dtype).tiny)
 
+    def magnitude(self) -> Tensor:
+        return sum_of_squares(self.target) + self.rest
+
     def coordinates(self, images: Tensor) -> Tensor:
         """S V^T x: (N, 1, H, W) -> (N, k)."""
         return (images.flatten(1) @ self.V) * self.S
@@ -176,6 +183,9 @@ class _ZBlock(Objective):
 
     def __init__(self, G: Generator, x: Tensor, lam: Tensor, lam_mu: Tensor) -> None:
         self.G, self.x, self.lam, self.lam_mu = G, x, lam, lam_mu
+
+    def magnitude(self) -> Tensor:
+        return self.lam * sum_of_squares(self.x)
 
     def _value(self, z: Tensor) -> Tensor:
         return self.lam * sum_of_squares(self.G(z) - self.x) + self.lam_mu * sum_of_squares(z)

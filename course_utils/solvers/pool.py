@@ -13,9 +13,14 @@ __all__ = ["CONVERGED", "MAX_ITER", "ROUND_OFF", "Pool", "machine_noise"]
 MAX_ITER, CONVERGED, ROUND_OFF = 0, 1, 2
 
 
-def machine_noise(f: Tensor) -> Tensor:
-    """The change of a value f that floating point cannot tell from none."""
-    return 10 * torch.finfo(f.dtype).eps * f.abs()
+def machine_noise(objective: Objective, f: Tensor) -> Tensor:
+    """The change of a value f that floating point cannot tell from none.
+
+    f is a sum of squares of differences; each difference is off by eps times what is subtracted, so f is off by
+    eps times the root of f times the ``magnitude`` of the data.
+    """
+    size = f.abs()
+    return 10 * torch.finfo(f.dtype).eps * (size * torch.maximum(size, objective.magnitude())).sqrt()
 
 
 class Pool:
