@@ -30,7 +30,7 @@ GENERATORS = {"ae": "ae-mnist-8", "vae": "vae-mnist-8", "wgan": "wgan-mnist-8"}
 GENERATIVE = {"hard": Hard, "relaxed": Relaxed, "sparse": Sparse}
 #: Factor 1/4, as in the authors' code; the ranges hold every best value in their inside.
 LAMBDAS = {
-    "tikhonov": geometric(64.0, 0.01, 0.25),
+    "tikhonov": geometric(64.0, 1e-5, 0.25),
     "tv": geometric(0.256, 1e-4, 0.25),
     "hard": geometric(0.5, 1e-5, 0.25),
     "relaxed": geometric(2.0, 1e-4, 0.25),
