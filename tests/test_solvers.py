@@ -62,6 +62,8 @@ def test_objective_is_that_of_the_formula_and_falls(problem, name, solver):
     falls = (f[1:] <= f[:-1] * (1 + 1e-12)) | torch.isnan(f[1:])
     assert bool(falls.all())
     assert r.trace["z"].shape == (*r.trace["f"].shape, 3)
+    ends = (~torch.isnan(f)).sum(0) - 1
+    assert torch.allclose(f[ends, torch.arange(4)], r.objective)
 
 
 @every_method

@@ -42,11 +42,11 @@ def alternating_gradient_descent(
     f0 = objective.total(z0, x0)
     step = torch.full_like(f0, L0)
     pool = Pool(objective, z=z0, x=x0, f=f0, L_z=step, L_x=step)
+    if trace:
+        pool.trace(z=pool.z, f=pool.f)
     for _ in range(max_iter):
         if not len(pool):
             break
-        if trace:
-            pool.trace(z=pool.z, f=pool.f)
         block = pool.objective.z_block(pool.x)
         value, grad = block.value_and_grad(pool.z)
         z, _, L_z, n_z, stuck_z = backtrack(block, pool.z, value, grad, pool.L_z, eta1)
@@ -61,9 +61,9 @@ def alternating_gradient_descent(
         pool.iterations += 1
         pool.values += n_z + 1  # G is evaluated once more for the x block
         pool.gradients += 1
+        if trace:
+            pool.trace(z=pool.z, f=pool.f)
         pool.drop(done | stuck)
-    if trace and len(pool):
-        pool.trace(z=pool.z, f=pool.f)
     return pool.close(), pool.traces()
 
 
@@ -128,11 +128,11 @@ def palm(
     f0 = objective.total(z0, u0)
     step = torch.full_like(f0, L0)
     pool = Pool(objective, z=z0, u=u0, f=f0, L_z=step, L_u=step)
+    if trace:
+        pool.trace(z=pool.z, f=pool.f)
     for _ in range(max_iter):
         if not len(pool):
             break
-        if trace:
-            pool.trace(z=pool.z, f=pool.f)
         problem = pool.objective
         z, _, L_z, n_z = _proximal_backtrack(
             problem.z_block(pool.u),
@@ -155,7 +155,7 @@ def palm(
         pool.iterations += 1
         pool.values += n_z + 1  # G is evaluated once more for the u block
         pool.gradients += 1
+        if trace:
+            pool.trace(z=pool.z, f=pool.f)
         pool.drop(done)
-    if trace and len(pool):
-        pool.trace(z=pool.z, f=pool.f)
     return pool.close(), pool.traces()

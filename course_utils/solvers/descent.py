@@ -119,23 +119,23 @@ def gradient_descent(
     f0, grad0 = objective.value_and_grad(v0)
     pool = Pool(objective, v=v0, f=f0, grad=grad0, L=torch.full_like(f0, L0))
     pool.gradients += 1
+    if trace:
+        pool.trace(v=pool.v, f=pool.f)
     for _ in range(max_iter):
         if not len(pool):
             break
-        if trace:
-            pool.trace(v=pool.v, f=pool.f)
         v, f, L, evaluations, stuck = backtrack(pool.objective, pool.v, pool.f, pool.grad, pool.L, eta1)
         done = has_converged(stop, tol, pool.v, v, pool.f, f)
         pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
         pool.v, pool.f, pool.L = v, f, L * eta0
         pool.iterations += 1
         pool.values += evaluations
+        if trace:
+            pool.trace(v=pool.v, f=pool.f)
         pool.drop(done | stuck)
         if len(pool):
             pool.f, pool.grad = pool.objective.value_and_grad(pool.v)
             pool.gradients += 1
-    if trace and len(pool):
-        pool.trace(v=pool.v, f=pool.f)
     return pool.close(), pool.traces()
 
 
@@ -199,11 +199,11 @@ def lbfgs(
     steps: list[Tensor] = []
     changes: list[Tensor] = []
     curvature: list[Tensor] = []
+    if trace:
+        pool.trace(v=pool.v, f=pool.f)
     for _ in range(max_iter):
         if not len(pool):
             break
-        if trace:
-            pool.trace(v=pool.v, f=pool.f)
         direction = _two_loop(pool.grad, steps, changes, curvature)
         slope = (direction * pool.grad).sum(1)
         uphill = ~(slope < 0)
@@ -227,9 +227,9 @@ def lbfgs(
         keep = (~finished).nonzero().squeeze(1)
         if len(keep) < len(finished):
             steps, changes, curvature = ([part[keep] for part in parts] for parts in (steps, changes, curvature))
+        if trace:
+            pool.trace(v=pool.v, f=pool.f)
         pool.drop(finished)
-    if trace and len(pool):
-        pool.trace(v=pool.v, f=pool.f)
     return pool.close(), pool.traces()
 
 
