@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import ipywidgets
+import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
@@ -110,11 +111,12 @@ def latent_explorer() -> Explorer:
         bottom.tick_params(labelsize=8, labelleft=family == "ae")
     figure.draw_without_rendering()  # lay out once: doing it again for every move would double the time
     figure.set_layout_engine("none")
+    plt.close(figure)  # the explorer shows it; pyplot must not
 
     @torch.no_grad()
     def draw(first: int, second: int, t: float, i: int, a: float, j: int, b: float):
         for shown, k in zip(ends, (first, second), strict=True):
-            shown.set_data(digits[k, 0])
+            shown.set_data(digits[k, 0].numpy())
         for family, (G, codes, unit) in models.items():
             z = torch.lerp(codes[first], codes[second], t)
             z[i] += a * unit[i]

@@ -32,6 +32,8 @@ class Diffusion(nn.Module):
         T, the number of noise levels.
     hidden : int
         Width of the three hidden layers.
+    seed : int
+        Of the initial weights; the global seed is left alone.
 
     Attributes
     ----------
@@ -49,7 +51,7 @@ class Diffusion(nn.Module):
     torch.Size([5, 2])
     """
 
-    def __init__(self, dim: int, steps: int = 100, hidden: int = 128) -> None:
+    def __init__(self, dim: int, steps: int = 100, hidden: int = 128, seed: int = 0) -> None:
         super().__init__()
         check_count("dim", dim)
         check_count("steps", steps)
@@ -60,12 +62,14 @@ class Diffusion(nn.Module):
         alpha_bar = phase.cos().pow(2) / phase[0].cos().pow(2)
         # Never quite 0: at t = T the score divides by nothing, but the denoised point divides by its root.
         self.register_buffer("alpha_bar", alpha_bar.clamp(min=1e-4).float())
-        self.net = nn.Sequential(
-            nn.Linear(dim + 2 * FREQUENCIES, hidden), nn.SiLU(),
-            nn.Linear(hidden, hidden), nn.SiLU(),
-            nn.Linear(hidden, hidden), nn.SiLU(),
-            nn.Linear(hidden, dim),
-        )  # fmt: skip
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.net = nn.Sequential(
+                nn.Linear(dim + 2 * FREQUENCIES, hidden), nn.SiLU(),
+                nn.Linear(hidden, hidden), nn.SiLU(),
+                nn.Linear(hidden, hidden), nn.SiLU(),
+                nn.Linear(hidden, dim),
+            )  # fmt: skip
 
     def _alpha_bar(self, t: Tensor, like: Tensor) -> Tensor:
         """The schedule at the times (B,), as a column (B, 1)."""

@@ -70,6 +70,8 @@ class Flow(nn.Module):
         Number of coupling layers; they change the two halves of the coordinates in turn.
     hidden : int
         Width of the two hidden layers in each.
+    seed : int
+        Of the initial weights; the global seed is left alone.
 
     Source
     ------
@@ -84,7 +86,7 @@ class Flow(nn.Module):
     (1.8379, 1.8379)
     """
 
-    def __init__(self, dim: int, layers: int = 6, hidden: int = 64) -> None:
+    def __init__(self, dim: int, layers: int = 6, hidden: int = 64, seed: int = 0) -> None:
         super().__init__()
         check_count("dim", dim, minimum=2)
         check_count("layers", layers)
@@ -92,7 +94,9 @@ class Flow(nn.Module):
         self.latent_dim, self.image_shape = dim, (dim,)
         self._settings = {"family": "flow", "dim": dim, "layers": layers, "hidden": hidden}
         even = torch.arange(dim) % 2 == 0
-        self.layers = nn.ModuleList(Coupling(even if i % 2 == 0 else ~even, hidden) for i in range(layers))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.layers = nn.ModuleList(Coupling(even if i % 2 == 0 else ~even, hidden) for i in range(layers))
 
     def _check(self, name: str, value: Tensor) -> None:
         check_tensor(name, value, (None, self.latent_dim), like=next(self.parameters()))
