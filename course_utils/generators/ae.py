@@ -22,6 +22,7 @@ class AE(Generator):
 
     def encode(self, x: Tensor) -> Tensor:
         """E(x): (B, 1, H, W) -> (B, d)."""
+        self.check_images(x)
         return self.encoder(x)
 
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -73,6 +73,10 @@ class Generator(nn.Module):
         check_count("n", n)
         return self(self.sample_latent(n, generator))
 
+    def check_images(self, x: Tensor) -> None:
+        """Raise unless ``x`` is (B, 1, H, W), of the dtype and on the device of the weights."""
+        check_tensor("x", x, (None, *self.image_shape), like=next(self.parameters()))
+
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """``n`` latent vectors from the prior N(0, I): (n, d)."""
         like = next(self.parameters())

@@ -45,6 +45,7 @@ class VAE(Generator):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation of q(z | x): (B, 1, H, W) -> two (B, d)."""
+        self.check_images(x)
         mean, log_std = self.encoder(x).chunk(2, dim=1)
         return mean, log_std
 

@@ -46,6 +46,7 @@ class WGAN(Generator):
 
     def critic(self, x: Tensor) -> Tensor:
         """D(x): (B, 1, H, W) -> (B,).  Large where x looks real."""
+        self.check_images(x)
         return self.critic_network(x).squeeze(1)
 
     def critic_losses(self, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
