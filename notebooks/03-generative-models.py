@@ -138,8 +138,8 @@ plt.show()
 @torch.no_grad()
 def encode_decode(G, x):
     """Encodings (B, d) and images G(E(x)) (B, 1, 28, 28), in chunks."""
-    z = torch.cat([G.encode(part) for part in x.split(1000)])
-    return z, torch.cat([G(part) for part in z.split(1000)])
+    z = torch.cat([G.encode(part) for part in x.split(500)])
+    return z, torch.cat([G(part) for part in z.split(500)])
 
 
 x = mnist.test
@@ -209,14 +209,15 @@ assert 0.3 < ae < 0.36 and 0.57 < pca[8] < 0.60 and 42 <= equal <= 44 and n_para
 # %%
 def tell(step, model):
     """Called at each validation with the moving average of the weights."""
-    error = nrmse(encode_decode(model, mnist.val)[1], mnist.val).median()
+    error = nrmse(encode_decode(model, watched)[1], watched).median()
     print(f"step {step:4d}: median NRMSE on validation images {error:.3f}")
 
 
+watched = mnist.val[:500]
 live = build(GeneratorConfig("vae", latent_dim=8, rho=0.158), seed=0)
 steps = 100 if FAST else 600
 budget = TrainConfig(steps=steps, batch_size=64, lr=3e-3, ema=0.99, validate_every=steps // 4)
-report = train(live, mnist.train, mnist.val, budget, progress=False, on_validation=tell)
+report = train(live, mnist.train, watched, budget, progress=False, on_validation=tell)
 print(f"{report['steps']} steps in {report['seconds']:.0f} s; loss (6) {report['best_score']:.0f} nats per image")
 assert report["history"][-1]["score"] < report["history"][0]["score"]
 
@@ -251,10 +252,10 @@ for rho in (0.05, 0.158, 0.5, 1.5):
     model = build(GeneratorConfig("vae", latent_dim=8, rho=rho), seed=0)
     steps = 40 if FAST else 250
     short = TrainConfig(steps=steps, batch_size=32, lr=3e-3, ema=0.98, validate_every=steps)
-    train(model, mnist.train, mnist.val[:500], short, progress=False)
+    train(model, mnist.train, watched, short, progress=False)
     with torch.no_grad():
-        mean, log_std = model.posterior(mnist.val)
-        error = nrmse(model(mean), mnist.val).median()
+        mean, log_std = model.posterior(watched)
+        error = nrmse(model(mean), watched).median()
     kl = kl_to_standard_normal(mean, log_std).mean()
     each = torch.stack([kl_to_standard_normal(mean[:, [j]], log_std[:, [j]]).mean() for j in range(8)])
     sweep[rho] = {"kl": float(kl), "std": float(mean.var(0).mean().sqrt()), "used": int((each > 0.1).sum())}
