@@ -1,0 +1,47 @@
+"""What an experiment is: independent jobs, each a pure function of its task, and how their results are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Experiment"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One figure or table of the paper at full size.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line, and of the file in ``results/``: "fig9", "table-measurements".
+    title : str
+        One line for lists.
+    tasks : callable
+        ``tasks()`` -> list of dicts of plain JSON values, one per job.  A job must not depend on another.
+    run : callable
+        ``run(**task)`` -> dict of plain JSON values.  A function at module level that depends on its arguments
+        alone (seeds among them), so that it may run in another process, on another machine, or not at all if its
+        result is already stored.
+    settings : dict
+        What all jobs have in common and a reader wants to know: sizes, seeds, grids.
+    collect : callable
+        ``collect(tasks, outputs)`` -> content of the results file.  Default: {"rows": [task | output, ...]}.
+    figure : callable, optional
+        ``figure(record)`` -> matplotlib Figure, drawn from the stored record alone.
+    story : callable, optional
+        ``story(record)`` -> a few sentences with the numbers: what the figure shows and whether it agrees with the
+        paper's.
+    """
+
+    name: str
+    title: str
+    tasks: Callable[[], list[dict]]
+    run: Callable[..., dict]
+    settings: dict
+    collect: Callable[[list[dict], list[dict]], dict] = lambda tasks, outputs: {
+        "rows": [task | output for task, output in zip(tasks, outputs, strict=True)]
+    }
+    figure: Callable[[dict], object] | None = None
+    story: Callable[[dict], str] | None = None
