@@ -1,4 +1,4 @@
-"""Operators that are one or two matrix products: identity, blur, Gaussian compressed sensing, masked Fourier."""
+"""Operators of a line or two: identity, blur, Gaussian compressed sensing, missing pixels, masked Fourier."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from .._check import check_count, check_nonnegative
 from .base import LinearOperator
 
-__all__ = ["GaussianBlur", "GaussianMatrix", "Identity", "MaskedFourier"]
+__all__ = ["GaussianBlur", "GaussianMatrix", "Identity", "Inpainting", "MaskedFourier"]
 
 
 class Identity(LinearOperator):
@@ -118,6 +118,55 @@ class GaussianMatrix(LinearOperator):
 
     def _adjoint(self, y: Tensor) -> Tensor:
         return (y @ self.M).reshape(-1, *self.shape_in)
+
+
+class Inpainting(LinearOperator):
+    """Missing pixels: A x is the list of the k pixels that ``mask`` keeps, in reading order; norm 1.
+
+    Parameters
+    ----------
+    mask : (size, size) bool tensor
+        True where the pixel is seen.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a square bool tensor, or nothing is seen.
+
+    Source
+    ------
+    Yeh et al., CVPR 2017, the paper's reference [56].
+
+    Example
+    -------
+    >>> mask = torch.ones(28, 28, dtype=torch.bool)
+    >>> mask[8:20, 8:20] = False
+    >>> A = Inpainting(mask)
+    >>> A.T(A(torch.ones(1, 1, 28, 28))).sum()  # unseen pixels become 0
+    tensor(640.)
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+            raise TypeError(f"'mask' must be a bool tensor, got {getattr(mask, 'dtype', type(mask).__name__)}")
+        if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
+            raise ValueError(f"'mask' must have shape (size, size), got {tuple(mask.shape)}")
+        if not mask.any():
+            raise ValueError("'mask' keeps nothing: at least one entry must be True")
+        super().__init__((1, *mask.shape), (int(mask.sum()),), scale=1.0)
+        self.register_buffer("index", mask.flatten().nonzero().squeeze(1))
+        self.register_buffer("one", torch.ones(()))
+
+    @property
+    def like(self) -> Tensor:
+        return self.one
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1)[:, self.index]
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        empty = torch.zeros(len(y), self.n, dtype=y.dtype, device=y.device)
+        return empty.index_copy(1, self.index, y).reshape(-1, *self.shape_in)
 
 
 class MaskedFourier(LinearOperator):

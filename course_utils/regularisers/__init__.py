@@ -1,6 +1,26 @@
-"""Regularisers R: by hand (Tikhonov, TV) and from a generator (Hard, Relaxed, Sparse)."""
+"""Regularisers R: by hand (Tikhonov, TV, L1), from a generator (Hard, Relaxed, Sparse), and their variants."""
 
 from .classical import L1, TV, Tikhonov, divergence, gradient
 from .generative import Hard, Relaxed, Sparse
+from .latent import Box, CriticLoss, GaussianMixture, ImageTV, LatentRegulariser, Sphere, SquaredNorm
+from .variants import EncoderDistance, Intermediate
 
-__all__ = ["L1", "TV", "Hard", "Relaxed", "Sparse", "Tikhonov", "divergence", "gradient"]
+__all__ = [
+    "L1",
+    "TV",
+    "Box",
+    "CriticLoss",
+    "EncoderDistance",
+    "GaussianMixture",
+    "Hard",
+    "ImageTV",
+    "Intermediate",
+    "LatentRegulariser",
+    "Relaxed",
+    "Sparse",
+    "Sphere",
+    "SquaredNorm",
+    "Tikhonov",
+    "divergence",
+    "gradient",
+]

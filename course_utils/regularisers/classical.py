@@ -80,19 +80,42 @@ class Tikhonov(_Weighted):
 class L1(_Weighted):
     r"""The 1-norm, :math:`R(x) = \|x\|_1`; its prox is soft thresholding.
 
+    Parameters
+    ----------
+    lam : float or (B,) tensor, >= 0
+    bounds : (low, high), optional
+        Grey values outside are forbidden: R is infinite there.
+
+    Source
+    ------
+    Tibshirani, J. R. Stat. Soc. B 58 (1996): with a data term, the Lasso.
+
     Example
     -------
-    >>> L1(1.0).prox(torch.tensor([[3.0, -0.5, -2.0]]), tau=1.0)
-    tensor([[ 2., 0., -1.]])
+    >>> x = torch.tensor([[3.0, -0.5, -2.0]])
+    >>> L1(1.0).prox(x, tau=1.0), L1(1.0, bounds=(0, 1)).prox(x, tau=1.0)
+    (tensor([[ 2., 0., -1.]]), tensor([[1., 0., 0.]]))
     """
 
+    def __init__(self, lam: float | Tensor, bounds: tuple[float, float] | None = None) -> None:
+        super().__init__(lam)
+        if bounds is not None and not bounds[0] <= bounds[1]:
+            raise ValueError(f"'bounds' must be (low, high) with low <= high, got {bounds}")
+        self.bounds = bounds
+
     def __call__(self, x: Tensor) -> Tensor:
-        return x.flatten(1).abs().sum(1)
+        norm = x.flatten(1).abs().sum(1)
+        if self.bounds is None:
+            return norm
+        inside = ((x >= self.bounds[0]) & (x <= self.bounds[1])).flatten(1).all(1)
+        return torch.where(inside, norm, torch.inf)
 
     def prox(self, x: Tensor, tau: float | Tensor) -> Tensor:
+        """Soft thresholding, then (of one variable each, and convex) the nearest point within the bounds."""
         check_tensor("x", x)
         check_nonnegative("tau", tau)
-        return x - x.clamp(-tau, tau) if not isinstance(tau, Tensor) else x - torch.clamp(x, -tau, tau)
+        shrunk = x - x.clamp(-tau, tau) if not isinstance(tau, Tensor) else x - torch.clamp(x, -tau, tau)
+        return shrunk if self.bounds is None else shrunk.clamp(*self.bounds)
 
 
 class TV(_Weighted):

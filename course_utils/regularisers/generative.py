@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .._check import check_nonnegative
 from ..generators import Generator
+from .latent import LatentRegulariser, SquaredNorm
 
 __all__ = ["Hard", "Relaxed", "Sparse"]
 
@@ -32,17 +33,31 @@ class _Generative:
 
 
 class Hard(_Generative):
-    r"""Solutions lie in the range of G: :math:`\min_z \|A G(z) - y\|_2^2 + \lambda \|z\|_2^2`, :math:`x = G(z)`.
+    r"""Solutions lie in the range: :math:`\min_z \|A G(z) - y\|_2^2 + \lambda R_{\mathcal Z}(z)`, :math:`x = G(z)`.
 
     Parameters
     ----------
     G : Generator
     lam : float or (B,) tensor, >= 0
+        Plays no part if R_Z is a constraint.
+    R_Z : LatentRegulariser, optional
+        Default: the squared norm of z.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a generator, negative weight, R_Z of another kind.
 
     Source
     ------
-    Bora et al., ICML 2017; paper eq. (3), Sect. 3.1.1.
+    Bora et al., ICML 2017; paper eq. (3), Sect. 3.1.1 and 3.2.
     """
+
+    def __init__(self, G: Generator, lam: float | Tensor = 0.0, R_Z: LatentRegulariser | None = None) -> None:
+        super().__init__(G, lam)
+        if R_Z is not None and not isinstance(R_Z, LatentRegulariser):
+            raise TypeError(f"'R_Z' must be a LatentRegulariser, got {type(R_Z).__name__}")
+        self.R_Z = SquaredNorm() if R_Z is None else R_Z
 
 
 class _TwoWeights(_Generative):

@@ -12,7 +12,7 @@ from torch import Tensor
 from .._check import check_choice, check_count, check_finite, check_tensor
 from ..generators import Generator
 from ..operators import LinearOperator
-from ..regularisers import TV, Hard, Relaxed, Sparse, Tikhonov
+from ..regularisers import L1, TV, EncoderDistance, Hard, Intermediate, Relaxed, Sparse, SquaredNorm, Tikhonov
 from .alternating import alternating_gradient_descent, palm
 from .descent import gradient_descent, lbfgs
 from .objectives import (
@@ -26,7 +26,10 @@ from .objectives import (
 )
 from .pdhg import TVObjective, pdhg
 from .pool import MAX_ITER
+from .projected import projected_gradient_descent
+from .proximal import LassoObjective, fista, proximal_gradient
 from .starts import Dictionary
+from .variants import EncoderObjective, IntermediateObjective, LatentObjective, descend_from_range, staged
 
 __all__ = ["Result", "objective_of", "reconstruct"]
 
@@ -34,10 +37,22 @@ __all__ = ["Result", "objective_of", "reconstruct"]
 SOLVERS: dict[type, tuple[str, ...]] = {
     Tikhonov: ("direct", "paper"),
     TV: ("paper",),
-    Hard: ("lbfgs", "paper"),
+    L1: ("fista",),
+    Hard: ("lbfgs", "paper", "projected"),
     Relaxed: ("lbfgs", "reduced", "paper"),
     Sparse: ("warm", "paper"),
+    EncoderDistance: ("lbfgs", "paper"),
+    Intermediate: ("lbfgs",),
 }
+
+
+def _solvers(R) -> tuple[str, ...]:
+    """What can solve the problem of R: for hard it depends on R_Z."""
+    if isinstance(R, Hard) and R.R_Z.constraint:
+        return ("constrained",)
+    if isinstance(R, Hard) and not isinstance(R.R_Z, SquaredNorm):
+        return ("lbfgs", "paper")
+    return SOLVERS[type(R)]
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,9 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
     """
     if type(R) not in SOLVERS:
         raise TypeError(f"'R' must be one of {', '.join(c.__name__ for c in SOLVERS)}, got {type(R).__name__}")
-    check_choice("solver", solver, ("auto", *SOLVERS[type(R)]))
+    check_choice("solver", solver, ("auto", *_solvers(R)))
+    if not isinstance(A, LinearOperator) and (not isinstance(R, Hard) or solver == "projected"):
+        raise TypeError(f"'A' must be a LinearOperator for this problem, got {type(A).__name__}: it allows Hard only")
     check_tensor("y", y, (None, *A.shape_out), like=A.like)
     check_finite("y", y)
     if len(y) == 0:
@@ -90,13 +107,20 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
         return TikhonovObjective(A, y, lam)
     if isinstance(R, TV):
         return TVObjective(A, y, lam)
+    if isinstance(R, L1):
+        return LassoObjective(A, y, R, lam)
     if R.G.image_shape != A.shape_in:
         raise ValueError(f"'R' has a generator of images {R.G.image_shape}, the operator takes {A.shape_in}")
     if isinstance(R, Hard):
-        return HardObjective(A, y, R.G, lam)
+        plain = isinstance(R.R_Z, SquaredNorm)
+        return HardObjective(A, y, R.G, lam) if plain else LatentObjective(A, y, R.G, lam, R.R_Z)
+    if isinstance(R, EncoderDistance):
+        return EncoderObjective(A, y, R, lam)
     mu = per_problem("mu", R.mu, y)
     if isinstance(R, Sparse):
         return SparseObjective(A, y, R.G, lam, mu)
+    if isinstance(R, Intermediate):
+        return IntermediateObjective(A, y, R, lam, mu)
     if solver == "paper":
         return RelaxedObjective(A, y, R.G, lam, mu)
     return ReducedObjective(A, y, R.G, lam, mu)
@@ -105,7 +129,7 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
 def reconstruct(
     A: LinearOperator,
     y: Tensor,
-    R: Tikhonov | TV | Hard | Relaxed | Sparse,
+    R,
     solver: str = "auto",
     start: str | Tensor | Dictionary = "dictionary",
     n_starts: int = 1,
@@ -120,14 +144,17 @@ def reconstruct(
     Parameters
     ----------
     A : LinearOperator
+        For Hard also ``Magnitude``, which is not linear.
     y : (B, *A.shape_out) tensor
-    R : Tikhonov, TV, Hard, Relaxed or Sparse
+    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, EncoderDistance or Intermediate
         With weights; (B,) tensors as weights give each problem its own, so that a sweep is one batch.
     solver : str
         "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse), PDHG (TV), as in Appendix A.
         "lbfgs": L-BFGS for hard, and for relaxed after x has been eliminated exactly.
         "reduced": Algorithm 1 on that reduced problem.  "direct": Tikhonov by the singular value decomposition.
         "warm": sparse from u = 0 by L-BFGS, then Algorithm 3 until the objective stands still.
+        "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
+        "fista": L1.
         "auto": the fastest of these.
     start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
         For generative regularisers.  "dictionary" takes the ``n_starts`` best of 4096 draws from the prior;
@@ -143,7 +170,8 @@ def reconstruct(
     trace : bool
         Record objective and latent vector along the way.
     **settings
-        For the algorithm: ``max_iter``, ``tol``, and for "paper" and "reduced" ``L0``, ``eta0``, ``eta1``, ``stop``.
+        For the algorithm: ``max_iter``, ``tol``; for "paper", "reduced" and "constrained" ``L0``, ``eta0``,
+        ``eta1``, ``stop``; for "projected" ``eta`` and ``inner_iter``.
 
     Returns
     -------
@@ -170,7 +198,7 @@ def reconstruct(
     """
     started = time.perf_counter()
     objective = objective_of(A, y, R, solver)
-    solver = SOLVERS[type(R)][0] if solver == "auto" else solver
+    solver = _solvers(R)[0] if solver == "auto" else solver
     check_count("batch_size", batch_size)
     check_count("n_starts", n_starts)
     if x0 is not None:
@@ -234,15 +262,18 @@ def _image_start(A: LinearOperator, y: Tensor, x0: Tensor | None) -> Tensor:
 
 def _latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, generator, x0) -> Tensor:
     """(B, S, d) latent vectors from which to start."""
+    constraint = getattr(objective, "R_Z", None)
+    constraint = constraint if constraint is not None and constraint.constraint else None
     if isinstance(start, Tensor):
         if start.ndim == 2:
             start = start.unsqueeze(1)
         check_tensor("start", start, (len(y), None, G.latent_dim), like=y)
         check_finite("start", start)
-        return start
+        return start if constraint is None else constraint.project(start.flatten(0, 1)).reshape(start.shape)
     if isinstance(start, Dictionary):
         if start.G is not G:
             raise ValueError("'start' is a Dictionary of another generator than that of 'R'")
+        start = start if constraint is None else start.projected(constraint)
         return _best_of(start, objective, len(y), n_starts)
     check_choice("start", start, ("dictionary", "random", "encoder"))
     if start == "encoder":
@@ -250,12 +281,16 @@ def _latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, gen
             raise ValueError("start='encoder' needs 'x0', an image to encode (a Tikhonov reconstruction, say)")
         if n_starts != 1:
             raise ValueError(f"start='encoder' gives one start, got n_starts={n_starts}")
-        return torch.cat([G.encode(part) for part in x0.split(512)]).unsqueeze(1)
+        z = torch.cat([G.encode(part) for part in x0.split(512)])
+        return (z if constraint is None else constraint.project(z)).unsqueeze(1)
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"start={start!r} needs 'generator', a torch.Generator, got {type(generator).__name__}")
     if start == "random":
-        return G.sample_latent(len(y) * n_starts, generator).reshape(len(y), n_starts, -1)
-    return _best_of(Dictionary(G, generator), objective, len(y), n_starts)
+        z = G.sample_latent(len(y) * n_starts, generator)
+        return (z if constraint is None else constraint.project(z)).reshape(len(y), n_starts, -1)
+    dictionary = Dictionary(G, generator)
+    dictionary = dictionary if constraint is None else dictionary.projected(constraint)
+    return _best_of(dictionary, objective, len(y), n_starts)
 
 
 def _best_of(dictionary: Dictionary, objective: Objective, B: int, n_starts: int) -> Tensor:
@@ -297,12 +332,18 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (Tikhonov, "paper"): _without_first_image(gradient_descent),
     (TV, "paper"): _without_first_image(pdhg),
     (Hard, "paper"): _without_first_image(gradient_descent),
+    (L1, "fista"): _without_first_image(fista),
     (Hard, "lbfgs"): _without_first_image(lbfgs),
+    (Hard, "projected"): _without_first_image(projected_gradient_descent),
+    (Hard, "constrained"): _without_first_image(proximal_gradient),
     (Relaxed, "paper"): _with_first_image(alternating_gradient_descent),
     (Relaxed, "reduced"): _without_first_image(gradient_descent),
     (Relaxed, "lbfgs"): _without_first_image(lbfgs),
     (Sparse, "paper"): _palm,
     (Sparse, "warm"): _warm_palm,
+    (EncoderDistance, "paper"): descend_from_range(gradient_descent),
+    (EncoderDistance, "lbfgs"): descend_from_range(lbfgs),
+    (Intermediate, "lbfgs"): staged,
 }
 
 

@@ -5,11 +5,14 @@ Local minima decide more than the algorithm does: one random start can miss by s
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
 from .._check import check_count, check_tensor
 from ..generators import Generator
+from ..regularisers import LatentRegulariser
 from .objectives import Objective
 
 __all__ = ["Dictionary"]
@@ -41,6 +44,7 @@ class Dictionary:
     ) -> None:
         check_count("size", size)
         self.G = G
+        self._projected: dict[str, Dictionary] = {}
         with torch.no_grad():
             if images is None:
                 self.z = G.sample_latent(size, generator)
@@ -51,6 +55,17 @@ class Dictionary:
                 pick = torch.randperm(len(images), generator=generator, device=generator.device)[:size]
                 self.z = torch.cat([G.encode(part) for part in images[pick.to(images.device)].split(512)])
             self.images = torch.cat([G(part) for part in self.z.split(512)])
+
+    @torch.no_grad()
+    def projected(self, R_Z: LatentRegulariser) -> Dictionary:
+        """The dictionary whose latent vectors are moved to the set of a constraint; made once for each."""
+        key = repr(R_Z)
+        if key not in self._projected:
+            moved = copy.copy(self)
+            moved.z, moved._projected = R_Z.project(self.z), {}
+            moved.images = torch.cat([self.G(part) for part in moved.z.split(512)])
+            self._projected[key] = moved
+        return self._projected[key]
 
     @torch.no_grad()
     def best(self, objective: Objective, k: int = 1) -> Tensor:
