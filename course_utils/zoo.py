@@ -66,7 +66,7 @@ def pretrained(name: str, device: str | torch.device = "cpu", verbose: bool = Tr
     torch.Size([1, 1, 28, 28])
     """
     manifest = _manifest(folder)
-    check_choice("name", name, manifest)
+    check_choice("name", name, sorted(manifest))
     weights = verify(folder / f"{name}.safetensors", manifest[name]["weights"])
     description = read_json(verify(folder / f"{name}.json", manifest[name]["card"]))
     model = build(GeneratorConfig(**description["model"]), seed=0)

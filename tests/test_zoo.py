@@ -1,6 +1,7 @@
 """Shipped weights: verified before use, light, and float16 on disk changes nothing that one can see."""
 
 import shutil
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from safetensors import safe_open
 from course_utils import available, pretrained, zoo
 from course_utils._files import IntegrityError, read_json, sha256, write_json
 from course_utils.generators import GeneratorConfig, build
+from course_utils.training import RECIPES
 
-NAMES = ("ae-mnist-8", "vae-mnist-8", "wgan-mnist-8")
+NAMES = available()
 
 
 @pytest.fixture
@@ -28,12 +30,21 @@ def flip(path, position):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_shipped_generator_loads(name, capsys):
-    assert name in available()
+    family, data, dimension = name.split("-")[:3]
+    n_train, size = {"mnist": ("58,000", 28), "shapes": ("60,000", 56)}[data]
     G = pretrained(name)
     said = capsys.readouterr().out
-    assert name in said and "trained on 58,000 images" in said
+    assert name in said and f"trained on {n_train} images" in said
     assert not any(p.requires_grad for p in G.parameters()) and not G.training
-    assert G(torch.zeros(2, 8)).shape == (2, 1, 28, 28)
+    assert G.config.family == family
+    assert G(torch.zeros(2, int(dimension))).shape == (2, 1, size, size)
+
+
+def test_the_main_generators_are_shipped_and_every_shipped_one_has_a_recipe():
+    assert {f"{family}-{data}" for family in ("ae", "vae", "wgan") for data in ("mnist-8", "shapes-10")} <= set(NAMES)
+    assert set(NAMES) <= set(RECIPES)
+    for name in NAMES:
+        assert zoo.card(name)["model"] == asdict(RECIPES[name].model), name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,10 +87,9 @@ def test_a_listed_file_that_is_not_safetensors_is_refused(folder):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(
-        ValueError, match="'name' must be one of 'ae-mnist-8', 'vae-mnist-8', 'wgan-mnist-8', got 'vae'"
-    ):
+    with pytest.raises(ValueError) as caught:
         pretrained("vae")
+    assert str(caught.value) == f"'name' must be one of {', '.join(map(repr, NAMES))}, got 'vae'"
     with pytest.raises(ValueError, match="'name' must be one of"):
         zoo.card("vae")
 
