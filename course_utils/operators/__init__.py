@@ -8,20 +8,26 @@
 
 import torch  # noqa: F401  (used by the example above)
 
+from .backprojection import FILTERS, fbp
 from .base import SVD, LinearOperator, add_noise, dot_test, measure, operator_norm, poisson_noise
-from .simple import GaussianBlur, GaussianMatrix, Identity, MaskedFourier
+from .nonlinear import Magnitude
+from .simple import GaussianBlur, GaussianMatrix, Identity, Inpainting, MaskedFourier
 from .tomography import ParallelBeam, line_lengths
 
 __all__ = [
+    "FILTERS",
     "SVD",
     "GaussianBlur",
     "GaussianMatrix",
     "Identity",
+    "Inpainting",
     "LinearOperator",
+    "Magnitude",
     "MaskedFourier",
     "ParallelBeam",
     "add_noise",
     "dot_test",
+    "fbp",
     "line_lengths",
     "measure",
     "operator_norm",

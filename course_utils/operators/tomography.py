@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse
@@ -12,9 +13,12 @@ import torch
 from torch import Tensor
 
 from .._check import check_count
-from .base import LinearOperator
+from .base import SVD, LinearOperator
 
 __all__ = ["ParallelBeam", "line_lengths"]
+
+#: From so many pixels on, the singular values are found from the symmetric blocks of A^T A.
+BLOCKS_FROM = 1_000
 
 
 def line_lengths(size: int, angles: np.ndarray, offsets: np.ndarray) -> scipy.sparse.csr_array:
@@ -34,24 +38,30 @@ def line_lengths(size: int, angles: np.ndarray, offsets: np.ndarray) -> scipy.sp
     >>> line_lengths(2, np.array([0.0]), np.array([0.5])).toarray()
     array([[0., 1., 0., 1.]])
     """
+    pieces = [_view_lengths(size, angle, offsets) for angle in angles]
+    return scipy.sparse.csr_array(scipy.sparse.vstack(pieces))
+
+
+def _view_lengths(size: int, angle: float, offsets: np.ndarray) -> scipy.sparse.csr_array:
+    """The rows of one view."""
     planes = np.arange(size + 1) - size / 2
-    rows, columns, lengths = [], [], []
-    for k, angle in enumerate(angles):
-        normal, direction = (math.cos(angle), math.sin(angle)), (-math.sin(angle), math.cos(angle))
-        start = offsets[:, None] * np.array(normal)  # (S, 2): the foot point of each line
-        crossings = [
-            (planes - start[:, axis : axis + 1]) / direction[axis] for axis in (0, 1) if abs(direction[axis]) > 1e-12
-        ]
-        t = np.sort(np.concatenate(crossings, axis=1), axis=1)  # (S, crossings)
-        length, middle = np.diff(t, axis=1), (t[:, 1:] + t[:, :-1]) / 2
-        column = np.floor(start[:, :1] + middle * direction[0] + size / 2).astype(int)
-        row = np.floor(size / 2 - start[:, 1:] - middle * direction[1]).astype(int)
+    normal, direction = (math.cos(angle), math.sin(angle)), (-math.sin(angle), math.cos(angle))
+    start = offsets[:, None] * np.array(normal)  # (S, 2): the foot point of each line
+    crossings = [
+        (planes - start[:, axis : axis + 1]) / direction[axis] for axis in (0, 1) if abs(direction[axis]) > 1e-12
+    ]
+    t = np.sort(np.concatenate(crossings, axis=1), axis=1)  # (S, crossings)
+    length, middle = np.diff(t, axis=1), (t[:, 1:] + t[:, :-1]) / 2
+    total = scipy.sparse.csr_array((len(offsets), size * size))
+    # A line along the edge between two pixels belongs to both, half to each: the symmetry of the geometry is kept.
+    sides = (0.0,) if len(crossings) == 2 else (-1e-9, 1e-9)
+    for shift in sides:
+        column = np.floor(start[:, :1] + shift + middle * direction[0] + size / 2).astype(int)
+        row = np.floor(size / 2 - start[:, 1:] - shift - middle * direction[1]).astype(int)
         hit = (length > 1e-12) & (column >= 0) & (column < size) & (row >= 0) & (row < size)
-        rows.append(k * len(offsets) + np.nonzero(hit)[0])
-        columns.append((row * size + column)[hit])
-        lengths.append(length[hit])
-    entries = (np.concatenate(lengths), (np.concatenate(rows), np.concatenate(columns)))
-    return scipy.sparse.coo_array(entries, shape=(len(angles) * len(offsets), size * size)).tocsr()
+        entries = (length[hit] / len(sides), (np.nonzero(hit)[0], (row * size + column)[hit]))
+        total = total + scipy.sparse.coo_array(entries, shape=total.shape).tocsr()
+    return total
 
 
 class _SparseProduct(torch.autograd.Function):
@@ -80,62 +90,119 @@ def _csr(matrix: scipy.sparse.csr_array) -> Tensor:
         )
 
 
+def _view_angles(n_angles, angular_range, angles) -> np.ndarray:
+    """Checked angles in radians: the given ones, or ``n_angles`` equally spaced on [0, angular_range)."""
+    if (n_angles is None) == (angles is None):
+        raise ValueError(f"give either 'n_angles' or 'angles', got n_angles={n_angles!r} and angles={angles!r}")
+    if angles is None:
+        check_count("n_angles", n_angles)
+        if not 0 < angular_range <= math.pi + 1e-12:
+            raise ValueError(f"'angular_range' must lie in (0, pi], got {angular_range:g}")
+        return np.arange(n_angles) * angular_range / n_angles
+    found = np.asarray(angles, dtype=float)
+    if found.ndim != 1 or not len(found):
+        raise ValueError(f"'angles' must be a list of at least one angle in radians, got shape {found.shape}")
+    if not np.isfinite(found).all():
+        raise ValueError(f"'angles' must be finite, got {int((~np.isfinite(found)).sum())} NaN or infinite entries")
+    if float(np.abs(found).max()) > 2 * math.pi + 1e-9:
+        raise ValueError(f"'angles' are in radians, between -2 pi and 2 pi, got {np.abs(found).max():g}: degrees?")
+    return found
+
+
 class ParallelBeam(LinearOperator):
-    """X-ray transform of a (size, size) image along parallel lines, data (B, n_angles, n_detectors).
+    r"""X-ray transform of a (size, size) image along parallel lines, data (B, n_angles, n_detectors).
+
+    :math:`(Ax)(a, s) = c \int x(s\,(\cos a, \sin a) + t\,(-\sin a, \cos a))\,\mathrm{d}t`, the image constant
+    on each pixel, c = ``scale``, so that the norm is 1.
 
     Parameters
     ----------
     size : int
         Side of the image in pixels (pixel side 1).
-    n_angles : int
-        Views, equally spaced on [0, angular_range).
+    n_angles : int, optional
+        Views, equally spaced on [0, angular_range).  Few of them: a sparse-view problem.
     n_detectors : int
-        Detector bins, equally spaced over ``detector_width``.
+        Detector bins, equally spaced over ``detector_width``; one line through the middle of each.
     angular_range : float
         In radians; pi is a full scan, less is a limited-angle problem.
     detector_width : float, optional
         In pixels; default: the diagonal of the image, so that no view is truncated.
+    angles : sequence of float, optional
+        In radians, instead of ``n_angles`` and ``angular_range``: any list of views, in any order.
+
+    Attributes
+    ----------
+    angles : (n_angles,) tensor, in radians
+    bin_width : float, in pixels
 
     Raises
     ------
     TypeError, ValueError
-        Counts below 1, an angular range outside (0, pi], a detector narrower than the image's diagonal.
+        Counts below 1, an angular range outside (0, pi], angles that are not finite or look like degrees, both or
+        neither of ``n_angles`` and ``angles``, a detector narrower than the image's diagonal.
 
     Source
     ------
-    Paper, Sect. 5.3; lectures, part I.1.  For 56 x 56 images the authors' geometry has 125 angles and 81 bins.
+    Paper, Sect. 5.3; lectures, part I.1.  Lines of zero width through the middle of each bin, as the projector
+    "line" of astra-toolbox.  Measured on a smooth image, relative l2 difference of A x: to scikit-image, which
+    interpolates a rotated image, below 1e-2; to astra's "line" below 1e-5; to its "strip", which averages over the
+    width of a bin, below 1e-2.
 
     Example
     -------
     >>> ParallelBeam(28, n_angles=20, n_detectors=41).shape_out
     (20, 41)
+    >>> ParallelBeam(28, angles=np.deg2rad([-60, 0, 60]), n_detectors=41).shape_out
+    (3, 41)
     """
 
     def __init__(
         self,
         size: int,
-        n_angles: int,
-        n_detectors: int,
+        n_angles: int | None = None,
+        n_detectors: int | None = None,
         angular_range: float = math.pi,
         detector_width: float | None = None,
+        angles: Sequence[float] | None = None,
     ) -> None:
-        for name, value in (("size", size), ("n_angles", n_angles), ("n_detectors", n_detectors)):
-            check_count(name, value)
-        if not 0 < angular_range <= math.pi + 1e-12:
-            raise ValueError(f"'angular_range' must lie in (0, pi], got {angular_range:g}")
+        check_count("size", size)
+        check_count("n_detectors", n_detectors)
+        view_angles = _view_angles(n_angles, angular_range, angles)
         diagonal = math.sqrt(2) * size
         width = diagonal if detector_width is None else detector_width
         if not width >= diagonal - 1e-9:
             raise ValueError(f"'detector_width' must be at least the image's diagonal {diagonal:.2f}, got {width:g}")
-        view_angles = np.arange(n_angles) * angular_range / n_angles
         offsets = (np.arange(n_detectors) + 0.5) * width / n_detectors - width / 2
         matrix = line_lengths(size, view_angles, offsets)
         norm = float(scipy.sparse.linalg.svds(matrix, k=1, return_singular_vectors=False, random_state=0)[0])
-        super().__init__((1, size, size), (n_angles, n_detectors), scale=1 / norm)
+        super().__init__((1, size, size), (len(view_angles), n_detectors), scale=1 / norm)
+        self.bin_width, self._geometry = width / n_detectors, (view_angles, offsets)
         matrix = scipy.sparse.csr_array(matrix / norm)
         self.register_buffer("angles", torch.from_numpy(view_angles).float())
         self.register_buffer("matrix_csr", _csr(matrix))
         self.register_buffer("transpose_csr", _csr(scipy.sparse.csr_array(matrix.T)))
+
+    @classmethod
+    def full(cls, size: int, n_angles: int | None = None, **settings) -> ParallelBeam:
+        """The paper's geometry: enough views and bins to see every pixel.
+
+        With rho half the diagonal in pixels, ceil(pi rho) angles and 2 ceil(rho) + 1 bins: 125 x 81 for the 56 x 56
+        Shapes, 285 x 183 for 128 x 128.  ``n_angles`` and other settings replace a part of it.
+
+        Source
+        ------
+        The default of the Operator Discretization Library, which the paper's Sect. 5 names.
+
+        Example
+        -------
+        >>> ParallelBeam.full(56).shape_out, ParallelBeam.full(28, n_angles=20).shape_out
+        ((125, 81), (20, 41))
+        """
+        check_count("size", size)
+        rho = size / math.sqrt(2)
+        if n_angles is None and "angles" not in settings:
+            n_angles = math.ceil(math.pi * rho)
+        return cls(size, n_angles, settings.pop("n_detectors", 2 * math.ceil(rho) + 1), **settings)
 
     @property
     def like(self) -> Tensor:
@@ -148,3 +215,57 @@ class ParallelBeam(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         x = _SparseProduct.apply(y.flatten(1), self.transpose_csr, self.matrix_csr)
         return x.reshape(-1, *self.shape_in)
+
+    def svd(self) -> SVD:
+        """Thin singular value decomposition, computed once in float64 and kept.
+
+        A large one goes through the eigenvectors of A^T A.  Turning the image by 180 degrees mirrors every view, and
+        for most lists of angles so do its reflections; in a basis of images that are even or odd under them A^T A has
+        two or four blocks, which makes it 4 to 16 times faster.  Singular values below about 1e-8 of the largest are
+        only known to be small; their columns of U are 0.
+        """
+        if self._svd is None and self.n >= BLOCKS_FROM:
+            matrix = line_lengths(self.shape_in[1], *self._geometry) * self.scale  # in float64, without rounding
+            self._svd = _svd_by_parity(matrix, self.shape_in[1], self._geometry[0], min(self.m, self.n))
+        return super().svd()
+
+
+def _parity_bases(size: int) -> list[scipy.sparse.csr_array]:
+    """Orthonormal bases (n, about n / 4) of the images that are even or odd in rows, and even or odd in columns."""
+    half, middle = size // 2, size % 2
+    eye, flipped = np.eye(half), np.eye(half)[::-1]
+    gap = np.zeros((middle, half))
+    even = np.vstack([eye, gap, flipped]) / math.sqrt(2)
+    odd = np.vstack([eye, gap, -flipped]) / math.sqrt(2)
+    if middle:
+        even = np.hstack([even, np.eye(size)[:, half : half + 1]])
+    lines = [scipy.sparse.csr_array(even), scipy.sparse.csr_array(odd)]
+    return [scipy.sparse.csr_array(scipy.sparse.kron(a, b)) for a in lines for b in lines]
+
+
+def _svd_by_parity(matrix: scipy.sparse.csr_array, size: int, angles: np.ndarray, k: int) -> SVD:
+    """The ``k`` largest singular triples from the blocks of the normal matrix; see ``ParallelBeam.svd``."""
+    ee, eo, oe, oo = _parity_bases(size)
+    turned, mirrored = np.sort(angles % math.pi), np.sort(-angles % math.pi)
+    if np.allclose(turned, mirrored, rtol=0, atol=1e-9):
+        blocks = [ee, eo, oe, oo]
+    else:  # the turn by 180 degrees keeps ee and oo and changes the sign of eo and oe; it is always a symmetry
+        blocks = [scipy.sparse.hstack([ee, oo]), scipy.sparse.hstack([eo, oe])]
+    parts = []
+    for basis in blocks:
+        data = (matrix @ scipy.sparse.csr_array(basis)).toarray()
+        _, found = np.linalg.eigh(data.T @ data)
+        data = data @ found
+        size_of = np.linalg.norm(data, axis=0)  # more exact than the root of the eigenvalue
+        parts.append((data, size_of, basis @ found))
+    S = np.concatenate([size_of for _, size_of, _ in parts])
+    order = np.argsort(-S)
+    place, S = np.argsort(order), S[order]
+    U, V = np.zeros((matrix.shape[0], k)), np.empty((matrix.shape[1], k))
+    while parts:  # freed one by one: U takes 250 MB for the paper's geometry
+        data, size_of, vectors = parts.pop()
+        place, to = place[: -len(size_of)], place[-len(size_of) :]
+        V[:, to[to < k]] = vectors[:, to < k]
+        seen = (to < k) & (size_of > 1e-8 * S[0])
+        U[:, to[seen]] = data[:, seen] / size_of[seen]
+    return SVD(torch.from_numpy(U), torch.from_numpy(S[:k].copy()), torch.from_numpy(V))
