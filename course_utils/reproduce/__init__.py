@@ -1,8 +1,14 @@
 """Experiments of the paper at full size, each by one command; results go to ``results/`` with provenance.
 
-python -m course_utils.reproduce fig9       compressed sensing: 3 generators x 3 methods, Tikhonov, TV
-python -m course_utils.reproduce nrmse      min_z ||G(z) - x|| over the 10,000 test digits
-python -m course_utils.reproduce all
+    python -m course_utils.reproduce list                all experiments, and how old their results are
+    python -m course_utils.reproduce fig9 fig10          run these; finished jobs are stored and not run again
+    python -m course_utils.reproduce all                 run all
+    python -m course_utils.reproduce all --figures DIR   draw the stored results and tell their story
+
+On a Dask cluster, whose workers have the same version of the course installed:
+
+    dask scheduler &  dask worker tcp://localhost:8786 --nthreads 1 &
+    python -m course_utils.reproduce all --backend dask --scheduler tcp://localhost:8786
 """
 
 from ..results import load_result

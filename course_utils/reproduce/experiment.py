@@ -23,7 +23,7 @@ class Experiment:
     run : callable
         ``run(**task)`` -> dict of plain JSON values.  A function at module level that depends on its arguments
         alone (seeds among them), so that it may run in another process, on another machine, or not at all if its
-        result is already stored.
+        result is already stored.  Name times so that ``compare`` knows them: "seconds..." or "ms_per_image".
     settings : dict
         What all jobs have in common and a reader wants to know: sizes, seeds, grids.
     collect : callable
@@ -33,6 +33,8 @@ class Experiment:
     story : callable, optional
         ``story(record)`` -> a few sentences with the numbers: what the figure shows and whether it agrees with the
         paper's.
+    alone : callable
+        ``alone(task)`` -> True for a job that must not share the machine with others, as it needs most of the memory.
     """
 
     name: str
@@ -45,3 +47,4 @@ class Experiment:
     }
     figure: Callable[[dict], object] | None = None
     story: Callable[[dict], str] | None = None
+    alone: Callable[[dict], bool] = lambda task: False

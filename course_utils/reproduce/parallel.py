@@ -1,0 +1,166 @@
+"""Jobs through joblib: in this process, in worker processes, in threads, or on a Dask cluster.
+
+joblib and Dask are extras and imported only when asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+
+from .jobs import Job, perform
+
+__all__ = ["BACKENDS", "NotPossible", "execute"]
+
+BACKENDS = ("loky", "threading", "dask")
+#: Seconds that a scheduler has to answer, and then its first worker to appear.
+CLUSTER_TIMEOUT = 15
+_INSTALL = "python -m pip install 'generative-regularisation-course[{extra}]'  (or, in the repository, -e '.[{extra}]')"
+
+
+class NotPossible(RuntimeError):
+    """A run cannot start, or cannot go on: something is missing or not there.  The message says what to do."""
+
+
+def execute(
+    jobs: Sequence[Job],
+    workers: int = 1,
+    backend: str = "loky",
+    scheduler: str | None = None,
+    started: Callable[[Job], None] = lambda job: None,
+) -> Iterator[tuple[Job, dict]]:
+    """Run jobs and yield each with its outcome as soon as it is finished, in any order.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Those whose experiment says ``alone`` come last, one at a time.
+    workers : int
+        With 1 the jobs run in this process with all threads of torch; else that many at a time, one thread each.
+    backend : "loky" (worker processes), "threading" or "dask"
+    scheduler : str, optional
+        Address of the Dask scheduler, "tcp://host:8786"; its workers count, not ``workers``.
+    started : callable
+        Told of each job that is handed out.
+
+    Raises
+    ------
+    NotPossible
+        joblib or Dask is not installed; no scheduler, or no worker, answers.
+    """
+    if backend == "dask":
+        with _cluster(scheduler) as settings:
+            yield from _parallel([job for job in jobs if not _alone(job)], -1, settings, started)
+            for job in filter(_alone, jobs):
+                yield from _parallel([job], -1, settings, started)
+        return
+    serial = list(jobs)
+    if workers > 1:
+        serial = list(filter(_alone, jobs))
+        settings = {"backend": backend} | ({"inner_max_num_threads": 1} if backend == "loky" else {})
+        yield from _parallel([job for job in jobs if not _alone(job)], workers, settings, started)
+        if serial and backend == "loky":
+            _release_workers()
+    for job in serial:
+        started(job)
+        yield job, perform(job, threads=None)
+
+
+def _alone(job: Job) -> bool:
+    return job.experiment.alone(job.task)
+
+
+def _indexed(index: int, job: Job) -> tuple[int, dict]:
+    return index, perform(job, threads=1)
+
+
+def _parallel(jobs: list[Job], workers: int, settings: dict, started: Callable) -> Iterator[tuple[Job, dict]]:
+    """All at once; should a worker die, those left over once more, one at a time, so that the culprit is known."""
+    waiting = dict(enumerate(jobs))
+    try:
+        yield from _pass(waiting, list(waiting), workers, settings, started)
+    except _deaths():
+        for index in list(waiting):
+            try:
+                yield from _pass(waiting, [index], workers, settings, started)
+            except _deaths() as error:
+                died = "its worker process was killed (out of memory?)"
+                yield waiting.pop(index), {"error": died, "traceback": str(error), "seconds": 0.0, "machine": {}}
+
+
+def _pass(waiting: dict, indices: list, workers: int, settings: dict, started: Callable) -> Iterator[tuple[Job, dict]]:
+    """Run the jobs of these indices; each leaves ``waiting`` when it is finished."""
+    joblib = _joblib()
+
+    def calls():  # read by joblib when a worker is free, so a job is named when it is handed out
+        for index in indices:
+            started(waiting[index])
+            yield joblib.delayed(_indexed)(index, waiting[index])
+
+    everything = settings["backend"] == "dask"  # there the scheduler keeps the queue: workers may come and go
+    with warnings.catch_warnings(), joblib.parallel_config(**settings):
+        # loky renews workers whose memory grew; nothing is lost.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
+        parallel = joblib.Parallel(
+            n_jobs=workers, batch_size=1, return_as="generator_unordered",
+            pre_dispatch="all" if everything else "n_jobs",
+        )  # fmt: skip
+        for index, outcome in parallel(calls()):
+            yield waiting.pop(index), outcome
+
+
+def _joblib():
+    try:
+        import joblib
+    except ImportError as error:
+        install = _INSTALL.format(extra="train")
+        raise NotPossible(f"several jobs at a time need joblib: {install}.  Or run with --jobs 1") from error
+    # Idle threads of a worker must sleep, or they slow its neighbours down; inherited by workers not yet started.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return joblib
+
+
+def _release_workers() -> None:
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True)
+
+
+def _deaths() -> tuple[type[BaseException], ...]:
+    """What joblib and Dask raise when a worker process is gone."""
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    try:
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        return (BrokenProcessPool,)
+    return BrokenProcessPool, KilledWorker
+
+
+@contextlib.contextmanager
+def _cluster(scheduler: str | None):
+    """Settings for joblib, while a client is connected to the scheduler."""
+    if not scheduler:
+        raise NotPossible("backend dask needs --scheduler ADDRESS, for example tcp://localhost:8786")
+    _joblib()
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise NotPossible(f"backend dask needs Dask: {_INSTALL.format(extra='cluster')}") from error
+    try:
+        client = Client(scheduler, timeout=CLUSTER_TIMEOUT)
+    except (OSError, ValueError, TypeError) as error:
+        raise NotPossible(
+            f"no Dask scheduler answers at {scheduler} within {CLUSTER_TIMEOUT} s: {type(error).__name__}: {error}"
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CLUSTER_TIMEOUT)
+        except TimeoutError as error:
+            raise NotPossible(
+                f"the Dask scheduler at {scheduler} has no worker within {CLUSTER_TIMEOUT} s: start one with\n"
+                f"  dask worker {scheduler} --nthreads 1"
+            ) from error
+        yield {"backend": "dask", "client": client}

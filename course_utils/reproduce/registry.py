@@ -1,0 +1,43 @@
+"""All experiments, found in the topic modules: fig1 to fig11 first, then the tables."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+
+from .experiment import Experiment
+
+__all__ = ["TOPICS", "experiments"]
+
+TOPICS = ("properties", "compressed_sensing", "deconvolution", "tomography")
+
+
+def experiments() -> dict[str, Experiment]:
+    """Experiments by name, in the order of the paper's figures, then by name.
+
+    Raises
+    ------
+    ValueError
+        A topic has none, two topics use one name, or an experiment is entered under a name that is not its own.
+    """
+    found: dict[str, Experiment] = {}
+    for topic in TOPICS:
+        name = f"{__package__}.{topic}"
+        if importlib.util.find_spec(name) is None or not hasattr(importlib.import_module(name), "EXPERIMENTS"):
+            print(f"{name} has no EXPERIMENTS yet", file=sys.stderr)  # TODO: an error once all topics are there
+            continue
+        module = importlib.import_module(name)
+        for name, experiment in module.EXPERIMENTS.items():
+            if name != experiment.name:
+                raise ValueError(f"{module.__name__}: {experiment.name!r} is entered as {name!r}")
+            if name in found:
+                raise ValueError(f"{module.__name__}: there is another experiment {name!r}")
+            found[name] = experiment
+    return {name: found[name] for name in sorted(found, key=_order)}
+
+
+def _order(name: str) -> tuple:
+    figure = re.fullmatch(r"fig(\d+)(.*)", name)
+    return (0, int(figure[1]), figure[2]) if figure else (1, 0, name)
