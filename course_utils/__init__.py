@@ -29,11 +29,13 @@ from .operators import (
     ParallelBeam,
     add_noise,
     dot_test,
+    fbp,
     measure,
     operator_norm,
     poisson_noise,
 )
 from .regularisers import L1, TV, Hard, Relaxed, Sparse, Tikhonov
+from .scans import TiltSeries, load_tilt_series
 from .solvers import Dictionary, Result, reconstruct
 from .zoo import available, pretrained
 
@@ -58,11 +60,14 @@ __all__ = [
     "Result",
     "Sparse",
     "Tikhonov",
+    "TiltSeries",
     "add_noise",
     "available",
     "build",
     "dot_test",
+    "fbp",
     "load",
+    "load_tilt_series",
     "measure",
     "nrmse",
     "operator_norm",

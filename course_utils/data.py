@@ -67,12 +67,13 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
 
     Parameters
     ----------
-    name : {"mnist", "shapes", "shapes+"}
+    name : {"mnist", "shapes", "shapes+", "ct"}
         MNIST: 28x28 digits.  Shapes: 56x56, a grey circle and a grey rectangle; shapes+ adds a bright spot.
+        CT: chest slices of two patients, one for training, one for testing (``course_utils.scans``).
     full : bool
         False: the shipped 20,000 training digits (10,000 shapes), quick to load.  True: all training images
         (MNIST must have been fetched by ``data_scripts/fetch_mnist.py``).  The MNIST validation and test
-        images are the same in both.
+        images are the same in both.  CT: False gives 56x56, shipped; True 128x128, fetched.
     seed : int
         For the drawn sets only: which random shapes.
 
@@ -85,7 +86,7 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
     ValueError
         Unknown name.
     FileNotFoundError
-        ``full=True`` and MNIST was not fetched; the message says how.
+        ``full=True`` and the data were not fetched; the message says how.
     IntegrityError
         A file is damaged.
 
@@ -100,9 +101,13 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
       source:  shipped with the course (mnist.npz)
       licence: CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)
     """
-    check_choice("name", name, ("mnist", "shapes", "shapes+"))
+    check_choice("name", name, ("mnist", "shapes", "shapes+", "ct"))
     if name == "mnist":
         return _load_mnist(full)
+    if name == "ct":
+        from .scans import load_ct  # scans makes a Dataset, so it imports this module
+
+        return load_ct(full)
     check_count("seed", seed, minimum=0)
     images, labels = [], []
     for split, n in enumerate(SHAPES_SIZES[full]):
