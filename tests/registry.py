@@ -14,6 +14,7 @@ from course_utils import (
     GeneratorConfig,
     Hard,
     Identity,
+    Inpainting,
     MaskedFourier,
     ParallelBeam,
     Relaxed,
@@ -21,6 +22,7 @@ from course_utils import (
     Tikhonov,
     build,
 )
+from course_utils.regularisers import Box, CriticLoss, EncoderDistance, GaussianMixture, ImageTV, Intermediate, Sphere
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -42,6 +44,7 @@ OPERATORS = {
     "more data than pixels": lambda: GaussianMatrix(200, 12, seeded()),
     "tomography": lambda: ParallelBeam(12, 20, 17),
     "limited angle": lambda: ParallelBeam(12, 7, 25, angular_range=math.pi / 3, detector_width=20.0),
+    "inpainting": lambda: Inpainting(~_mask(12, 4, True)),
     "Fourier, columns": lambda: MaskedFourier(_mask(12, 4, True)),
     "Fourier, one frequency": lambda: MaskedFourier(_mask(12, 4, False)),
 }
@@ -61,3 +64,33 @@ GENERATIVE = {
     "sparse": (Sparse, ("paper", "warm")),
 }
 CLASSICAL = {"tikhonov": (Tikhonov, ("direct", "paper")), "tv": (TV, ("paper",))}
+
+
+def mixture(dim: int = 3, components: int = 2) -> GaussianMixture:
+    """A mixture of Gaussians with full covariances, in float64."""
+    draw = torch.randn(components, dim, dim + 1, generator=seeded(40), dtype=torch.float64)
+    factors = draw[:, :, :dim]
+    covariances = factors @ factors.mT + 0.2 * torch.eye(dim, dtype=torch.float64)
+    weights = torch.arange(1.0, components + 1, dtype=torch.float64)
+    return GaussianMixture(weights / weights.sum(), draw[:, :, dim], covariances)
+
+
+#: name -> R_Z for a tiny WGAN of three latent dimensions
+LATENT = {
+    "box": lambda G: Box(0.7),
+    "sphere": lambda G: Sphere(),
+    "one Gaussian": lambda G: mixture(components=1),
+    "mixture": lambda G: mixture(),
+    "TV of the image": lambda G: ImageTV(0.05),
+    "critic": CriticLoss,
+}
+#: name -> problem made from a generator and weights, and its solvers
+VARIANTS = {
+    "eq. (8)": (lambda G, lam, mu: Hard(G, lam), ("projected",)),
+    "box": (lambda G, lam, mu: Hard(G, lam, Box(0.7)), ("constrained",)),
+    "sphere": (lambda G, lam, mu: Hard(G, lam, Sphere()), ("constrained",)),
+    "mixture": (lambda G, lam, mu: Hard(G, lam, mixture()), ("lbfgs", "paper")),
+    "TV of the image": (lambda G, lam, mu: Hard(G, lam, ImageTV(0.05)), ("lbfgs", "paper")),
+    "encoder distance": (lambda G, lam, mu: EncoderDistance(G, lam), ("lbfgs", "paper")),
+    "intermediate": (Intermediate, ("lbfgs",)),
+}

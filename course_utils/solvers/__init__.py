@@ -11,24 +11,33 @@ from .objectives import (
     TikhonovObjective,
 )
 from .pdhg import TVObjective, pdhg
+from .projected import projected_gradient_descent
+from .proximal import LassoObjective, fista, proximal_gradient
 from .reconstruct import Result, objective_of, reconstruct
+from .srec import SREC, s_rec
 from .starts import Dictionary
 
 __all__ = [
     "Dictionary",
     "HardObjective",
+    "LassoObjective",
     "Objective",
     "ReducedObjective",
     "RelaxedObjective",
     "Result",
+    "SREC",
     "SparseObjective",
     "TVObjective",
     "TikhonovObjective",
     "alternating_gradient_descent",
+    "fista",
     "gradient_descent",
     "lbfgs",
     "objective_of",
     "palm",
     "pdhg",
+    "projected_gradient_descent",
+    "proximal_gradient",
     "reconstruct",
+    "s_rec",
 ]
