@@ -51,7 +51,7 @@ def execute(
         joblib or Dask is not installed; no scheduler, or no worker, answers.
     """
     if backend == "dask":
-        with _cluster(scheduler) as settings:
+        with _cluster(scheduler, {job.experiment.run.__module__ for job in jobs}) as settings:
             yield from _parallel([job for job in jobs if not _alone(job)], -1, settings, started)
             for job in filter(_alone, jobs):
                 yield from _parallel([job], -1, settings, started)
@@ -86,8 +86,8 @@ def _parallel(jobs: list[Job], workers: int, settings: dict, started: Callable) 
             try:
                 yield from _pass(waiting, [index], workers, settings, started)
             except _deaths() as error:
-                died = "its worker process was killed (out of memory?)"
-                yield waiting.pop(index), {"error": died, "traceback": str(error), "seconds": 0.0, "machine": {}}
+                reason = f"its worker ended: {str(error).splitlines()[0]}"
+                yield waiting.pop(index), {"error": reason, "traceback": str(error), "seconds": 0.0, "machine": {}}
 
 
 def _pass(waiting: dict, indices: list, workers: int, settings: dict, started: Callable) -> Iterator[tuple[Job, dict]]:
@@ -99,7 +99,7 @@ def _pass(waiting: dict, indices: list, workers: int, settings: dict, started: C
             started(waiting[index])
             yield joblib.delayed(_indexed)(index, waiting[index])
 
-    everything = settings["backend"] == "dask"  # there the scheduler keeps the queue: workers may come and go
+    everything = settings["backend"] not in BACKENDS  # the scheduler of a cluster keeps the queue: workers may come
     with warnings.catch_warnings(), joblib.parallel_config(**settings):
         # loky renews workers whose memory grew; nothing is lost.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
@@ -140,13 +140,14 @@ def _deaths() -> tuple[type[BaseException], ...]:
 
 
 @contextlib.contextmanager
-def _cluster(scheduler: str | None):
-    """Settings for joblib, while a client is connected to the scheduler."""
+def _cluster(scheduler: str | None, modules: set[str]):
+    """Settings for joblib, while a client is connected to a scheduler whose workers can import ``modules``."""
     if not scheduler:
         raise NotPossible("backend dask needs --scheduler ADDRESS, for example tcp://localhost:8786")
     _joblib()
     try:
-        from distributed import Client
+        from distributed import CancelledError, Client
+        from distributed.comm import CommClosedError
     except ImportError as error:
         raise NotPossible(f"backend dask needs Dask: {_INSTALL.format(extra='cluster')}") from error
     try:
@@ -163,4 +164,24 @@ def _cluster(scheduler: str | None):
                 f"the Dask scheduler at {scheduler} has no worker within {CLUSTER_TIMEOUT} s: start one with\n"
                 f"  dask worker {scheduler} --nthreads 1"
             ) from error
-        yield {"backend": "dask", "client": client}
+        for module in modules:  # a worker that cannot read a job would be given it again and again
+            try:
+                client.run(exec, f"import {module}")
+            except ImportError as error:
+                raise NotPossible(f"a worker of the cluster at {scheduler} cannot import {module}: {error}") from error
+        try:
+            yield {"backend": _backend(client)}
+        except (CancelledError, CommClosedError) as error:
+            raise NotPossible(f"the scheduler at {scheduler} was lost; finished jobs are stored: {error}") from error
+
+
+def _backend(client):
+    from joblib._dask import DaskDistributedBackend
+
+    class Cluster(DaskDistributedBackend):
+        """joblib would run the jobs in this process where the cluster has a single thread."""
+
+        def effective_n_jobs(self, n_jobs):
+            return max(2, super().effective_n_jobs(n_jobs))
+
+    return Cluster(client=client)
