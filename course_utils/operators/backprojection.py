@@ -63,8 +63,8 @@ def ramp_filter(n: int, bin_width: float, filter: str = "ramp", cutoff: float = 
 def view_weights(angles: Tensor) -> Tensor:
     """Weight of each view in the integral over the half circle: half the gap to its neighbours on either side.
 
-    Views that differ by pi see the same lines.  A gap of more than twice the typical one is a missing wedge: nothing
-    is known there, and the views beside it are not made to stand for it.
+    Views that differ by pi see the same lines.  If the greatest gap is more than twice the second, it is a missing
+    wedge: nothing is known there, and the views beside it are not made to stand for it.
 
     Parameters
     ----------
@@ -79,8 +79,9 @@ def view_weights(angles: Tensor) -> Tensor:
     order = angles.double().remainder(math.pi).argsort()
     turned = angles.double().remainder(math.pi)[order]
     gaps = torch.cat([turned.diff(), turned[:1] + math.pi - turned[-1:]])
-    typical = gaps[gaps > 1e-9].median()
-    gaps = torch.where(gaps > 2 * typical, typical, gaps)
+    widest = gaps[gaps > 1e-6].sort(descending=True).values  # angles are stored in float32
+    if len(widest) > 1 and widest[0] > 2 * widest[1]:
+        gaps = gaps.clamp_max(widest[1])
     weights = torch.empty_like(gaps)
     weights[order] = (gaps + gaps.roll(1)) / 2
     return weights.to(angles)

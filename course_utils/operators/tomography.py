@@ -144,9 +144,9 @@ class ParallelBeam(LinearOperator):
     Source
     ------
     Paper, Sect. 5.3; lectures, part I.1.  Lines of zero width through the middle of each bin, as the projector
-    "line" of astra-toolbox.  Measured on a smooth image, relative l2 difference of A x: to scikit-image, which
-    interpolates a rotated image, below 1e-2; to astra's "line" below 1e-5; to its "strip", which averages over the
-    width of a bin, below 1e-2.
+    "line" of astra-toolbox.  Measured on a smooth image, relative difference of A x and of the adjoint: to astra's
+    "line" 4e-6 and 2e-5; to its "strip", which averages over the width of a bin, 0.03 and 0.07 (6 views); to
+    scikit-image, which interpolates a turned image, 0.012 and 0.023 (90 views).
 
     Example
     -------
