@@ -24,7 +24,7 @@ help:
 	@echo "make lab         set up everything and open JupyterLab at chapter 00"
 	@echo "make test        set up everything and run all tests"
 	@echo "make benchmark   milliseconds per reconstruction -> results/benchmark.json"
-	@echo "make reproduce   experiments of the paper in full -> results/*.json   (hours; ARGS=fig9 for one)"
+	@echo "make reproduce   experiments of the paper in full -> results/*.json   (an hour; ARGS=fig9 for one, ARGS=list)"
 	@echo "make weights     train the shipped generators again   (hours)"
 	@echo "make clean       remove .venv and everything generated, but not runs/"
 
@@ -34,7 +34,7 @@ $(VENV)/.installed-%: pyproject.toml
 	$(BIN) -m pip install "$(TORCH)"
 	@echo "Installing the course and its extra '$*' ..."
 	@$(BIN) -m pip install --quiet -e ".[$*]"
-	@touch $@ $(VENV)/.installed-lab
+	@touch $@ $(if $(filter test,$*),$(VENV)/.installed-lab)
 
 lab: $(VENV)/.installed-lab
 	$(BIN) -m jupyter lab notebooks/00-start-here.ipynb --LabApp.default_url=/lab/tree/00-start-here.ipynb $(AS_ROOT)
@@ -47,7 +47,7 @@ test: $(VENV)/.installed-test
 benchmark: $(VENV)/.installed-lab
 	$(BIN) -m course_utils.benchmark
 
-reproduce: $(VENV)/.installed-lab
+reproduce: $(VENV)/.installed-train
 	$(BIN) -m course_utils.reproduce $(ARGS)
 
 weights: $(VENV)/.installed-lab
