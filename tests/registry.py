@@ -45,6 +45,7 @@ OPERATORS = {
     "tomography": lambda: ParallelBeam(12, 20, 17),
     "limited angle": lambda: ParallelBeam(12, 7, 25, angular_range=math.pi / 3, detector_width=20.0),
     "inpainting": lambda: Inpainting(~_mask(12, 4, True)),
+    "list of angles": lambda: ParallelBeam(12, angles=[-1.3, 0.0, 0.4, 2.0], n_detectors=17),
     "Fourier, columns": lambda: MaskedFourier(_mask(12, 4, True)),
     "Fourier, one frequency": lambda: MaskedFourier(_mask(12, 4, False)),
 }

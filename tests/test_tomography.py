@@ -191,7 +191,8 @@ def test_fbp_is_linear_batched_and_differentiable():
     whole = fbp(A, y, "hann", 0.7)
     assert torch.allclose(whole, torch.cat([fbp(A, part, "hann", 0.7) for part in y.split(1)]), atol=1e-12)
     assert torch.allclose(fbp(A, 2 * y[:1] - y[1:2]), 2 * fbp(A, y[:1]) - fbp(A, y[1:2]), atol=1e-12)
-    assert torch.autograd.gradcheck(lambda v: fbp(A, v), y[:1, :, :].requires_grad_())
+    small = ParallelBeam(6, 4, 9).double()
+    assert torch.autograd.gradcheck(lambda v: fbp(small, v), y[:1, :4, :9].requires_grad_())
 
 
 def test_apodisation_trades_noise_for_sharpness():
