@@ -68,9 +68,14 @@ def _files() -> dict[str, str]:
 
 @functools.lru_cache
 def _code(module: str, draws: frozenset[str]) -> str:
-    """Digest of ``module`` without the functions ``draws``, and of all modules of the course it imports."""
     if module == "__main__":
         raise ValueError("'run' of an experiment must be defined in a module that other processes can import")
+    sources = _sources(module, draws)
+    return hashlib.sha256("\n".join(f"{name} {sources[name]}" for name in sorted(sources)).encode()).hexdigest()[:16]
+
+
+def _sources(module: str, draws: frozenset[str]) -> dict[str, str]:
+    """Syntax trees of ``module`` without the functions ``draws``, and of all modules of the course it imports."""
     seen, todo = {}, [module]
     while todo:
         name = todo.pop()
@@ -81,7 +86,7 @@ def _code(module: str, draws: frozenset[str]) -> str:
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         todo += [found for found in _imports(tree, package) if not _without_numbers(found)]
         seen[name] = ast.dump(_bare(tree, draws if name == module else frozenset()))
-    return hashlib.sha256("\n".join(f"{name} {seen[name]}" for name in sorted(seen)).encode()).hexdigest()[:16]
+    return seen
 
 
 def _path(name: str) -> Path | None:
