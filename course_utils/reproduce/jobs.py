@@ -91,9 +91,15 @@ class Job:
 
     @property
     def label(self) -> str:
-        """For people: ``fig9 generator=vae method=hard``."""
-        words = [f"{key}={value}" for key, value in self.task.items() if not isinstance(value, (list, dict))]
-        return " ".join([self.experiment.name, *words])[:100]
+        """For people: ``fig9 generator=vae methods=hard,relaxed``."""
+        words = [f"{key}={_short(value)}" for key, value in self.task.items()]
+        return " ".join([self.experiment.name, *words])[:120]
+
+
+def _short(value) -> str:
+    if isinstance(value, (list, tuple, dict)):
+        return ",".join(str(entry) for entry in list(value)[:4]) + (",..." if len(value) > 4 else "")
+    return str(value)
 
 
 def jobs_of(experiment: Experiment) -> list[Job]:
