@@ -1,7 +1,6 @@
 """Sweeps, stored results and the full-size experiments (here at a small size)."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -10,7 +9,7 @@ from registry import seeded, tiny
 from course_utils import GaussianMatrix, Hard, Identity, Relaxed, Tikhonov, measure, results
 from course_utils.benchmark import multiplications, plain_loop
 from course_utils.generators import GeneratorConfig, build
-from course_utils.reproduce import compressed_sensing as run_compressed_sensing
+from course_utils.reproduce import compressed_sensing
 from course_utils.solvers import gradient_descent, objective_of
 from course_utils.tuning import geometric, sweep
 
@@ -97,13 +96,14 @@ def test_fig9_holds_the_papers_table():
 
 def test_fig9_runs_small_and_agrees_with_the_stored_rows(monkeypatch):
     """Four test images with the stored weights give the stored numbers: nothing has drifted."""
-    module = sys.modules[run_compressed_sensing.__module__]
     stored = {(r["generator"], r["method"]): r for r in results.load_result("fig9")["rows"]}
-    monkeypatch.setattr(module, "GENERATORS", {"vae": "vae-mnist-8"})
-    monkeypatch.setattr(module, "LAMBDAS", {m: [stored["vae", m]["lam"]] for m in ("hard", "relaxed", "sparse")}
-                        | {m: [stored["none", m]["lam"]] for m in ("tikhonov", "tv")})  # fmt: skip
-    monkeypatch.setattr(module, "MUS", {m: [stored["vae", m]["mu"]] for m in ("relaxed", "sparse")})
-    rows = run_compressed_sensing(n_val=2, n_test=100, log=lambda line: None, by_paper=False)["rows"]
+    pairs = [("none", "tikhonov"), ("none", "tv"), ("vae", "hard"), ("vae", "relaxed"), ("vae", "sparse")]
+    monkeypatch.setattr(compressed_sensing, "LAMBDAS", {method: [stored[g, method]["lam"]] for g, method in pairs})
+    monkeypatch.setattr(compressed_sensing, "MUS", {m: [stored["vae", m]["mu"]] for m in ("relaxed", "sparse")})
+    rows = [
+        {"generator": g, "method": m} | compressed_sensing.compressed_sensing_row(g, m, n_val=2, by_paper=False)
+        for g, m in pairs
+    ]
     for row in rows:
         now, then = torch.tensor(row["psnr"]), torch.tensor(stored[row["generator"], row["method"]]["psnr"])
         assert abs(float(now.median() - then.median())) < 0.3, row["method"]

@@ -12,9 +12,8 @@ On a Dask cluster, whose workers have the same version of the course installed:
 """
 
 from ..results import load_result
-from .compressed_sensing import GENERATORS, compressed_sensing, reconstruction_errors, start_dictionary
+from .compressed_sensing import reconstruction_errors
 from .experiment import Experiment
+from .setting import GENERATORS, start_dictionary
 
-__all__ = [
-    "GENERATORS", "Experiment", "compressed_sensing", "load_result", "reconstruction_errors", "start_dictionary",
-]  # fmt: skip
+__all__ = ["GENERATORS", "Experiment", "load_result", "reconstruction_errors", "start_dictionary"]

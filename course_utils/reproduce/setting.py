@@ -1,0 +1,128 @@
+"""What the experiments on MNIST share: generators, starts, seeds, and a tuned run on test images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..data import load
+from ..generators import Generator
+from ..metrics import psnr
+from ..operators import LinearOperator, measure
+from ..regularisers import Hard, Relaxed, Sparse
+from ..solvers import Dictionary, Result, reconstruct
+from ..tuning import sweep
+from ..zoo import pretrained
+
+__all__ = [
+    "GENERATIVE", "GENERATORS", "SEEDS", "TITLES", "Problem", "generator_and_starts", "mean", "rounded", "seeded",
+    "start_dictionary", "tuned_row",
+]  # fmt: skip
+
+GENERATORS = {"ae": "ae-mnist-8", "vae": "vae-mnist-8", "wgan": "wgan-mnist-8"}
+TITLES = {"ae": "AE", "vae": "VAE", "wgan": "GAN"}
+GENERATIVE = {"hard": Hard, "relaxed": Relaxed, "sparse": Sparse}
+SEEDS = {"A": 0, "noise_val": 1, "dictionary": 2, "noise_test": 3, "random_start": 4}
+FIRST_TEST = 100  # as in the authors' code
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator of random numbers on the CPU."""
+    return torch.Generator().manual_seed(seed)
+
+
+def start_dictionary(G: Generator, images: Tensor, seed: int = 2, size: int = 4096) -> Dictionary:
+    """The shared starts of a generator: draws from the prior, or for an AE, which has none, encodings of ``images``.
+
+    Parameters
+    ----------
+    G : Generator
+    images : (N, 1, H, W) training images, N >= size; used for an AE only
+    """
+    return Dictionary(G, seeded(seed), size, images=images if G.config.family == "ae" else None)
+
+
+def generator_and_starts(family: str) -> tuple[Generator, Dictionary]:
+    """A shipped generator of MNIST digits and its shared dictionary: "ae", "vae" or "wgan"."""
+    G = pretrained(GENERATORS[family], verbose=False)
+    return G, start_dictionary(G, load("mnist").train)
+
+
+def rounded(values, digits: int = 3) -> list:
+    """A tensor as a nested list of rounded numbers."""
+    nested = values.tolist() if isinstance(values, Tensor) else list(values)
+    if nested and isinstance(nested[0], list):
+        return [rounded(v, digits) for v in nested]
+    return [round(v, digits) for v in nested]
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean of a list."""
+    return sum(values) / len(values)
+
+
+class Problem:
+    """Validation and test images of MNIST and their data.
+
+    Parameters
+    ----------
+    A : LinearOperator
+    sigma : float
+    n_val, n_test : int
+        The first validation images, and the test images from number 100 on.
+    """
+
+    def __init__(self, A: LinearOperator, sigma: float, n_val: int, n_test: int) -> None:
+        data = load("mnist")
+        self.A = A
+        self.x_val, self.x = data.val[:n_val], data.test[FIRST_TEST : FIRST_TEST + n_test]
+        self.y_val = measure(A, self.x_val, sigma, seeded(SEEDS["noise_val"]))
+        self.y = measure(A, self.x, sigma, seeded(SEEDS["noise_test"]))
+
+
+def tuned_row(
+    problem: Problem,
+    make: Callable,
+    lam: Sequence[float],
+    mu: Sequence[float] | None = None,
+    budget: dict | None = None,
+    **settings,
+) -> tuple[dict, Result]:
+    """Tune by mean PSNR on the validation images, run on the test images.
+
+    Parameters
+    ----------
+    problem : Problem
+    make : callable
+        Weights -> regulariser.
+    lam, mu : grids; a grid of one value is taken without a run
+    budget : dict, optional
+        Settings of ``reconstruct`` for the tuning alone.
+    **settings
+        Of ``reconstruct``.
+
+    Returns
+    -------
+    row : dict of plain values
+    result : Result
+        On the test images.
+    """
+    if len(lam) == 1 and (mu is None or len(mu) == 1):
+        weights, chosen = {"lam": lam[0]} | ({} if mu is None else {"mu": mu[0]}), {}
+    else:
+        tuned = sweep(problem.A, problem.y_val, problem.x_val, make, lam, mu, **(settings | (budget or {})))
+        weights = tuned.best
+        chosen = {"val_psnr": round(float(tuned.psnr.mean(1).max()), 3), "at_edge_of_grid": tuned.at_edge()}
+    result = reconstruct(problem.A, problem.y, make(*weights.values()), **settings)
+    row = {
+        **weights,
+        **chosen,
+        "psnr": rounded(psnr(result.x, problem.x)),
+        "objective": rounded(result.objective, 5),
+        "iterations": result.iterations.tolist(),
+        "evaluations": round(float((result.values + result.gradients).double().mean()), 1),
+        "ms_per_image": round(1e3 * result.seconds / len(problem.x), 2),
+    }
+    return row, result
