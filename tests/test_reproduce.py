@@ -55,6 +55,11 @@ def processes() -> set[int]:
     return {int(line.rsplit(" ", 1)[1]) for line in Path(os.environ["TOY_LOG"]).read_text().splitlines()}
 
 
+def alive(process: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
 def wait_until(condition, seconds: float = 60.0, process=None) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -129,9 +134,10 @@ def test_differences_ignore_times_and_provenance_only():
 # ------------------------------------------------------------------------------------------- stored jobs
 
 
-def test_a_killed_run_goes_on_where_it_stopped(folders):
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=joblib_only)])
+def test_a_killed_run_goes_on_where_it_stopped(jobs, folders):
     """SIGKILL in the middle: what was finished is there, is not computed again, and the record is that of one run."""
-    victim = subprocess.Popen([*COMMAND, "slow", "--jobs", "1"], stderr=subprocess.DEVNULL)
+    victim = subprocess.Popen([*COMMAND, "slow", "--jobs", str(jobs)], stderr=subprocess.DEVNULL)
     stored = folders / "runs" / "slow"
     try:
         wait_until(lambda: len(list(stored.glob("[!.]*.json"))) >= 3, process=victim)
@@ -140,11 +146,13 @@ def test_a_killed_run_goes_on_where_it_stopped(folders):
         assert victim.wait() == -signal.SIGKILL
     kept = len(list(stored.glob("[!.]*.json")))
     assert 3 <= kept < 8 and not (folders / "results/slow.json").is_file()
-    done = log()[:kept]
+    wait_until(lambda: not any(map(alive, processes())), seconds=10)
+    finished = {json.loads(path.read_text())["task"]["seed"] for path in stored.glob("[!.]*.json")}
     before = len(log())
+    assert before <= kept + jobs, "nothing but what was running is lost"
     (report,) = run("slow")
-    assert report.reused == kept and not set(done) & set(log()[before:])
-    assert len(log()) - before == 8 - kept
+    again = {int(line.split()[1]) for line in log()[before:]}
+    assert report.reused == kept and again == set(range(8)) - finished and len(log()) == before + 8 - kept
     assert not differences(load_result("slow"), serial_record("slow"), tolerance=1e-6)
 
 

@@ -6,7 +6,10 @@ joblib and Dask are extras and imported only when asked for.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 
@@ -72,8 +75,22 @@ def _alone(job: Job) -> bool:
     return job.experiment.alone(job.task)
 
 
-def _indexed(index: int, job: Job) -> tuple[int, dict]:
+def _indexed(index: int, job: Job, parent: int | None) -> tuple[int, dict]:
+    if parent is not None:
+        _end_with(parent)
     return index, perform(job, threads=1)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """A worker whose parent was killed would finish its job for nobody, beside the run that goes on."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _parallel(jobs: list[Job], workers: int, settings: dict, started: Callable) -> Iterator[tuple[Job, dict]]:
@@ -92,12 +109,12 @@ def _parallel(jobs: list[Job], workers: int, settings: dict, started: Callable) 
 
 def _pass(waiting: dict, indices: list, workers: int, settings: dict, started: Callable) -> Iterator[tuple[Job, dict]]:
     """Run the jobs of these indices; each leaves ``waiting`` when it is finished."""
-    joblib = _joblib()
+    joblib, parent = _joblib(), os.getpid() if settings["backend"] == "loky" else None
 
     def calls():  # read by joblib when a worker is free, so a job is named when it is handed out
         for index in indices:
             started(waiting[index])
-            yield joblib.delayed(_indexed)(index, waiting[index])
+            yield joblib.delayed(_indexed)(index, waiting[index], parent)
 
     everything = settings["backend"] not in BACKENDS  # the scheduler of a cluster keeps the queue: workers may come
     with warnings.catch_warnings(), joblib.parallel_config(**settings):
