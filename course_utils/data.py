@@ -7,6 +7,7 @@ from a seed.  Nothing here needs a network: ``data_scripts/fetch_mnist.py`` brin
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 
 from ._check import check_choice, check_count
 from ._files import SHIPPED, IntegrityError, atomic, cache_dir, read_json, verify
+from .clothes import FASHION_LICENCE, load_fashion
 from .shapes import draw_shapes
 
 __all__ = ["Dataset", "load", "prepare_mnist"]
@@ -67,8 +69,9 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
 
     Parameters
     ----------
-    name : {"mnist", "shapes", "shapes+", "ct"}
+    name : {"mnist", "fashion", "shapes", "shapes+", "ct"}
         MNIST: 28x28 digits.  Shapes: 56x56, a grey circle and a grey rectangle; shapes+ adds a bright spot.
+        Fashion: 28x28 clothes; what is shipped is 500 test images and no others, for a generator that should fail.
         CT: chest slices of two patients, one for training, one for testing (``course_utils.scans``).
     full : bool
         False: the shipped 20,000 training digits (10,000 shapes), quick to load.  True: all training images
@@ -101,9 +104,12 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
       source:  shipped with the course (mnist.npz)
       licence: CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)
     """
-    check_choice("name", name, ("mnist", "shapes", "shapes+", "ct"))
+    check_choice("name", name, ("mnist", "fashion", "shapes", "shapes+", "ct"))
     if name == "mnist":
         return _load_mnist(full)
+    if name == "fashion":
+        arrays, source = load_fashion(full)
+        return _dataset("fashion", arrays, source, FASHION_LICENCE)
     if name == "ct":
         from .scans import load_ct  # scans makes a Dataset, so it imports this module
 
@@ -137,9 +143,14 @@ def _load_mnist(full: bool) -> Dataset:
         verify(path, read_json(SHIPPED / "data" / "manifest.json")["mnist.npz"]["sha256"])
         source = "shipped with the course (mnist.npz)"
     with np.load(path, allow_pickle=False) as archive:
-        images = [_unit_range(archive[split]) for split in ("train", "val", "test")]
-        labels = [torch.from_numpy(archive[f"{split}_labels"]).long() for split in ("train", "val", "test")]
-    return Dataset("mnist", *images, *labels, source, MNIST_LICENCE)
+        return _dataset("mnist", archive, source, MNIST_LICENCE)
+
+
+def _dataset(name: str, arrays: Mapping[str, np.ndarray], source: str, licence: str) -> Dataset:
+    """From uint8 images (N, H, W) and labels (N,) of the three splits."""
+    images = [_unit_range(arrays[split]) for split in ("train", "val", "test")]
+    labels = [torch.from_numpy(arrays[f"{split}_labels"]).long() for split in ("train", "val", "test")]
+    return Dataset(name, *images, *labels, source, licence)
 
 
 def read_idx(path: str | Path) -> np.ndarray:

@@ -1,0 +1,78 @@
+"""Fetch Fashion-MNIST (60,000 + 10,000 pictures of clothes, 28x28) into the course's cache.
+
+    python data_scripts/fetch_fashion.py                 canonical download, else the Debian package
+    python data_scripts/fetch_fashion.py --from FOLDER   take the four IDX files (plain or .gz) from FOLDER
+    python data_scripts/fetch_fashion.py --ship          also rewrite the file shipped with the course
+
+Every file is checked by SHA-256 before it is used; a good cached file is never overwritten by a bad one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+import _sources
+
+from course_utils.clothes import FASHION_LICENCE, FASHION_SHA256, N_SHIPPED, prepare_fashion
+
+CANONICAL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+DEBIAN_PACKAGE = "dataset-fashion-mnist"
+
+
+def from_canonical(folder: Path) -> tuple[dict[str, bytes], str]:
+    """Download the four gzip files of the authors' mirror."""
+    content = {}
+    for name in FASHION_SHA256:
+        with urllib.request.urlopen(f"{CANONICAL}{name}.gz", timeout=60) as reply:
+            content[name] = gzip.decompress(reply.read())
+    return content, CANONICAL
+
+
+def from_debian(folder: Path) -> tuple[dict[str, bytes], str]:
+    """Take the four files out of the Debian package, which is downloaded and not installed."""
+    for program in ("apt-get", "dpkg-deb"):
+        if shutil.which(program) is None:
+            raise FileNotFoundError(f"{program} is not installed")
+    subprocess.run(["apt-get", "download", DEBIAN_PACKAGE], cwd=folder, check=True, capture_output=True, timeout=600)
+    archive = next(iter(folder.glob("*.deb")), None)
+    if archive is None:
+        raise FileNotFoundError(f"apt-get brought no {DEBIAN_PACKAGE}")
+    subprocess.run(["dpkg-deb", "-x", str(archive), str(folder)], check=True, capture_output=True, timeout=120)
+    return from_folder(folder / "usr" / "share" / "datasets" / "fashion-mnist"), f"Debian package {archive.name}"
+
+
+def from_folder(folder: Path) -> dict[str, bytes]:
+    """Read the four files, plain or compressed."""
+    content = {}
+    for name in FASHION_SHA256:
+        plain, compressed = folder / name, folder / f"{name}.gz"
+        content[name] = plain.read_bytes() if plain.is_file() else gzip.decompress(compressed.read_bytes())
+    return content
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from", dest="folder", type=Path, help="folder that holds the four IDX files")
+    parser.add_argument("--ship", action="store_true", help="rewrite the file shipped with the course")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.folder:
+            content, source = from_folder(options.folder), f"folder {options.folder}"
+            _sources.check(content, FASHION_SHA256, "Fashion-MNIST")
+        else:
+            sources = (from_canonical, from_debian)
+            content, source = _sources.first_good("Fashion-MNIST", sources, Path(scratch), FASHION_SHA256)
+    _sources.store("fashion", source, FASHION_LICENCE, lambda target: prepare_fashion(content, target))
+    if options.ship:
+        _sources.ship("fashion", FASHION_LICENCE, lambda target: prepare_fashion(content, target, N_SHIPPED))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
