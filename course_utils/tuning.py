@@ -1,6 +1,7 @@
 """Choosing lambda and mu: every combination on every validation image, solved as one batch.
 
-Tune on validation images, report on test images.
+Tune on validation images, report on test images.  One batch keeps the cores busy; many sweeps at a time, on one machine
+or a cluster, are jobs of ``course_utils.reproduce``.
 """
 
 from __future__ import annotations

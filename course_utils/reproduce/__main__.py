@@ -77,7 +77,8 @@ def _table(reports: list[Report], wall: float) -> int:
     width = max(len(report.experiment.name) for report in reports)
     print(f"{'':{width}}  jobs  stored  seconds  from first to last job  result")
     for report in reports:
-        complete = report.path.name if report.path else f"none: {len(report.errors)} failed"
+        size = f" ({report.path.stat().st_size / 1e3:.0f} kB)" if report.path else ""
+        complete = f"{report.path.name}{size}" if report.path else f"none: {len(report.errors)} failed"
         times = f"{report.seconds:7.1f}  {report.wall_seconds:22.1f}"
         print(f"{report.experiment.name:{width}}  {len(report.jobs):4}  {report.reused:6}  {times}  {complete}")
     print(f"{sum(r.seconds for r in reports):.0f} s of work, {wall:.0f} s by the clock; results in {results_dir()}")
