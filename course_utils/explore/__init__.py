@@ -34,4 +34,5 @@ EXPLORERS: dict[str, Callable[..., Explorer]] = {
     "latent": _lazy("course_utils.explore.generative_models:latent_explorer"),
     "regularisers": _lazy("course_utils.explore.regularisers:method_explorer"),
     "initialisation": _lazy("course_utils.explore.regularisers:initialisation_explorer"),
+    "parabola": _lazy("course_utils.explore.parabola:parabola_explorer"),
 }

@@ -1,0 +1,295 @@
+"""Figures of chapter 05's second half: error against m, the family of variants, S-REC, sweeps and starts as stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from torch import Tensor
+
+from .plots import COLOURS, METHODS, show_image, subplots
+from .plots_regularisers import GENERATOR_TITLES, markdown_table
+
+__all__ = [
+    "measurement_curves",
+    "srec_curves",
+    "starts_figure",
+    "sweep_with_images",
+    "variant_bars",
+    "variant_table",
+]
+
+LASSO = {"color": COLOURS["purple"], "linestyle": ":", "marker": "x"}
+LASSO_BOX = {"color": COLOURS["sky"], "linestyle": (0, (1, 1)), "marker": "+"}
+STYLES = {
+    "VAE hard": METHODS["hard"],
+    "VAE relaxed": METHODS["relaxed"],
+    "VAE sparse": METHODS["sparse"],
+    "AE hard": {"color": COLOURS["blue"], "linestyle": ":", "marker": "*"},
+    "GAN hard": {"color": "0.45", "linestyle": "-.", "marker": "v"},
+    "TV": METHODS["tv"],
+    "Lasso": LASSO,
+    "Lasso in [0, 1]": LASSO_BOX,
+}
+FAMILY = {"ae": METHODS["ae"], "vae": METHODS["vae"], "wgan": METHODS["wgan"]}
+
+
+def measurement_curves(
+    lines: Mapping[str, Mapping[str, Mapping[int, float]]], second_hand: Mapping[str, Sequence[float]], alt: str = ""
+) -> Figure:
+    """Mean squared error a pixel against the number of measurements m, one panel a noise.
+
+    Parameters
+    ----------
+    lines : dict of "bora", "paper" -> dict of label -> {m: mean squared error}
+    second_hand : dict with "m" and one list a method
+        Others' numbers, drawn as open grey symbols in the first panel.
+    alt : str
+
+    Example
+    -------
+    >>> from matplotlib.pyplot import close
+    >>> one = {"VAE hard": {10: 0.06, 100: 0.01}, "TV": {10: 0.1, 100: 0.02}}
+    >>> figure = measurement_curves({"bora": one, "paper": one}, {"m": [10, 100], "VAE": [0.06, 0.01]})
+    >>> figure.axes[0].get_xlabel()
+    'measurements m'
+    >>> close(figure)
+    """
+    default = "Mean squared error against the number of measurements for generative methods, TV and the Lasso."
+    figure, axes = subplots(1, 2, size=(9.4, 4.0), alt=alt or default, sharey=True)
+    titles = {"bora": "little noise (Bora et al.)", "paper": r"$\sigma = 0.05$ (Duff et al.)"}
+    for ax, noise in zip(axes, ("bora", "paper"), strict=True):
+        for label, values in lines[noise].items():
+            counts = sorted(values)
+            ax.plot(counts, [values[m] for m in counts], label=label, **STYLES[label])
+        ax.set(xscale="log", yscale="log", xlabel="measurements m", title=titles[noise])
+        ax.set_xticks([10, 25, 50, 100, 200, 400, 750], [10, 25, 50, 100, 200, 400, 750])
+        ax.minorticks_off()
+    markers = iter("os^")
+    for name, values in second_hand.items():
+        if name != "m":
+            shown = [(m, v) for m, v in zip(second_hand["m"], values, strict=True) if v > 0]
+            axes[0].plot(
+                *zip(*shown, strict=True), linestyle="none", marker=next(markers), markersize=7, color="0.5",
+                markerfacecolor="none", label=f"second-hand: {name}",
+            )  # fmt: skip
+    axes[0].set(ylabel="mean squared error a pixel", ylim=(1e-6, 0.3))
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=5)
+    return figure
+
+
+def variant_bars(rows: Sequence[Mapping], words: Mapping[str, str], alt: str = "") -> Figure:
+    """Mean PSNR of every variant, with its standard error, one panel a generator; a line marks plain hard.
+
+    Parameters
+    ----------
+    rows : stored rows of the experiment "variants"
+    words : dict of variant -> label
+    alt : str
+
+    Example
+    -------
+    >>> from matplotlib.pyplot import close
+    >>> row = {"generator": "vae", "variant": "hard", "psnr": [19.0, 20.0, 21.0]}
+    >>> figure = variant_bars([row], {"hard": "hard"})
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['hard']
+    >>> close(figure)
+    """
+    generators = list(dict.fromkeys(r["generator"] for r in rows))
+    shown = [name for name in words if any(r["variant"] == name for r in rows)]
+    default = "Mean PSNR of each variant for each generator, with a line at that of the hard method."
+    figure, axes = subplots(
+        1, len(generators), size=(2.4 + 2.3 * len(generators), 0.9 + 0.27 * len(shown)), alt=alt or default,
+        sharex=True, sharey=True, squeeze=False,
+    )  # fmt: skip
+    for ax, generator in zip(axes[0], generators, strict=True):
+        style = FAMILY[generator]
+        for r in rows:
+            if r["generator"] != generator:
+                continue
+            db, height = np.asarray(r["psnr"]), -shown.index(r["variant"])
+            error = db.std(ddof=1) / len(db) ** 0.5
+            ax.errorbar(db.mean(), height, xerr=error, color=style["color"], marker=style["marker"], capsize=2.5)
+            if r["variant"] == "hard":
+                ax.axvline(db.mean(), color=style["color"], linestyle=":", linewidth=1.2)
+        ax.set(title=GENERATOR_TITLES[generator], xlabel="PSNR (dB)")
+        ax.grid(axis="y", visible=False)
+    axes[0, 0].set_yticks([-k for k in range(len(shown))], [words[name] for name in shown])
+    return figure
+
+
+def variant_table(rows: Sequence[Mapping], words: Mapping[str, str]) -> Markdown:
+    """Mean PSNR of each variant and generator, and evaluations of G for the VAE.
+
+    Example
+    -------
+    >>> row = {"generator": "vae", "variant": "hard", "psnr": [19.0, 21.0], "evaluations": 22.0, "lam": 0.008}
+    >>> print(variant_table([row], {"hard": "hard"}).data)
+    | variant | VAE | λ (VAE) | evaluations of G (VAE) |
+    |:---|---:|---:|---:|
+    | hard | 20.0 | 0.008 | 22 |
+    """
+    generators = list(dict.fromkeys(r["generator"] for r in rows))
+    table = {(r["generator"], r["variant"]): r for r in rows}
+    lines = []
+    for name, label in words.items():
+        found = [table.get((g, name)) for g in generators]
+        if not any(found):
+            continue
+        first = table.get(("vae", name)) or next(filter(None, found))
+        psnr = [f"{np.mean(r['psnr']):.1f}" if r else "" for r in found]
+        lam = f"{first['lam']:.2g}" if "val_psnr" in first or first["lam"] else ""
+        lines.append([label, *psnr, lam, f"{first['evaluations']:.0f}"])
+    titles = [GENERATOR_TITLES[g] for g in generators]
+    return markdown_table(["variant", *titles, "λ (VAE)", "evaluations of G (VAE)"], lines)
+
+
+def srec_curves(rows: Sequence[Mapping], alt: str = "") -> Figure:
+    """The least ratio ||A(x1 - x2)|| / ||x1 - x2|| against m: random pairs (thin), after descent (thick), digits.
+
+    Parameters
+    ----------
+    rows : stored rows of the experiment "srec"
+    alt : str
+
+    Example
+    -------
+    >>> from matplotlib.pyplot import close
+    >>> row = {"generator": "vae", "m": 10, "gamma": 0.1, "gamma_of_random_pairs": 0.4, "gamma_of_digit_pairs": 0.3}
+    >>> figure = srec_curves([row, row | {"m": 20}])
+    >>> figure.axes[0].get_ylabel()
+    'least ratio found'
+    >>> close(figure)
+    """
+    default = "Least ratio of distances after and before A against m, for pairs of images of three generators."
+    figure, ax = subplots(size=(6.6, 3.6), alt=alt or default)
+    digits = {r["m"]: r["gamma_of_digit_pairs"] for r in rows}
+    for generator in dict.fromkeys(r["generator"] for r in rows):
+        part = sorted((r for r in rows if r["generator"] == generator), key=lambda r: r["m"])
+        m = [r["m"] for r in part]
+        name, style = GENERATOR_TITLES[generator], FAMILY[generator]
+        ax.plot(m, [r["gamma"] for r in part], label=f"{name}, after descent", **style)
+        faint = style | {"linewidth": 1.0, "alpha": 0.6, "markerfacecolor": "none"}
+        ax.plot(m, [r["gamma_of_random_pairs"] for r in part], label=f"{name}, random pairs", **faint)
+    ax.plot(sorted(digits), [digits[m] for m in sorted(digits)], color="black", linestyle=":", label="pairs of digits")
+    ax.axvline(16, color="0.6", linewidth=1.0, zorder=0)
+    ax.text(16.5, 0.93, "m = 2d", color="0.4", fontsize=9)
+    ax.set(xscale="log", xlabel="measurements m", ylabel="least ratio found", ylim=(-0.03, 1.05))
+    ticks = sorted(set(digits) - {12, 20})
+    ax.set_xticks(ticks, ticks)
+    ax.minorticks_off()
+    figure.legend(loc="outside right upper")
+    return figure
+
+
+def _unpacked(texts: Sequence[str]) -> Tensor:
+    from .reproduce.pictures import unpack
+
+    return unpack(list(texts), 28)
+
+
+def sweep_with_images(
+    rows: Sequence[Mapping], morozov: float, truth: Sequence[str], marked: Sequence[float], alt: str = ""
+) -> Figure:
+    """Fig. 7 from stored rows: residual and PSNR against lambda, and the images at the marked values.
+
+    Parameters
+    ----------
+    rows : stored rows of the experiment "fig7": Tikhonov, and the methods of one generator
+    morozov : float
+    truth : one packed image
+    marked : values of lambda
+    alt : str
+    """
+    default = (
+        "Residual and PSNR against lambda for Tikhonov, hard, relaxed and sparse; images at three values of lambda."
+    )
+    figure, _ = subplots(size=(9.2, 6.2), alt=alt or default)
+    figure.clear()
+    top, bottom = figure.subfigures(2, 1, height_ratios=[1.1, 1.0])
+    axes = top.subplots(1, 2)
+    for r in rows:
+        style = METHODS[r["method"]]
+        name = "Tikhonov" if r["method"] == "tikhonov" else r["method"]
+        middle = len(r["residual"][0]) // 2
+        for ax, values in zip(axes, (r["residual"], r["psnr"]), strict=True):
+            columns = np.asarray(values)
+            ax.plot(r["lam"], columns[:, middle], label=name, markevery=2, **style)
+            for k in range(columns.shape[1]):
+                if k != middle:
+                    ax.plot(
+                        r["lam"], columns[:, k], linestyle="none", marker=style["marker"], color=style["color"],
+                        markersize=3 if k < middle else 6, markerfacecolor="none",
+                    )  # fmt: skip
+    for ax in axes:
+        for value in marked:
+            ax.axvline(value, color="0.75", linewidth=1.0, zorder=0)
+        ax.set(xscale="log", xlabel=r"weight $\lambda$")
+    axes[0].axhline(morozov, color="black", linewidth=1.2, label=r"Morozov $\sigma\sqrt{m}$")
+    axes[0].set(yscale="log", ylabel=r"residual norm $\|Ax-y\|_2$")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("")
+    axes[1].set(ylabel="PSNR (dB)")
+    axes[0].legend(fontsize=8.5)
+    grid = bottom.subplots(len(marked), len(rows) + 1)
+    for k, r in enumerate(rows):
+        images = _unpacked(r["images"])
+        for i, lam in enumerate(marked):
+            name = ("Tikhonov" if r["method"] == "tikhonov" else r["method"]) if i == 0 else ""
+            show_image(grid[i, k + 1], images[i], f"{name}\n{r['images_psnr'][i]:.1f} dB".strip())
+            if k == 0:
+                show_image(grid[i, 0], _unpacked(truth)[0], "truth" if i == 0 else "")
+                grid[i, 0].set_ylabel(rf"$\lambda={lam:g}$")
+    return figure
+
+
+def starts_figure(rows: Sequence[Mapping], alt: str = "") -> Figure:
+    """Fig. 8 from stored rows: one digit from three starts (left), and the PSNR of all test images (right).
+
+    Parameters
+    ----------
+    rows : stored rows of the experiment "fig8"
+    alt : str
+    """
+    default = (
+        "Left: one digit deblurred by hard with three generators from three starts. "
+        "Right: PSNR of one start, of the best of three by objective, and of the dictionary start, over 100 digits."
+    )
+    figure, _ = subplots(size=(9.2, 1.75 * len(rows) + 0.3), alt=alt or default)
+    figure.clear()
+    left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1.0])
+    starts = len(rows[0]["images"])
+    at = rows[0].get("shown_row", 12)
+    grid = left.subplots(len(rows), starts + 1, squeeze=False)
+    for b, r in enumerate(rows):
+        show_image(grid[b, 0], _unpacked(r["truth"])[0], "truth" if b == 0 else "")
+        grid[b, 0].set_ylabel(GENERATOR_TITLES[r["generator"]], fontsize=11)
+        for k, image in enumerate(_unpacked(r["images"])):
+            db, f = r["psnr"][min(at, len(r["psnr"]) - 1)][k], r["objective"][min(at, len(r["psnr"]) - 1)][k]
+            head = f"start {k + 1}\n" if b == 0 else ""
+            show_image(grid[b, k + 1], image, f"{head}{db:.1f} dB, f = {f:.2f}")
+            grid[b, k + 1].title.set_fontsize(8.5)
+    ax = right.subplots()
+    jitter = torch.Generator().manual_seed(0)
+    names = {"one start": METHODS["hard"], "least f of three": METHODS["relaxed"], "dictionary": METHODS["sparse"]}
+    for b, r in enumerate(rows):
+        db, f = torch.tensor(r["psnr"]), torch.tensor(r["objective"])
+        parts = (db[:, 0], db.gather(1, f.argmin(1, keepdim=True))[:, 0], torch.tensor(r["psnr_dictionary"]))
+        for k, (values, style) in enumerate(zip(parts, names.values(), strict=True)):
+            height = -b - 0.25 * (k - 1)
+            noise = 0.14 * (torch.rand(len(values), generator=jitter) - 0.5)
+            dots = {"linestyle": "none", "marker": style["marker"], "markersize": 2, "alpha": 0.4}
+            ax.plot(values, height + noise, color=style["color"], **dots)
+            ax.plot(values.mean(), height, marker="|", markersize=14, markeredgewidth=2.5, color=style["color"])
+    ax.set(yticks=[-b for b in range(len(rows))], xlabel="PSNR (dB); a tick marks the mean")
+    ax.set_yticklabels([GENERATOR_TITLES[r["generator"]] for r in rows])
+    ax.grid(axis="y", visible=False)
+    handles = [Line2D([], [], linestyle="none", marker=s["marker"], color=s["color"]) for s in names.values()]
+    right.legend(handles, list(names), loc="outside upper center", ncol=3, columnspacing=1.0, handletextpad=0.2)
+    return figure
