@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import Markdown
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from .plots import COLOURS, METHODS, show_image, subplots
+from .plots import COLOURS, METHODS, STYLE, show_image, subplots
 from .plots_regularisers import GENERATOR_TITLES, markdown_table
 
 __all__ = [
@@ -210,10 +211,12 @@ def sweep_with_images(
     default = (
         "Residual and PSNR against lambda for Tikhonov, hard, relaxed and sparse; images at three values of lambda."
     )
-    figure, _ = subplots(size=(9.2, 6.2), alt=alt or default)
+    figure, _ = subplots(size=(9.2, 7.2), alt=alt or default)
     figure.clear()
-    top, bottom = figure.subfigures(2, 1, height_ratios=[1.1, 1.0])
-    axes = top.subplots(1, 2)
+    top, bottom = figure.subfigures(2, 1, height_ratios=[1.0, 1.15])
+    with plt.rc_context(STYLE):
+        axes = top.subplots(1, 2)
+        grid = bottom.subplots(len(marked), len(rows) + 1)
     for r in rows:
         style = METHODS[r["method"]]
         name = "Tikhonov" if r["method"] == "tikhonov" else r["method"]
@@ -233,11 +236,10 @@ def sweep_with_images(
         ax.set(xscale="log", xlabel=r"weight $\lambda$")
     axes[0].axhline(morozov, color="black", linewidth=1.2, label=r"Morozov $\sigma\sqrt{m}$")
     axes[0].set(yscale="log", ylabel=r"residual norm $\|Ax-y\|_2$")
-    axes[0].yaxis.set_major_formatter("{x:g}")
-    axes[0].yaxis.set_minor_formatter("")
+    axes[0].set_yticks([1.5, 2, 3, 4, 6, 8, 10], ["1.5", "2", "3", "4", "6", "8", "10"])
+    axes[0].minorticks_off()
     axes[1].set(ylabel="PSNR (dB)")
     axes[0].legend(fontsize=8.5)
-    grid = bottom.subplots(len(marked), len(rows) + 1)
     for k, r in enumerate(rows):
         images = _unpacked(r["images"])
         for i, lam in enumerate(marked):
@@ -266,7 +268,9 @@ def starts_figure(rows: Sequence[Mapping], alt: str = "") -> Figure:
     left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1.0])
     starts = len(rows[0]["images"])
     at = rows[0].get("shown_row", 12)
-    grid = left.subplots(len(rows), starts + 1, squeeze=False)
+    with plt.rc_context(STYLE):
+        grid = left.subplots(len(rows), starts + 1, squeeze=False)
+        ax = right.subplots()
     for b, r in enumerate(rows):
         show_image(grid[b, 0], _unpacked(r["truth"])[0], "truth" if b == 0 else "")
         grid[b, 0].set_ylabel(GENERATOR_TITLES[r["generator"]], fontsize=11)
@@ -275,7 +279,6 @@ def starts_figure(rows: Sequence[Mapping], alt: str = "") -> Figure:
             head = f"start {k + 1}\n" if b == 0 else ""
             show_image(grid[b, k + 1], image, f"{head}{db:.1f} dB, f = {f:.2f}")
             grid[b, k + 1].title.set_fontsize(8.5)
-    ax = right.subplots()
     jitter = torch.Generator().manual_seed(0)
     names = {"one start": METHODS["hard"], "least f of three": METHODS["relaxed"], "dictionary": METHODS["sparse"]}
     for b, r in enumerate(rows):
