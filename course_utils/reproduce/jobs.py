@@ -130,14 +130,14 @@ def perform(job: Job, threads: int | None) -> dict:
         "seconds", "machine", and either "output" or "error" (one line) with "traceback".
     """
     before, started, outcome = torch.get_num_threads(), time.perf_counter(), {}
-    # Two threads of one process share sys.stdout: there, let jobs print.
-    quiet = threading.current_thread() is threading.main_thread()
+    # Two threads of one process share sys.stdout and the number of threads: there, let jobs print, and change it once.
+    owner = threading.current_thread() is threading.main_thread()
     try:
         if wrong := conflicts(job.environment, environment(job.experiment)):
             raise RuntimeError(f"this worker would not compute the same: {', '.join(wrong)}")
         torch.set_num_threads(threads or before)
         started = time.perf_counter()  # the first check in a process takes a second
-        with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
+        with contextlib.redirect_stdout(io.StringIO()) if owner else contextlib.nullcontext():
             output = job.experiment.run(**job.task)
         if not isinstance(output, dict):
             raise TypeError(f"run must return a dict, got {type(output).__name__}")
@@ -146,7 +146,8 @@ def perform(job: Job, threads: int | None) -> dict:
     except Exception as error:
         outcome |= {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     finally:
-        torch.set_num_threads(before)
+        if owner:
+            torch.set_num_threads(before)
     return outcome | {"seconds": round(time.perf_counter() - started, 2), "machine": machine()}
 
 

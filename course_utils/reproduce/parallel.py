@@ -13,6 +13,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 
+import torch
+
 from .jobs import Job, perform
 
 __all__ = ["BACKENDS", "NotPossible", "execute"]
@@ -59,13 +61,15 @@ def execute(
             for job in filter(_alone, jobs):
                 yield from _parallel([job], -1, settings, started)
         return
-    serial = list(jobs)
+    serial, threads = list(jobs), torch.get_num_threads()
     if workers > 1:
         serial = list(filter(_alone, jobs))
         settings = {"backend": backend} | ({"inner_max_num_threads": 1} if backend == "loky" else {})
         yield from _parallel([job for job in jobs if not _alone(job)], workers, settings, started)
         if serial and backend == "loky":
             _release_workers()
+    if backend == "threading":  # its threads have set their own
+        torch.set_num_threads(threads)
     for job in serial:
         started(job)
         yield job, perform(job, threads=None)
@@ -94,26 +98,32 @@ def _end_with(parent: int) -> None:
 
 
 def _parallel(jobs: list[Job], workers: int, settings: dict, started: Callable) -> Iterator[tuple[Job, dict]]:
-    """All at once; should a worker die, those left over once more, one at a time, so that the culprit is known."""
-    waiting = dict(enumerate(jobs))
-    try:
-        yield from _pass(waiting, list(waiting), workers, settings, started)
-    except _deaths():
-        for index in list(waiting):
-            try:
-                yield from _pass(waiting, [index], workers, settings, started)
-            except _deaths() as error:
-                reason = f"its worker ended: {str(error).splitlines()[0]}"
-                yield waiting.pop(index), {"error": reason, "traceback": str(error), "seconds": 0.0, "machine": {}}
+    """All at once; should a worker die, those it may have died of run one at a time, so that the culprit is known."""
+    waiting, handed = dict(enumerate(jobs)), []
+    while waiting:
+        try:
+            yield from _pass(waiting, list(waiting), workers, settings, started, handed)
+        except _deaths():
+            suspects = [index for index in handed if index in waiting] or list(waiting)
+            handed.clear()
+            for index in suspects:
+                try:
+                    yield from _pass(waiting, [index], workers, settings, started, [])
+                except _deaths() as error:
+                    reason = f"its worker ended: {str(error).splitlines()[0]}"
+                    yield waiting.pop(index), {"error": reason, "traceback": str(error), "seconds": 0.0, "machine": {}}
 
 
-def _pass(waiting: dict, indices: list, workers: int, settings: dict, started: Callable) -> Iterator[tuple[Job, dict]]:
-    """Run the jobs of these indices; each leaves ``waiting`` when it is finished."""
+def _pass(
+    waiting: dict, indices: list, workers: int, settings: dict, started: Callable, handed: list
+) -> Iterator[tuple[Job, dict]]:
+    """Run the jobs of these indices; note the begun ones in ``handed``; finished ones leave ``waiting``."""
     joblib, parent = _joblib(), os.getpid() if settings["backend"] == "loky" else None
 
     def calls():  # read by joblib when a worker is free, so a job is named when it is handed out
         for index in indices:
             started(waiting[index])
+            handed.append(index)
             yield joblib.delayed(_indexed)(index, waiting[index], parent)
 
     everything = settings["backend"] not in BACKENDS  # the scheduler of a cluster keeps the queue: workers may come
