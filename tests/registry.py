@@ -60,8 +60,8 @@ def tiny(family: str = "ae", seed: int = 0, dtype: torch.dtype = torch.float64):
 
 #: name -> regulariser made from a generator and weights (numbers or (B,) tensors), and its solvers
 GENERATIVE = {
-    "hard": (lambda G, lam, mu: Hard(G, lam), ("paper", "lbfgs")),
-    "relaxed": (Relaxed, ("paper", "reduced", "lbfgs")),
+    "hard": (lambda G, lam, mu: Hard(G, lam), ("paper", "lbfgs", "lm")),
+    "relaxed": (Relaxed, ("paper", "reduced", "lbfgs", "lm")),
     "sparse": (Sparse, ("paper", "warm")),
 }
 CLASSICAL = {"tikhonov": (Tikhonov, ("direct", "paper")), "tv": (TV, ("paper",))}

@@ -57,3 +57,9 @@ class OneChannelConv(nn.Conv2d):
         if self.weight.requires_grad or x.device.type != "cpu":
             return super().forward(x)
         return _ShiftedSum.apply(x, self.weight, self.bias)
+
+    def linear(self, x: Tensor) -> Tensor:
+        """The convolution without its bias, for derivatives in a direction."""
+        if x.device.type != "cpu":
+            return functional.conv2d(x, self.weight, padding=1)
+        return _ShiftedSum.apply(x, self.weight, torch.zeros_like(self.bias))

@@ -28,14 +28,13 @@ class SamePad(nn.Module):
         self.layer = layer(c_in, c_out, kernel_size=4, stride=stride, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        h, w = x.shape[2:]
-        x = self.layer(x)
+        return self.trim(self.layer(x), x.shape[2:])
+
+    def trim(self, out: Tensor, size: tuple[int, int]) -> Tensor:
+        """Without the pixel too many that a layer of stride 1 makes: (B, C, H + 1, W + 1) -> (B, C, H, W)."""
         if self.stride == 1:
-            if self.transposed:  # (B, C, H + 1, W + 1) -> (B, C, H, W)
-                x = x[..., :h, :w]
-            else:  # (B, C, H + 1, W + 1) -> (B, C, H, W)
-                x = x[..., 1:, 1:]
-        return x
+            return out[..., : size[0], : size[1]] if self.transposed else out[..., 1:, 1:]
+        return out
 
 
 def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Sequential:

@@ -2,6 +2,8 @@
 
 from .alternating import alternating_gradient_descent, palm
 from .descent import gradient_descent, lbfgs
+from .jacobian import value_and_jacobian
+from .levenberg import levenberg_marquardt
 from .objectives import (
     HardObjective,
     Objective,
@@ -33,6 +35,7 @@ __all__ = [
     "fista",
     "gradient_descent",
     "lbfgs",
+    "levenberg_marquardt",
     "objective_of",
     "palm",
     "pdhg",
@@ -40,4 +43,5 @@ __all__ = [
     "proximal_gradient",
     "reconstruct",
     "s_rec",
+    "value_and_jacobian",
 ]

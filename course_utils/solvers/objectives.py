@@ -120,6 +120,18 @@ class HardObjective(Objective):
     def _value(self, z: Tensor) -> Tensor:
         return sum_of_squares(self.A(self.G(z)) - self.y) + self.lam * sum_of_squares(z)
 
+    def prior(self) -> Tensor:
+        """The weight of ||z||^2: (B,)."""
+        return self.lam
+
+    def linearised(self, images: Tensor, jacobian: Tensor) -> tuple[Tensor, Tensor]:
+        """Residual r (B, q) with value = ||r||^2 + prior ||z||^2 (+ a constant), and dr/dz (B, d, q).
+
+        ``images`` is G(z), (B, 1, H, W), and ``jacobian`` (B, d, 1, H, W) its derivatives.
+        """
+        data = self.A(jacobian.flatten(0, 1)).reshape(*jacobian.shape[:2], -1)
+        return (self.A(images) - self.y).flatten(1), data
+
     def scores(self, images: Tensor, z: Tensor) -> Tensor:
         """The objective at N given pairs (z, G(z)) for every problem: (B, N), by one matrix product."""
         data = self.A(images).flatten(1)  # (N, m)
@@ -160,6 +172,16 @@ class ReducedObjective(Objective):
     def _value(self, z: Tensor) -> Tensor:
         residual = self.coordinates(self.G(z)) - self.target
         return (self.weight * residual.pow(2)).sum(1) + self.rest + self.lam_mu * sum_of_squares(z)
+
+    def prior(self) -> Tensor:
+        """The weight of ||z||^2: (B,)."""
+        return self.lam_mu
+
+    def linearised(self, images: Tensor, jacobian: Tensor) -> tuple[Tensor, Tensor]:
+        """As for the hard objective; the residual is that of the coordinates, weighted by the root of ``weight``."""
+        root = self.weight.sqrt()
+        data = self.coordinates(jacobian.flatten(0, 1)).unflatten(0, jacobian.shape[:2])
+        return root * (self.coordinates(images) - self.target), root[:, None] * data
 
     def scores(self, images: Tensor, z: Tensor) -> Tensor:
         """The objective at N given pairs (z, G(z)) for every problem: (B, N)."""

@@ -15,6 +15,7 @@ from ..operators import LinearOperator
 from ..regularisers import L1, TV, EncoderDistance, Hard, Intermediate, Relaxed, Sparse, SquaredNorm, Tikhonov
 from .alternating import alternating_gradient_descent, palm
 from .descent import gradient_descent, lbfgs
+from .levenberg import levenberg_marquardt
 from .objectives import (
     HardObjective,
     Objective,
@@ -38,8 +39,8 @@ SOLVERS: dict[type, tuple[str, ...]] = {
     Tikhonov: ("direct", "paper"),
     TV: ("paper",),
     L1: ("fista",),
-    Hard: ("lbfgs", "paper", "projected"),
-    Relaxed: ("lbfgs", "reduced", "paper"),
+    Hard: ("lbfgs", "paper", "projected", "lm"),
+    Relaxed: ("lbfgs", "reduced", "paper", "lm"),
     Sparse: ("warm", "paper"),
     EncoderDistance: ("lbfgs", "paper"),
     Intermediate: ("lbfgs",),
@@ -96,7 +97,7 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
     if type(R) not in SOLVERS:
         raise TypeError(f"'R' must be one of {', '.join(c.__name__ for c in SOLVERS)}, got {type(R).__name__}")
     check_choice("solver", solver, ("auto", *_solvers(R)))
-    if not isinstance(A, LinearOperator) and (not isinstance(R, Hard) or solver == "projected"):
+    if not isinstance(A, LinearOperator) and (not isinstance(R, Hard) or solver in ("projected", "lm")):
         raise TypeError(f"'A' must be a LinearOperator for this problem, got {type(A).__name__}: it allows Hard only")
     check_tensor("y", y, (None, *A.shape_out), like=A.like)
     check_finite("y", y)
@@ -151,6 +152,8 @@ def reconstruct(
     solver : str
         "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse), PDHG (TV), as in Appendix A.
         "lbfgs": L-BFGS for hard, and for relaxed after x has been eliminated exactly.
+        "lm": Levenberg-Marquardt for the same two problems, with the Jacobian of G; "gradients" stays 0, a Jacobian
+        counts as d + 1 "values".
         "reduced": Algorithm 1 on that reduced problem.  "direct": Tikhonov by the singular value decomposition.
         "warm": sparse from u = 0 by L-BFGS, then Algorithm 3 until the objective stands still.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
@@ -334,10 +337,12 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (Hard, "paper"): _without_first_image(gradient_descent),
     (L1, "fista"): _without_first_image(fista),
     (Hard, "lbfgs"): _without_first_image(lbfgs),
+    (Hard, "lm"): _without_first_image(levenberg_marquardt),
     (Hard, "projected"): _without_first_image(projected_gradient_descent),
     (Hard, "constrained"): _without_first_image(proximal_gradient),
     (Relaxed, "paper"): _with_first_image(alternating_gradient_descent),
     (Relaxed, "reduced"): _without_first_image(gradient_descent),
+    (Relaxed, "lm"): _without_first_image(levenberg_marquardt),
     (Relaxed, "lbfgs"): _without_first_image(lbfgs),
     (Sparse, "paper"): _palm,
     (Sparse, "warm"): _warm_palm,
