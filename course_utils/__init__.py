@@ -36,7 +36,7 @@ from .operators import (
     operator_norm,
     poisson_noise,
 )
-from .regularisers import L1, TV, Hard, Relaxed, Sparse, Tikhonov
+from .regularisers import L1, TV, Hard, Relaxed, Sparse, SparseTV, Tikhonov
 from .scans import TiltSeries, load_tilt_series
 from .solvers import Dictionary, Result, reconstruct
 from .zoo import available, pretrained
@@ -63,6 +63,7 @@ __all__ = [
     "Relaxed",
     "Result",
     "Sparse",
+    "SparseTV",
     "Tikhonov",
     "TiltSeries",
     "add_noise",

@@ -19,6 +19,7 @@ from course_utils import (
     ParallelBeam,
     Relaxed,
     Sparse,
+    SparseTV,
     Tikhonov,
     build,
 )
@@ -63,6 +64,7 @@ GENERATIVE = {
     "hard": (lambda G, lam, mu: Hard(G, lam), ("paper", "lbfgs", "lm")),
     "relaxed": (Relaxed, ("paper", "reduced", "lbfgs", "lm")),
     "sparse": (Sparse, ("paper", "warm")),
+    "sparse-TV": (SparseTV, ("paper", "linearised")),
 }
 CLASSICAL = {"tikhonov": (Tikhonov, ("direct", "paper")), "tv": (TV, ("paper",))}
 

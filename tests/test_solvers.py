@@ -56,6 +56,7 @@ def test_objective_is_that_of_the_formula_and_falls(problem, name, solver):
         "hard": data + lam * z2,
         "relaxed": data + lam * (u.pow(2).sum(1) + mu * z2),
         "sparse": data + lam * (u.abs().sum(1) + mu * z2),
+        "sparse-TV": data + lam * (TV(0.0)(u.reshape(r.x.shape)) + mu * z2),
     }[name]
     assert torch.allclose(r.objective, expected, rtol=1e-8)
     f = r.trace["f"][:, :, 0]

@@ -1,7 +1,7 @@
 """Regularisers R: by hand (Tikhonov, TV, L1), from a generator (Hard, Relaxed, Sparse), and their variants."""
 
-from .classical import L1, TV, Tikhonov, divergence, gradient
-from .generative import Hard, Relaxed, Sparse
+from .classical import L1, TV, Tikhonov, divergence, gradient, tv_prox
+from .generative import Hard, Relaxed, Sparse, SparseTV
 from .latent import Box, CriticLoss, GaussianMixture, ImageTV, LatentRegulariser, Sphere, SquaredNorm
 from .variants import EncoderDistance, Intermediate
 
@@ -18,9 +18,11 @@ __all__ = [
     "LatentRegulariser",
     "Relaxed",
     "Sparse",
+    "SparseTV",
     "Sphere",
     "SquaredNorm",
     "Tikhonov",
     "divergence",
     "gradient",
+    "tv_prox",
 ]

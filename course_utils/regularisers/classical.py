@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .._check import check_nonnegative, check_tensor
 
-__all__ = ["L1", "TV", "Tikhonov", "divergence", "gradient"]
+__all__ = ["L1", "TV", "Tikhonov", "divergence", "gradient", "tv_prox"]
 
 
 def gradient(x: Tensor) -> Tensor:
@@ -144,30 +144,75 @@ class TV(_Weighted):
     def __call__(self, x: Tensor) -> Tensor:
         return gradient(x).pow(2).sum(1).sqrt().flatten(1).sum(1)
 
-    def prox(self, x: Tensor, tau: float, tol: float = 1e-6, max_iter: int = 5_000) -> Tensor:
-        """Denoising: argmin_v TV(v) + ||v - x||^2 / (2 tau), by the fast gradient projection method.
-
-        Stops when the duality gap of every image is at most ``tol`` times its primal value.
-
-        Source
-        ------
-        Beck and Teboulle, IEEE Trans. Image Process. 18 (2009).
-        """
+    def prox(self, x: Tensor, tau: float | Tensor, tol: float = 1e-6, max_iter: int = 5_000) -> Tensor:
+        """Denoising: argmin_v TV(v) + ||v - x||^2 / (2 tau), one ``tau`` for all images or one each; ``tv_prox``."""
         _check_prox(x, tau)
-        if tau == 0:
-            return x.clone()
-        q = r = torch.zeros_like(gradient(x))
-        t = 1.0
-        for k in range(max_iter):
-            step = r + gradient(x + tau * divergence(r)) / (8 * tau)
-            new = step / step.pow(2).sum(1, keepdim=True).sqrt().clamp_min(1)
-            t_new = (1 + (1 + 4 * t * t) ** 0.5) / 2
-            q, r, t = new, new + (t - 1) / t_new * (new - q), t_new
-            if k % 10 == 9:
-                v = x + tau * divergence(q)
-                misfit = (v - x).pow(2).flatten(1).sum(1) / (2 * tau)
-                # gap = TV(v) - <v, -div q>; both are exact at the solution
-                gap = self(v) + (v * divergence(q)).flatten(1).sum(1)
-                if bool((gap <= tol * (self(v) + misfit).clamp_min(1e-30)).all()):
-                    break
-        return x + tau * divergence(q)
+        if not isinstance(tau, Tensor):
+            tau = torch.full((len(x),), float(tau), dtype=x.dtype, device=x.device)
+        return tv_prox(x, tau, tol=tol, max_iter=max_iter)[0]
+
+
+CHECK_EVERY = 10
+
+
+@torch.no_grad()
+def tv_prox(
+    x: Tensor, tau: Tensor, dual: Tensor | None = None, tol: float = 1e-6, max_iter: int = 5_000
+) -> tuple[Tensor, Tensor]:
+    r"""argmin_v TV(v) + ||v - x||^2 / (2 tau) of each image, by the fast gradient projection method.
+
+    The dual problem has one vector q of length at most 1 in each pixel, and :math:`v = x + \tau\,\mathrm{div}\,q`.
+    An image is finished when its duality gap, which bounds how far v is from the minimum, is at most ``tol`` times
+    its primal value; it is looked at before the first iteration and then every ten.
+
+    Parameters
+    ----------
+    x : (B, 1, H, W) tensor
+    tau : (B,) tensor, >= 0
+    dual : (B, 2, H, W) tensor, optional
+        Where to start: the dual solution of a similar problem.  Default: 0.
+    tol : float
+    max_iter : int
+
+    Returns
+    -------
+    v : (B, 1, H, W) tensor
+    dual : (B, 2, H, W) tensor
+
+    Source
+    ------
+    Beck and Teboulle, IEEE Trans. Image Process. 18 (2009).
+
+    Example
+    -------
+    Two pixels at distance 2 move towards each other by tau, until they meet:
+
+    >>> x = torch.tensor([0.0, 2.0]).reshape(1, 1, 1, 2)
+    >>> tv_prox(x, torch.tensor([0.5]))[0].flatten()
+    tensor([0.5000, 1.5000])
+    """
+    v_out, q_out = x.clone(), torch.zeros_like(gradient(x)) if dual is None else dual.clone()
+    index = (tau > 0).nonzero().squeeze(1)
+    x, tau = x[index], tau[index, None, None, None]
+    q = r = q_out[index]
+    t, tv = 1.0, TV(0.0)
+    for k in range(max_iter + 1):
+        if k % CHECK_EVERY == 0 or k == max_iter:
+            v = x + tau * divergence(q)
+            edges = tv(v)
+            misfit = (v - x).pow(2).flatten(1).sum(1) / (2 * tau.flatten())
+            # TV(v) - <v, -div q>: exactly 0 at the solution
+            gap = edges + (v * divergence(q)).flatten(1).sum(1)
+            done = gap <= tol * (edges + misfit)
+            if k == max_iter:
+                done = torch.ones_like(done)
+            v_out[index[done]], q_out[index[done]] = v[done], q[done]
+            rest = ~done
+            index, x, tau, q, r = index[rest], x[rest], tau[rest], q[rest], r[rest]
+            if not len(index):
+                break
+        step = r + gradient(x + tau * divergence(r)) / (8 * tau)
+        new = step / step.pow(2).sum(1, keepdim=True).sqrt().clamp_min(1)
+        t_new = (1 + (1 + 4 * t * t) ** 0.5) / 2
+        q, r, t = new, new + (t - 1) / t_new * (new - q), t_new
+    return v_out, q_out

@@ -2,7 +2,8 @@
 
     R_G(x) = min_z F(G(z) - x) + R_Z(z),     R_Z(z) = mu ||z||^2 (hard: ||z||^2)
 
-Hard takes F = 0 at 0 and infinity elsewhere, relaxed F = ||.||_2^2, sparse F = ||.||_1.
+Hard takes F = 0 at 0 and infinity elsewhere, relaxed F = ||.||_2^2, sparse F = ||.||_1,
+sparse-TV F = TV.
 ``lam`` and ``mu`` are numbers or (B,) tensors: with tensors, every problem of a batch has its own weights,
 so that a parameter sweep is one batch.
 """
@@ -15,7 +16,7 @@ from .._check import check_nonnegative
 from ..generators import Generator
 from .latent import LatentRegulariser, SquaredNorm
 
-__all__ = ["Hard", "Relaxed", "Sparse"]
+__all__ = ["Hard", "Relaxed", "Sparse", "SparseTV"]
 
 
 class _Generative:
@@ -94,4 +95,21 @@ class Sparse(_TwoWeights):
     Source
     ------
     Dhar et al., ICML 2018; paper, Sect. 3.1.2 and 5.
+    """
+
+
+class SparseTV(_TwoWeights):
+    r"""Deviations u from the range with few edges, :math:`x = G(z) + u`: sparse with :math:`F(u)=\mathrm{TV}(u)`.
+
+    :math:`\min_{z,u} \|A(G(z) + u) - y\|_2^2 + \lambda(\mathrm{TV}(u) + \mu\|z\|_2^2)`, TV isotropic: a bright spot
+    that G has never seen costs its edge and not its area.
+
+    Parameters
+    ----------
+    G : Generator
+    lam, mu : float or (B,) tensor, >= 0
+
+    Source
+    ------
+    Paper, Sect. 5.4.
     """

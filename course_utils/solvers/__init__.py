@@ -16,6 +16,7 @@ from .pdhg import TVObjective, pdhg
 from .projected import projected_gradient_descent
 from .proximal import LassoObjective, fista, proximal_gradient
 from .reconstruct import Result, objective_of, reconstruct
+from .sparse_tv import SparseTVObjective, linearised, sparse_tv_palm
 from .srec import SREC, s_rec
 from .starts import Dictionary
 
@@ -29,6 +30,7 @@ __all__ = [
     "Result",
     "SREC",
     "SparseObjective",
+    "SparseTVObjective",
     "TVObjective",
     "TikhonovObjective",
     "alternating_gradient_descent",
@@ -36,6 +38,7 @@ __all__ = [
     "gradient_descent",
     "lbfgs",
     "levenberg_marquardt",
+    "linearised",
     "objective_of",
     "palm",
     "pdhg",
@@ -43,5 +46,6 @@ __all__ = [
     "proximal_gradient",
     "reconstruct",
     "s_rec",
+    "sparse_tv_palm",
     "value_and_jacobian",
 ]

@@ -67,16 +67,14 @@ def alternating_gradient_descent(
     return pool.close(), pool.traces()
 
 
-def _proximal_backtrack(
-    block: Objective, prox, v: Tensor, L: Tensor, eta1: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _proximal_backtrack(block: Objective, prox, v: Tensor, L: Tensor, eta1: float) -> tuple[Tensor, ...]:
     """Lines 3 to 7 (or 8 to 11) of Algorithm 3 for one block.
 
     Raises L until f(w) <= f(v) + <grad, w - v> + L / 2 ||w - v||^2 at w = prox_{1/L}(v - grad / L), up to round-off.
 
     Returns
     -------
-    w, f(w), L, evaluations
+    w, f(w), L, evaluations, f(v)
     """
     f, grad = block.value_and_grad(v)
     noise, L = machine_noise(block, f), L.clone()
@@ -99,7 +97,7 @@ def _proximal_backtrack(
         w[pending], f_w[pending], refused = attempt(pending)
         evaluations[pending] += 1
         pending = pending[refused]
-    return w, f_w, L, evaluations
+    return w, f_w, L, evaluations, f
 
 
 @torch.no_grad()
@@ -134,21 +132,25 @@ def palm(
         if not len(pool):
             break
         problem = pool.objective
-        z, _, L_z, n_z = _proximal_backtrack(
+        z, _, L_z, n_z, _ = _proximal_backtrack(
             problem.z_block(pool.u),
             lambda i, v, tau, p=problem: p.select(i).prox_z(v, tau),
             pool.z,
             pool.L_z,
             eta1,
         )
-        u, misfit, L_u, _ = _proximal_backtrack(
+        u, misfit, L_u, _, before = _proximal_backtrack(
             problem.u_block(problem.G(z)),
             lambda i, v, tau, p=problem: p.select(i).prox_u(v, tau),
             pool.u,
             pool.L_u,
             eta1,
         )
-        f = misfit + problem.lam * sum_of_squares(z) + problem.threshold * u.flatten(1).abs().sum(1)
+        # A prox that is itself the limit of an iteration is exact to its tolerance only: no step may go up.
+        f_u, f_old = misfit + problem.penalty(u), before + problem.penalty(pool.u)
+        worse = f_u > f_old
+        u, f_u = torch.where(spread(worse, u), pool.u, u), torch.where(worse, f_old, f_u)
+        f = f_u + problem.lam * sum_of_squares(z)
         done = has_converged(stop, tol, _joined(pool.z, pool.u), _joined(z, u), pool.f, f)
         pool.status = torch.where(done, CONVERGED, pool.status)
         pool.z, pool.u, pool.f, pool.L_z, pool.L_u = z, u, f, L_z * eta0, L_u * eta0

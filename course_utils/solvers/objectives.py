@@ -298,6 +298,9 @@ class SparseObjective(HardObjective):
         threshold = (tau * self.threshold)[:, None, None, None]
         return u - torch.clamp(u, -threshold, threshold)
 
+    def penalty(self, u: Tensor) -> Tensor:
+        """g2(u): (B, 1, H, W) -> (B,)."""
+        return self.threshold * u.flatten(1).abs().sum(1)
+
     def total(self, z: Tensor, u: Tensor) -> Tensor:
-        f = self.u_block(self.G(z)).value(u)
-        return f + self.lam * sum_of_squares(z) + self.threshold * u.flatten(1).abs().sum(1)
+        return self.u_block(self.G(z)).value(u) + self.lam * sum_of_squares(z) + self.penalty(u)

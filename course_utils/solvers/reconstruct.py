@@ -12,7 +12,7 @@ from torch import Tensor
 from .._check import check_choice, check_count, check_finite, check_tensor
 from ..generators import Generator
 from ..operators import LinearOperator
-from ..regularisers import L1, TV, EncoderDistance, Hard, Intermediate, Relaxed, Sparse, SquaredNorm, Tikhonov
+from ..regularisers import L1, TV, EncoderDistance, Hard, Intermediate, Relaxed, Sparse, SparseTV, SquaredNorm, Tikhonov
 from .alternating import alternating_gradient_descent, palm
 from .descent import gradient_descent, lbfgs
 from .levenberg import levenberg_marquardt
@@ -29,6 +29,7 @@ from .pdhg import TVObjective, pdhg
 from .pool import MAX_ITER
 from .projected import projected_gradient_descent
 from .proximal import LassoObjective, fista, proximal_gradient
+from .sparse_tv import SparseTVObjective, linearised, sparse_tv_palm
 from .starts import Dictionary
 from .variants import EncoderObjective, IntermediateObjective, LatentObjective, descend_from_range, staged
 
@@ -42,6 +43,7 @@ SOLVERS: dict[type, tuple[str, ...]] = {
     Hard: ("lbfgs", "paper", "projected", "lm"),
     Relaxed: ("lbfgs", "reduced", "paper", "lm"),
     Sparse: ("warm", "paper"),
+    SparseTV: ("linearised", "paper"),
     EncoderDistance: ("lbfgs", "paper"),
     Intermediate: ("lbfgs",),
 }
@@ -118,6 +120,8 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
     if isinstance(R, EncoderDistance):
         return EncoderObjective(A, y, R, lam)
     mu = per_problem("mu", R.mu, y)
+    if isinstance(R, SparseTV):
+        return SparseTVObjective(A, y, R.G, lam, mu)
     if isinstance(R, Sparse):
         return SparseObjective(A, y, R.G, lam, mu)
     if isinstance(R, Intermediate):
@@ -147,15 +151,16 @@ def reconstruct(
     A : LinearOperator
         For Hard also ``Magnitude``, which is not linear.
     y : (B, *A.shape_out) tensor
-    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, EncoderDistance or Intermediate
+    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, SparseTV, EncoderDistance or Intermediate
         With weights; (B,) tensors as weights give each problem its own, so that a sweep is one batch.
     solver : str
-        "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse), PDHG (TV), as in Appendix A.
+        "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse, sparse-TV), PDHG (TV), as in Appendix A.
         "lbfgs": L-BFGS for hard, and for relaxed after x has been eliminated exactly.
         "lm": Levenberg-Marquardt for the same two problems, with the Jacobian of G; "gradients" stays 0, a Jacobian
         counts as d + 1 "values".
         "reduced": Algorithm 1 on that reduced problem.  "direct": Tikhonov by the singular value decomposition.
         "warm": sparse from u = 0 by L-BFGS, then Algorithm 3 until the objective stands still.
+        "linearised": sparse-TV by convex problems, G replaced by its tangent.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
         "fista": L1.
         "auto": the fastest of these.
@@ -344,6 +349,8 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (Relaxed, "reduced"): _without_first_image(gradient_descent),
     (Relaxed, "lm"): _without_first_image(levenberg_marquardt),
     (Relaxed, "lbfgs"): _without_first_image(lbfgs),
+    (SparseTV, "linearised"): _without_first_image(linearised),
+    (SparseTV, "paper"): _without_first_image(sparse_tv_palm),
     (Sparse, "paper"): _palm,
     (Sparse, "warm"): _warm_palm,
     (EncoderDistance, "paper"): descend_from_range(gradient_descent),
