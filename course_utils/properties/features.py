@@ -20,7 +20,7 @@ __all__ = ["FEATURE_SIZES", "feature_network", "frechet_distance", "shape_parame
 
 #: Side of the images -> data set on which the features are learned.
 FEATURE_SIZES = {28: "mnist", 56: "shapes"}
-STEPS, BATCH, SEED = 500, 128, 0
+STEPS, BATCH, SEED = 400, 64, 0
 
 
 def shape_parameters(x: Tensor) -> Tensor:
