@@ -32,6 +32,8 @@ EXPLORERS: dict[str, Callable[..., Explorer]] = {
     "tour": _lazy("course_utils.explore.start:tour_explorer"),
     "truncated-svd": _lazy("course_utils.explore.inverse_problems:truncated_svd_explorer"),
     "latent": _lazy("course_utils.explore.generative_models:latent_explorer"),
+    "interpolation": _lazy("course_utils.explore.properties:interpolation_explorer"),
+    "far-from-prior": _lazy("course_utils.explore.properties:far_explorer"),
     "regularisers": _lazy("course_utils.explore.regularisers:method_explorer"),
     "initialisation": _lazy("course_utils.explore.regularisers:initialisation_explorer"),
     "parabola": _lazy("course_utils.explore.parabola:parabola_explorer"),
