@@ -28,8 +28,8 @@ TRIANGLE_ALT = (
     "of the autoencoder, the variational autoencoder and the GAN at that place between their three latent vectors."
 )
 FAR_ALT = (
-    "For each of AE, VAE and GAN: on top the image of a random latent vector of the chosen length, below it the nearest "
-    "training digit, with the distance between them in units of that of a typical test digit."
+    "For each of AE, VAE and GAN: on top the image of a random latent vector of the chosen length, below it the "
+    "nearest training digit, with the distance between them in units of that of a typical test digit."
 )
 
 

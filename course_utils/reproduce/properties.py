@@ -141,8 +141,8 @@ def fig1_story(record: dict) -> str:
     gaps = [r["quantiles"][2] / r["train_median"] for r in record["rows"]]
     return (
         ". ".join(parts) + ". The paper's text: AE and VAE almost identical, the GAN worse, less starkly on Shapes; "
-        f"not sensitive to small changes of d. Test against training images: {min(gaps):.2f} to {max(gaps):.2f} times the "
-        "error (1: no over-fitting)." + missing(record["rows"])
+        f"not sensitive to small changes of d. Test against training images: {min(gaps):.2f} to {max(gaps):.2f} times "
+        "the error (1: no over-fitting)." + missing(record["rows"])
     )
 
 
