@@ -32,18 +32,18 @@ LATENT = geometric(0.5, 1e-5, 0.25)
 VARIANTS: dict[str, tuple[str, list[float], list[float] | None, dict]] = {
     "hard": ("hard, ‖z‖²", LATENT, None, {}),
     "free": ("hard, no R_Z", [0.0], None, {}),
-    "eq8": ("hard by eq. (8)", LATENT[1:6], None, {"solver": "projected", "eta": 16.0}),
+    "eq8": ("hard by eq. (8)", LATENT[2:7], None, {"solver": "projected", "eta": 16.0}),
     "box1": ("box [-1, 1]^d", [0.0], None, {}),
     "box2": ("box [-2, 2]^d", [0.0], None, {}),
     "sphere": ("sphere of radius √d", [0.0], None, {}),
     "gaussian": ("learned prior, one Gaussian", LATENT, None, {}),
     "mixture": ("learned prior, 10 Gaussians", LATENT, None, {}),
-    "image-tv": ("TV(G(z))", geometric(0.064, 1e-4, 0.25), None, {}),
+    "image-tv": ("TV(G(z))", geometric(0.016, 1e-5, 0.25), None, {}),
     "critic": ("critic, -D(G(z))", geometric(4.0, 1e-3, 0.25), None, {}),
     "relaxed": ("relaxed", geometric(2.0, 5e-4, 0.25), geometric(0.25, 3e-6, 0.0625), {}),
     "encoder": ("‖x - G(E(x))‖²", geometric(4.0, 1e-2, 0.25), None, {}),
-    "layer3": ("intermediate layer 7 x 7", geometric(0.5, 5e-3, 0.5), [4.0, 1.0, 0.1, 0.01], {}),
-    "layer5": ("intermediate layer 14 x 14", geometric(0.5, 5e-3, 0.5), [4.0, 1.0, 0.1, 0.01], {}),
+    "layer3": ("intermediate layer 7 x 7", geometric(0.5, 5e-3, 0.5), [1.0, 0.1, 0.01, 0.001], {}),
+    "layer5": ("intermediate layer 14 x 14", geometric(0.5, 5e-3, 0.5), [1.0, 0.1, 0.01, 0.001], {}),
 }
 SETTINGS = {
     "m": 150, "sigma": 0.05, "n_val": 20, "n_test": 100, "seeds": SEEDS | {"mixture": 5},

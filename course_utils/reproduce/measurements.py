@@ -93,7 +93,7 @@ def measurement_job(
         )  # fmt: skip
         x = result.x.clamp(0, 1) if method == "lasso" else result.x  # as Bora et al. do
         error = (x - problem.x).pow(2).flatten(1).mean(1)
-        row |= {"psnr": rounded(psnr(x, problem.x), 2), "mse": rounded(error, 5)}
+        row |= {"psnr": rounded(psnr(x, problem.x), 2), "mse": rounded(error, 7)}
         kept = ("lam", "mu", "at_edge_of_grid", "psnr", "mse", "ms_per_image")
         results.append({"method": method, "sigma": round(sigma, 6)} | {k: row[k] for k in kept if k in row})
     return {"results": results}

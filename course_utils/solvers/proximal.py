@@ -60,7 +60,7 @@ def proximal_gradient(
         if not len(pool):
             break
         problem = pool.objective
-        v, f, L, evaluations = _proximal_backtrack(
+        v, f, L, evaluations, _ = _proximal_backtrack(
             problem, lambda i, w, tau, p=problem: p.select(i).prox(w, tau), pool.v, pool.L, eta1
         )
         # A step within round-off of the model may rise by round-off: keep the better point.
