@@ -37,4 +37,5 @@ EXPLORERS: dict[str, Callable[..., Explorer]] = {
     "regularisers": _lazy("course_utils.explore.regularisers:method_explorer"),
     "initialisation": _lazy("course_utils.explore.regularisers:initialisation_explorer"),
     "parabola": _lazy("course_utils.explore.parabola:parabola_explorer"),
+    "tomography": _lazy("course_utils.explore.tomography:tomography_explorer"),
 }
