@@ -56,8 +56,12 @@ def processes() -> set[int]:
 
 
 def alive(process: int) -> bool:
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True).stdout.strip()
-    return bool(state) and not state.startswith("Z")
+    """Whether a process runs; one that ended and was not collected yet does not."""
+    try:
+        os.kill(process, 0)
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError) as error:
+        return isinstance(error, FileNotFoundError) and not Path("/proc/self").exists()  # not Linux: os.kill knows
 
 
 def wait_until(condition, seconds: float = 60.0, process=None) -> None:

@@ -210,8 +210,8 @@ class _Progress:
         self.bar.__exit__(*error)
 
     def _names(self) -> None:
-        names = list(self.running)
-        self.bar.set_postfix_str(", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else ""))
+        names = [label[:50] for label in list(self.running)]
+        self.bar.set_postfix_str(", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else ""))
 
     def started(self, job: Job) -> None:
         self.running[job.label] = None
