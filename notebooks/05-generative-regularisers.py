@@ -25,10 +25,9 @@
 # **Prerequisites:** operators and noise (chapter 01); autoencoder, VAE and GAN (chapter 03); gradients.
 #
 # **Time:** three sittings of 30 to 40 min with the exercises, 1 to 2 min to run on two CPU cores.
-#
-# - **Part I** (sections 1 to 5): three problems, their algorithms, and where to start.
-# - **Part II** (sections 6 to 8): the paper's experiments, Figs 7 to 9, and how many measurements one needs.
-# - **Part III** (sections 9 to 12): the rest of the family, two more inverse problems, and a counterexample.
+# Part I (sections 1 to 5) has the three problems, their algorithms, and where to start; Part II (sections 6 to 8) the
+# paper's experiments, Figs 7 to 9, and how many measurements one needs; Part III (sections 9 to 12) the rest of the
+# family, two more inverse problems, and a counterexample.
 
 # %% tags=["setup"]
 # On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it only checks.
@@ -75,7 +74,6 @@ from course_utils import (
 )  # fmt: skip
 from course_utils.chapters import FAST
 from course_utils.checks import regularisers as checks
-from course_utils.checks import variants as family_checks
 from course_utils.explore.parabola import parabola_explorer
 from course_utils.explore.regularisers import initialisation_explorer, method_explorer
 from course_utils.plots import curves, image_rows, subplots
@@ -942,7 +940,7 @@ def to_sphere(z):  # (B, d)
 
 
 # %%
-family_checks.project_to_sphere(to_sphere)
+checks.project_to_sphere(to_sphere)
 
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
@@ -957,7 +955,7 @@ def to_sphere(z):
     return z.shape[1] ** 0.5 * z / z.norm(dim=1, keepdim=True)
 
 
-assert family_checks.project_to_sphere(to_sphere)
+assert checks.project_to_sphere(to_sphere)
 
 # %% [markdown]
 # ### All of them on one problem
@@ -1061,7 +1059,7 @@ def eq8_step(A, project, x, y, eta):
 
 
 # %%
-family_checks.projected_step(eq8_step)
+checks.projected_step(eq8_step)
 
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
@@ -1076,7 +1074,7 @@ def eq8_step(A, project, x, y, eta):
     return project(x - eta * A.T(A(x) - y))
 
 
-assert family_checks.projected_step(eq8_step)
+assert checks.projected_step(eq8_step)
 
 # %% [markdown]
 # ### The set-restricted eigenvalue condition

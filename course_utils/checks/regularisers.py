@@ -11,8 +11,16 @@ from ..operators import GaussianMatrix, LinearOperator
 from ..regularisers import L1, Tikhonov
 from ..solvers import reconstruct
 from .base import Verdict, attempt, compare, not_yet, right
+from .variants import project_to_sphere, projected_step
 
-__all__ = ["backtracking_step", "discrepancy_weight", "soft_threshold", "x_step"]
+__all__ = [
+    "backtracking_step",
+    "discrepancy_weight",
+    "project_to_sphere",
+    "projected_step",
+    "soft_threshold",
+    "x_step",
+]
 
 
 def _double(value) -> Tensor | None:
