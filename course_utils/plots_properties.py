@@ -251,7 +251,7 @@ def cards(score_cards: Mapping[str, object], alt: str = "") -> CourseFigure:
     >>> score = Score("A1 test", "best fit", "1", 0.31, 0.01, "lower")
     >>> figure = cards({"VAE": ScoreCard("VAE", "mnist", (score,), {}, 1.0)})
     >>> figure.alt
-    'Score cards. best fit: VAE 0.3.'
+    'Score cards. best fit: VAE 0.31.'
     >>> plt.close(figure)
     """
     measures = next(iter(score_cards.values())).scores

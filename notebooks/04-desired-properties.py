@@ -534,8 +534,9 @@ assert first["nrmse"] < last["nrmse"] and first["emd"] > last["emd"] and first["
 # %% [markdown]
 # ## 8 The score card
 #
-# All of it in one table, each number with its standard error; printed digits are those that another seed would leave
-# alone up to one or two units of the last. Darker means worse among the generators of one data set.
+# All of it in one table, each number with its standard error. One unit of the last printed digit is about one standard
+# error: another seed moves that digit by one or two, and leaves the others alone. Darker means worse among the generators
+# of one data set.
 
 # %% mystnb={"image": {"alt": "Table of fourteen measures by generator, MNIST and Shapes, cells darker for worse values. No column is light throughout."}}
 stored = load_result("scorecard")

@@ -48,6 +48,7 @@ def _corners() -> dict[str, Tensor]:
 
 def _fixed(figure):
     """Lay out once: doing it again for every move would double the time."""
+    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.1)  # room for titles that change
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     plt.close(figure)  # the explorer shows it; pyplot must not

@@ -439,7 +439,7 @@ def card_story(record: dict) -> str:
         group = {r["family"]: ScoreCard.from_dict(r["card"]) for r in record["rows"] if r["data"] == data}
         for key in ("A1 test", "A2 foreign", "A3 EMD", "B1 slope", "B2 energy"):
             values = {f: card[key].value for f, card in group.items()}
-            if values:
+            if len(values) > 1:  # one generator alone wins nothing
                 pick = max if next(iter(group.values()))[key].better == "higher" else min
                 wins.setdefault(DATA[data], []).append(f"{key} {TITLES[pick(values, key=values.get)]}")
     words = "; ".join(f"{data}: {', '.join(lines)}" for data, lines in wins.items())
