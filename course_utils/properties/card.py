@@ -58,9 +58,9 @@ class Score:
     @property
     def decimals(self) -> int:
         """Digits after the point that are worth printing: one unit of the last is about one standard error."""
-        if not math.isfinite(self.error) or self.error <= 0:
+        if not math.isfinite(self.error):
             return 2
-        return max(0, min(4, math.ceil(-math.log10(2 * self.error))))
+        return max(0, min(4, math.ceil(-math.log10(2 * max(self.error, 1e-5)))))
 
     def text(self, value: float) -> str:
         """A value in the printed digits; a dash for NaN."""
