@@ -19,7 +19,7 @@ from course_utils.reproduce import parallel, registry, versions
 from course_utils.reproduce.__main__ import main
 from course_utils.reproduce.compare import differences
 from course_utils.reproduce.experiment import Experiment
-from course_utils.reproduce.jobs import Store, check_plain, jobs_of, perform
+from course_utils.reproduce.jobs import Store, check_plain, jobs_of, perform, runs_dir
 from course_utils.reproduce.parallel import NotPossible
 from course_utils.reproduce.runner import run_experiments
 from course_utils.results import load_result
@@ -142,7 +142,7 @@ def test_differences_ignore_times_and_provenance_only():
 def test_a_killed_run_goes_on_where_it_stopped(jobs, folders):
     """SIGKILL in the middle: what was finished is there, is not computed again, and the record is that of one run."""
     victim = subprocess.Popen([*COMMAND, "slow", "--jobs", str(jobs)], stderr=subprocess.DEVNULL)
-    stored = folders / "runs" / "slow"
+    stored = folders / "runs/reproduce/slow"
     try:
         wait_until(lambda: len(list(stored.glob("[!.]*.json"))) >= 3, process=victim)
     finally:
@@ -164,7 +164,7 @@ def test_damaged_jobs_are_named_and_computed_again(folders, capsys):
     run("fig2")
     good = load_result("fig2")
     jobs = jobs_of(TOYS["fig2"])
-    paths = [Store(folders / "runs").path(job) for job in jobs]
+    paths = [Store(runs_dir()).path(job) for job in jobs]
     altered = json.loads(paths[0].read_text())
     altered["output"]["norm"] += 1e-3
     paths[0].write_text(json.dumps(altered))
@@ -177,11 +177,11 @@ def test_damaged_jobs_are_named_and_computed_again(folders, capsys):
     assert all(f"{path} is " in said for path in paths[:4]) and said.count("it is computed again") == 4
     assert log()[6:] == [f"draws {seed}" for seed in range(4)]
     assert not differences(load_result("fig2"), good)
-    assert all(Store(folders / "runs").load(job) for job in jobs)
+    assert all(Store(runs_dir()).load(job) for job in jobs)
 
 
 def test_settings_code_and_weights_decide_whether_a_stored_job_still_holds(folders, monkeypatch):
-    store = Store(folders / "runs")
+    store = Store(runs_dir())
     run("fig2")
     toy = TOYS["fig2"]
     job = jobs_of(toy)[0]

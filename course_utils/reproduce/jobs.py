@@ -28,8 +28,8 @@ SCHEMA = 1
 
 
 def runs_dir() -> Path:
-    """``$COURSE_RUNS``, or ``runs/`` beside the package: what is being computed."""
-    return Path(os.environ.get("COURSE_RUNS", REPOSITORY / "runs"))
+    """Where finished jobs lie: ``reproduce/`` in ``$COURSE_RUNS``, or in ``runs/`` beside the package."""
+    return Path(os.environ.get("COURSE_RUNS", REPOSITORY / "runs")) / "reproduce"
 
 
 def check_plain(value, where: str) -> None:
