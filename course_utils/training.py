@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ._check import check_count, check_finite, check_nonnegative, check_tensor
+from ._check import check_choice, check_count, check_finite, check_nonnegative, check_tensor
 from ._files import atomic
 from .generators import WGAN, Generator, GeneratorConfig, build
 from .provenance import provenance
@@ -46,9 +46,11 @@ class TrainConfig:
     critic_steps: int = 5
     validate_every: int = 500
     patience: int = 10
+    keep: str = "best"  # which moving average to end with: that of the best score, or the "last"
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_choice("keep", self.keep, ("best", "last"))
         for name in ("steps", "batch_size", "critic_steps", "validate_every", "patience"):
             check_count(name, getattr(self, name))
         check_nonnegative("lr", self.lr)
@@ -76,7 +78,11 @@ def _shapes(family: str, latent_dim: int, rho: float = 0.4, steps: int = 15_000)
     # The paper's 30,000 steps of 32 images are 15,000 steps of 64.
     model = GeneratorConfig(family, latent_dim, size=56, rho=rho)
     if family == "wgan":
-        train = TrainConfig(steps=12_000, batch_size=32, lr=2e-4, betas=(0.0, 0.9), cosine=False)
+        # From step 3,500 on the EMD stands still, for it forgives blur, while images sharpen and NRMSE still falls.
+        steps = 8_500
+        train = TrainConfig(
+            steps=steps, batch_size=32, lr=2e-4, betas=(0.0, 0.9), cosine=False, patience=steps, keep="last"
+        )
     else:
         train = TrainConfig(steps=steps, batch_size=64)
     return Recipe(model, train, data="shapes")
@@ -171,7 +177,7 @@ def train(
     on_validation: Callable[[int, Generator], None] | None = None,
     finish: bool = False,
 ) -> dict:
-    """Train ``model`` in place; afterwards it holds the best moving-average weights.
+    """Train ``model`` in place; afterwards it holds the best (or the last) moving-average weights.
 
     Parameters
     ----------
@@ -193,7 +199,7 @@ def train(
     -------
     dict
         ``history`` (a list of records with step, seconds, losses, score), ``best_step``, ``best_score``,
-        ``steps``, ``stopped`` ("budget", "patience" or "by hand"), ``seconds``.
+        ``kept_step``, ``steps``, ``stopped`` ("budget", "patience" or "by hand"), ``seconds``.
 
     Raises
     ------
@@ -226,12 +232,13 @@ def train(
                 on_validation(run.step, run.average)
             run.save()
     bar.close()
-    model.load_state_dict(run.best)
+    model.load_state_dict(run.best if config.keep == "best" else run.average.state_dict())
     ended = "patience" if run.stale >= config.patience else "budget" if run.step >= config.steps else "by hand"
     return {
         "history": run.history,
         "best_step": run.best_step,
         "best_score": run.best_score,
+        "kept_step": run.best_step if config.keep == "best" else run.step,
         "steps": run.step,
         "stopped": ended,
         "seconds": round(run.seconds, 1),

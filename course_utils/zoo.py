@@ -77,9 +77,11 @@ def pretrained(name: str, device: str | torch.device = "cpu", verbose: bool = Tr
     model.load_state_dict(state)
     if verbose:
         report = description["report"]
+        kept = report.get("kept_step", report["best_step"])  # older cards always kept the best
+        score = next(record["score"] for record in report["history"] if record["step"] == kept)
         print(
-            f"{name}: trained on {description['n_train']:,} images, step {report['best_step']:,} of at most "
-            f"{description['train']['steps']:,} kept, validation score {report['best_score']:.3f}, "
+            f"{name}: trained on {description['n_train']:,} images, step {kept:,} of at most "
+            f"{description['train']['steps']:,} kept, validation score {score:.3f}, "
             f"{report['seconds'] / 60:.0f} min, {description['date']}"
         )
     return model.to(device, memory_format=torch.channels_last).freeze()
