@@ -63,7 +63,7 @@ def test_tv_agrees_with_scikit_image():
 
 
 def test_u_satisfies_the_optimality_condition(problem):
-    """For the z that was found no u near by is better; in z the solver may stand still 1e-4 too early."""
+    """No z and no u near by is better."""
     A, y, G, z0 = problem
     R = SparseTV(G, 0.02, 0.05)
     r = reconstruct(A, y, R, start=z0, tol=1e-10, max_iter=400)
@@ -74,7 +74,7 @@ def test_u_satisfies_the_optimality_condition(problem):
         step = 1e-3 * torch.randn(r.u.shape, generator=seeded(seed), dtype=r.u.dtype)
         assert bool((objective.total(r.z, r.u + step) > r.objective).all())
         move = 1e-2 * torch.randn(r.z.shape, generator=seeded(seed), dtype=r.z.dtype)
-        assert bool((objective.total(r.z + move, r.u) > r.objective * (1 - 1e-4)).all())
+        assert bool((objective.total(r.z + move, r.u) > r.objective * (1 - 1e-7)).all())
 
 
 def test_the_faster_solver_ends_no_higher_than_algorithm_3(problem):
@@ -82,7 +82,9 @@ def test_the_faster_solver_ends_no_higher_than_algorithm_3(problem):
     R = SparseTV(G, 0.02, 0.05)
     paper = reconstruct(A, y, R, "paper", start=z0, max_iter=400)
     fast = reconstruct(A, y, R, start=z0)
-    assert bool((fast.objective <= paper.objective * (1 + 1e-3)).all())
+    assert bool((fast.objective <= paper.objective * (1 + 1e-3)).all())  # both stop by a tolerance
+    exact = reconstruct(A, y, R, start=z0, tol=1e-8, max_iter=400)
+    assert bool((exact.objective <= paper.objective * (1 + 1e-6)).all())
     hard = reconstruct(A, y, Hard(G, 0.02 * 0.05), start=z0)
     assert bool((fast.objective < hard.objective).all())  # u = 0 is not the best here
     inside = fast.u[..., 8:14, 9:15].mean((1, 2, 3)) - fast.u.mean((1, 2, 3))

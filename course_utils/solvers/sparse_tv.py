@@ -111,6 +111,27 @@ def _pdhg(problem: SparseTVObjective, tangent: _Tangent, u, p, q, ratio: float, 
     return u, p, q
 
 
+def _improve_z(pool: Pool, rows: Tensor, tol: float) -> Tensor:
+    """z alone, u as it is, by Levenberg-Marquardt; returns those of ``rows`` whose objective falls by more than tol f.
+
+    Refused steps raise the damping until a step is tiny although z is not at rest; this tells the two apart.
+    """
+    if not len(rows):
+        return rows
+    part = pool.objective.select(rows)
+    hard = HardObjective(part.A, part.y - part.A(pool.u[rows]), part.G, part.lam)
+    found, _ = levenberg_marquardt(hard, pool.z[rows], tol=tol)
+    f = part.total(found["v"], pool.u[rows])
+    gain = pool.f[rows] - f
+    lower = rows[gain > 0]
+    pool.z[lower], pool.f[lower] = found["v"][gain > 0], f[gain > 0]
+    for name in ("iterations", "values"):
+        getattr(pool, name)[rows] += found[name]
+    going_on = rows[gain > tol * f.abs()]
+    pool.damping[going_on], pool.refusals[going_on] = 1e-3, 0.0
+    return going_on
+
+
 @torch.no_grad()
 def linearised(
     objective: SparseTVObjective,
@@ -141,7 +162,8 @@ def linearised(
     max_iter : int
         Tangents.
     tol : float
-        A problem is finished when a step changes its objective by no more than this, relatively.
+        A problem is finished when neither a step nor Levenberg-Marquardt in z alone changes its objective by more
+        than this, relatively.
     trace : bool
 
     Returns
@@ -187,13 +209,15 @@ def linearised(
         done = (f - pool.f).abs() <= tol * pool.f.abs()
         pool.refusals = torch.where(taken, 0.0, pool.refusals + 1)
         stuck = ~done & (pool.refusals >= MAX_REFUSALS)
-        pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
         pool.damping = pool.damping * torch.where(taken, 0.2, 5.0)
         pool.z = torch.where(taken[:, None], z, pool.z)
         pool.u = torch.where(taken[:, None, None, None], u, pool.u)
         pool.f = torch.where(taken, f, pool.f)
         pool.iterations += 1
         pool.values += d + 2
+        going_on = _improve_z(pool, (done | stuck).nonzero().squeeze(1), tol)
+        done[going_on], stuck[going_on] = False, False
+        pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
         if trace:
             pool.trace(z=pool.z, f=pool.f)
         pool.drop(done | stuck)
