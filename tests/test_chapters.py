@@ -84,7 +84,17 @@ def run_notebook(notebook) -> Run:
         report = folder / "report.json"
         environment = closed_environment(folder)
         environment |= {"CELL_REPORT": str(report), "PYTHONPATH": str(TESTS)}
-        command = [sys.executable, "-m", "pytest", "-q", "--color=no", "--nbval-lax", "--nbval-current-env"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:odl_plugins",
+            "--color=no",
+            "--nbval-lax",
+            "--nbval-current-env",
+        ]
         command += ["--nbval-cell-timeout=300", "-p", "cell_report", "-p", "no:cacheprovider"]
         command += ["-c", os.devnull, "--rootdir", str(desk), str(desk / "chapter.ipynb")]
         start = time.monotonic()
