@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .plots import COLOURS, METHODS, CourseFigure, show_image, subplots
 
-__all__ = ["image_strips", "plane_map", "scatter", "training_curves", "violins"]
+__all__ = ["image_strips", "plane_map", "scatter", "training_curves"]
 
 GAP = 2  # pixels between the images of a strip
 DENSITY_CMAP = "cividis_r"  # made for colour-blind readers: dark where the penalty is large
@@ -130,44 +130,6 @@ def training_curves(cards: Mapping[str, dict], alt: str = "") -> CourseFigure:
         ax.plot(report["best_step"] / 1000, report["best_score"], "o", color=style["color"], label="kept")
         ax.set(xlabel="thousand steps", ylabel=units[family], title=family.upper())
         ax.legend()
-    return figure
-
-
-def violins(rows: Mapping[str, Sequence[float]], xlabel: str, alt: str = "") -> CourseFigure:
-    """Distributions side by side: a mirrored histogram, the quartiles as a bar, the median as a tick.
-
-    Parameters
-    ----------
-    rows : dict of label -> (N,) values
-        Labels "AE", "VAE", "WGAN" keep their colour of the course.
-    xlabel : str
-        With units.
-    alt : str
-        Default: a sentence with the median of each.
-
-    Example
-    -------
-    >>> import matplotlib.pyplot as plt
-    >>> figure = violins({"AE": [0.2, 0.3, 0.5], "WGAN": [0.3, 0.4, 0.7]}, "NRMSE")
-    >>> figure.alt
-    'Distributions of NRMSE. Medians: AE 0.300, WGAN 0.400.'
-    >>> plt.close(figure)
-    """
-    quartiles = {label: np.quantile(values, [0.25, 0.5, 0.75]) for label, values in rows.items()}
-    if not alt:
-        parts = ", ".join(f"{label} {middle:.3f}" for label, (_, middle, _) in quartiles.items())
-        alt = f"Distributions of {xlabel}. Medians: {parts}."
-    figure, ax = subplots(size=(6.0, 0.7 + 0.6 * len(rows)), alt=alt)
-    places = -np.arange(len(rows))
-    for place, (label, (low, middle, high)) in zip(places, quartiles.items(), strict=True):
-        colour = METHODS.get(label.lower(), {"color": COLOURS["black"]})["color"]
-        density, edges = np.histogram(rows[label], bins=60, density=True)
-        half = 0.4 * density / density.max()
-        ax.fill_between((edges[1:] + edges[:-1]) / 2, place - half, place + half, color=colour, alpha=0.35, linewidth=0)
-        ax.plot([low, high], [place, place], color=colour, linestyle="-", linewidth=5, solid_capstyle="butt")
-        ax.plot([middle], [place], marker="|", markersize=14, markeredgewidth=2.5, color=COLOURS["black"])
-    ax.set(yticks=places, yticklabels=list(rows), xlabel=xlabel)
-    ax.grid(axis="y", visible=False)
     return figure
 
 

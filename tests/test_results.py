@@ -80,7 +80,7 @@ def test_a_failed_write_leaves_the_old_result(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["demo.json"]
 
 
-@pytest.mark.parametrize("name", ["fig9", "nrmse", "benchmark"])
+@pytest.mark.parametrize("name", ["fig1", "fig9", "benchmark"])
 def test_shipped_results_are_complete(name):
     record = results.load_result(name)
     assert record["rows"] and record["seconds"] > 0

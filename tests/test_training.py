@@ -47,6 +47,18 @@ def test_training_a_gan_brings_samples_nearer(digits):
     assert {"critic", "distance", "penalty", "generator"} <= set(report["history"][-1])
 
 
+def test_last_weights_are_kept_where_the_settings_say_so(digits):
+    kept, reports = {}, {}
+    for keep in ("best", "last"):
+        model = build(GeneratorConfig("ae", 2), seed=0)
+        # So large a step makes the loss rise at once: the best weights are not the last.
+        reports[keep] = train(model, *digits, config(lr=3.0, keep=keep), progress=False)
+        kept[keep] = validation_score(model, digits[1], seed=3)
+    assert reports["best"]["kept_step"] == reports["best"]["best_step"] < 6 == reports["last"]["kept_step"]
+    assert kept["best"] < kept["last"]
+    assert kept["best"] == pytest.approx(reports["best"]["best_score"], rel=1e-5)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_same_seed_same_weights_and_global_seed_untouched(family, digits):
     torch.manual_seed(11)

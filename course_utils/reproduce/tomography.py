@@ -96,11 +96,9 @@ def shapes_row(
     if method == "fbp":
         cutoff, reached = tune_fbp(A, y_val, x_val, grid["cutoff"])
         found = fbp(A, y, "hann", cutoff)
-        return {
-            "cutoff": cutoff, "val_psnr": round(reached, 3), "psnr": rounded(psnr(found, x)),
-            "examples": pack(found[: 1 if narrow else EXAMPLES]),
-        }  # fmt: skip
-    settings, n_shown = {}, 1 if narrow else EXAMPLES
+        row = {"cutoff": cutoff, "val_psnr": round(reached, 3), "psnr": rounded(psnr(found, x))}
+        return row if narrow else row | {"examples": pack(found[:EXAMPLES])}
+    settings = {}
     if method in GENERATIVE:
         G, starts = shapes_generator(generator)
         settings = {"start": starts}
@@ -123,11 +121,14 @@ def shapes_row(
         "converged": round(float(result.converged.float().mean()), 2),
         "residual": round(float((A(result.x) - y).flatten(1).norm(dim=1).mean() / (sigma * A.m**0.5)), 3),
         "ms_per_image": round(1e3 * result.seconds / n_test, 2),
-        "examples": pack(result.x[:n_shown]),
     }
-    if method.startswith("sparse"):
-        row["example_deviations"] = pack(result.u[:n_shown], -1.0, 1.0)
+    sparse = method.startswith("sparse")
+    if sparse:
         row["deviation_norm"] = rounded(result.u.flatten(1).norm(dim=1))
+    if not narrow:
+        row["examples"] = pack(result.x[:EXAMPLES])
+        if sparse:
+            row["example_deviations"] = pack(result.u[:EXAMPLES], -1.0, 1.0)
     if by_paper and method in PAPER_COST:
         row |= _by_paper(A, y[:N_PAPER], x[:N_PAPER], make(*weights.values()), generative=method in GENERATIVE)
     return row
