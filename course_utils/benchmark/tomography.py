@@ -32,7 +32,7 @@ RATIOS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def tomography(log) -> dict:
-    """Rows: milliseconds, objective and PSNR by method and solver; for TV by the ratio of the two step sizes."""
+    """Rows: milliseconds, objective and PSNR by method and solver; for TV by step sizes and relaxation."""
     G = pretrained("vae-shapes-10", verbose=False)
     x = load("shapes").test[:BATCH]
     A = ParallelBeam.full(56)
@@ -59,18 +59,20 @@ def tomography(log) -> dict:
             "mean_psnr": round(float(psnr(result.x, x[:batch]).mean()), 2),
             "mean_iterations": round(float(result.iterations.double().mean()), 1),
             "converged": round(float(result.converged.double().mean()), 3),
-        } | ({"ratio": settings["ratio"]} if "ratio" in settings else {}))  # fmt: skip
+        } | {name: settings[name] for name in ("ratio", "relaxation") if name in settings})  # fmt: skip
         log(
             f"{method:9s} {solver:10s} B={batch:4d}: {rows[-1]['ms_per_reconstruction']:8.2f} ms, objective "
             f"{rows[-1]['mean_objective_of_first']:.4f}, {rows[-1]['mean_iterations']:.0f} iterations"
-            + (f", ratio {settings['ratio']:g}" if "ratio" in settings else "")
+            + (f", ratio {settings['ratio']:g}, relaxation {settings['relaxation']:g}" if "ratio" in settings else "")
         )
 
     for method, solvers in SOLVERS.items():
         for solver in solvers:
             run(method, solver, BATCH, repeats=2)
-    for ratio in RATIOS:
-        run("tv", "paper", BATCH, ratio=ratio)
+    run("tv", "paper", BATCH, repeats=2)
+    for relaxation in (1.0, 1.9):
+        for ratio in RATIOS:
+            run("tv", "paper", BATCH, ratio=ratio, relaxation=relaxation)
     for batch in (1, 16):
         run("hard", "lbfgs", batch)
         run("relaxed", "lbfgs", batch)

@@ -28,11 +28,31 @@ class TVObjective(Objective):
         return sum_of_squares(self.A(x) - self.y) + self.lam * self.R(x)
 
 
+def _like(values: Tensor, tensor: Tensor) -> Tensor:
+    """One value for each problem, (B,), in a shape that multiplies ``tensor``, (B, ...)."""
+    return values.reshape(-1, *[1] * (tensor.dim() - 1))
+
+
+def _step_sizes(ratio: Tensor) -> tuple[Tensor, Tensor]:
+    """tau, sigma with tau / sigma = ratio and tau sigma 3^2 = 1, where 3 bounds the norm of (A, gradient)."""
+    return ratio.sqrt() / 3, 1 / (3 * ratio.sqrt())
+
+
+def _balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
+    """||x - x0||^2 / ||duals||^2 for each problem, in [0.01, 100]: (B,).
+
+    The error after k steps is bounded by (||x - x0||^2 / tau + ||duals||^2 / sigma) / k at the solution, from duals 0:
+    this ratio makes that least.
+    """
+    return (sum_of_squares(way) / sum(sum_of_squares(p) for p in duals).clamp_min(1e-30)).clamp(1e-2, 1e2)
+
+
 @torch.no_grad()
 def pdhg(
     objective: TVObjective,
     x0: Tensor,
-    ratio: float = 3.0,
+    ratio: float | None = None,
+    relaxation: float = 1.9,
     max_iter: int = 2_000,
     tol: float = 1e-5,
     trace: bool = False,
@@ -46,8 +66,12 @@ def pdhg(
     ----------
     objective : TVObjective
     x0 : (B, 1, H, W) tensor
-    ratio : float > 0
-        Primal over dual step size; their product is fixed by the norm.
+    ratio : float > 0, optional
+        Primal over dual step size; their product is fixed by the norm. Default: 1 for ten steps, then for each
+        problem ||x - x0||^2 over the squared norm of (p, q).
+    relaxation : float in (0, 2)
+        Every step goes so many times as far as its proximal maps say. 1: the method as it was published; 1.9 needs
+        about two thirds of the iterations.
     max_iter : int
     tol : float
         A problem is finished when, over ten iterations, neither its objective nor its image has changed by
@@ -62,33 +86,44 @@ def pdhg(
 
     Source
     ------
-    Chambolle and Pock, J. Math. Imaging Vis. 40 (2011), the paper's reference [86].
+    Chambolle and Pock, J. Math. Imaging Vis. 40 (2011), the paper's reference [86]; relaxed by Condat, J. Optim.
+    Theory Appl. 158 (2013).
     """
-    check_nonnegative("ratio", ratio)
-    if ratio == 0:
-        raise ValueError("'ratio' must be > 0, got 0")
+    if ratio is not None:
+        check_nonnegative("ratio", ratio)
+        if ratio == 0:
+            raise ValueError("'ratio' must be > 0, got 0")
+    if not 0 < relaxation < 2:
+        raise ValueError(f"'relaxation' must be in (0, 2), got {relaxation}")
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
-    tau, sigma = ratio**0.5 / 3, 1 / (3 * ratio**0.5)
     A = objective.A
     pool = Pool(
-        objective, x=x0, bar=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(gradient(x0)),
-        f=objective.value(x0), x_checked=x0,
+        objective, x=x0, u=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(gradient(x0)),
+        ratio=torch.full_like(objective.lam, 1.0 if ratio is None else ratio), f=objective.value(x0), x_checked=x0,
     )  # fmt: skip
     for k in range(1, max_iter + 1):
         if not len(pool):
             break
         problem = pool.objective
+        tau, sigma = _step_sizes(pool.ratio)
+        x = pool.u - _like(tau, x0) * (A.T(pool.p) - divergence(pool.q))
+        bar = 2 * x - pool.u
         # prox of sigma times the conjugate of ||. - y||^2
-        pool.p = (pool.p + sigma * (A(pool.bar) - problem.y)) / (1 + sigma / 2)
-        q = pool.q + sigma * gradient(pool.bar)
+        s = _like(sigma, pool.p)
+        p = (pool.p + s * (A(bar) - problem.y)) / (1 + s / 2)
+        q = pool.q + _like(sigma, pool.q) * gradient(bar)
         length = q.pow(2).sum(1, keepdim=True).sqrt()
         lam = problem.lam[:, None, None, None]
-        pool.q = q * torch.where(length > lam, lam / length, torch.ones_like(length))
-        x = pool.x - tau * (A.T(pool.p) - divergence(pool.q))
-        pool.bar, pool.x = 2 * x - pool.x, x
+        q = q * torch.where(length > lam, lam / length, torch.ones_like(length))
+        pool.u, pool.p, pool.q = (
+            old + relaxation * (new - old) for old, new in ((pool.u, x), (pool.p, p), (pool.q, q))
+        )
+        pool.x = x
         pool.iterations += 1
         if k % CHECK_EVERY == 0 or k == max_iter:
+            if ratio is None and k == CHECK_EVERY:
+                pool.ratio = _balanced_ratio(x - pool.x_checked, p, q)
             f = problem.value(x)
             change = sum_of_squares(x - pool.x_checked).sqrt() / sum_of_squares(x).sqrt().clamp_min(1e-30)
             done = ((pool.f - f).abs() <= tol * f) & (change <= tol**0.5)
