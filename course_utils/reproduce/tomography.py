@@ -34,10 +34,10 @@ GEOMETRIES = {
 GRIDS = {
     "fbp": {"cutoff": [1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.13]},
     "tikhonov": {"lam": geometric(4.0, 1e-3, 0.5)},
-    "tv": {"lam": geometric(0.4, 1e-3, 0.5)},
-    "hard": {"lam": geometric(0.4, 1e-4, 0.25)},
-    "relaxed": {"lam": geometric(64.0, 0.2, 0.25), "mu": geometric(0.1, 2e-5, 0.25)},
-    "sparse": {"lam": geometric(3.2, 0.05, 0.25), "mu": geometric(0.4, 1e-4, 0.25)},
+    "tv": {"lam": geometric(0.4, 3e-4, 0.5)},
+    "hard": {"lam": geometric(0.4, 2e-5, 0.25)},
+    "relaxed": {"lam": geometric(256.0, 0.2, 0.25), "mu": geometric(0.1, 5e-6, 0.25)},
+    "sparse": {"lam": geometric(12.8, 0.01, 0.25), "mu": geometric(0.4, 2e-5, 0.25)},
     "sparse-tv": {"lam": geometric(0.2, 3e-3, 0.5), "mu": geometric(2.0, 0.03, 0.25)},
 }
 #: In table-views: fewer values, around the best ones of the full table.
