@@ -30,6 +30,11 @@ def _by(rows: Sequence[Mapping], key: str) -> dict:
     return groups
 
 
+def _from_zero(ax) -> None:
+    """The axis of values starts at 0 and leaves room above the highest mark."""
+    ax.set_ylim(0, 1.06 * ax.dataLim.y1)
+
+
 def error_histograms(rows: Sequence[Mapping], edges: Sequence[float], alt: str = "") -> CourseFigure:
     """Fig. 1: the NRMSE over the test images, one panel a data set, one violin a generator and latent dimension.
 
@@ -105,7 +110,8 @@ def distances(rows: Sequence[Mapping], floors: Mapping[str, float], alt: str = "
             members = sorted(members, key=lambda row: row["d"])
             ax.plot([r["d"] for r in members], [r["emd"] for r in members], label=TITLES[family], **METHODS[family])
         ax.axhline(floors[data], color=COLOURS["black"], linestyle=":", label="real images")
-        ax.set(title=DATA[data], xlabel="latent dimension d", ylabel="EMD (squared grey values)", ylim=(0, None))
+        ax.set(title=DATA[data], xlabel="latent dimension d", ylabel="EMD (squared grey values)")
+        _from_zero(ax)
         ax.set_xticks(sorted({r["d"] for r in group}))
         ax.legend()
     return figure
@@ -166,9 +172,9 @@ def strip_grid(grid: Mapping[str, Sequence[Tensor]], columns: Sequence[str], alt
     figure, axes = subplots(
         len(grid), len(columns), size=(1.9 * len(columns) + 0.9, 0.72 * len(grid) + 0.4), alt=alt, squeeze=False
     )
-    for line, (title, strips) in zip(axes, grid.items(), strict=True):
+    for k, (line, (title, strips)) in enumerate(zip(axes, grid.items(), strict=True)):
         for ax, strip, heading in zip(line, strips, columns, strict=True):
-            show_image(ax, torch.cat(list(strip[:, 0].clamp(0, 1)), dim=1), heading if line is axes[0] else "")
+            show_image(ax, torch.cat(list(strip[:, 0].clamp(0, 1)), dim=1), "" if k else heading)
         line[0].set_ylabel(title, rotation=0, ha="right", va="center", labelpad=6)
     return figure
 
@@ -220,20 +226,21 @@ def trade_off(rows: Sequence[Mapping], floor: float, alt: str = "") -> CourseFig
     figure, axes = subplots(1, 3, size=(9.6, 2.8), alt=alt)
     vae = METHODS["vae"]
     axes[0].plot(rho, [r["nrmse"] for r in rows], **vae)
-    axes[0].set(ylabel="NRMSE of the best fit, median", ylim=(0, None))
+    axes[0].set(ylabel="NRMSE of the best fit, median")
     axes[1].plot(rho, [r["emd"] for r in rows], label="z from N(0, I)", **vae)
     fitted = vae | {"color": COLOURS["purple"], "marker": "D"}
     axes[1].plot(rho, [r["emd_fitted"] for r in rows], label="z fitted to encodings", **fitted)
     axes[1].axhline(floor, color=COLOURS["black"], linestyle=":", label="real images")
-    axes[1].set(ylabel="EMD (squared grey values)", ylim=(0, None))
+    axes[1].set(ylabel="EMD (squared grey values)")
     axes[1].legend()
     axes[2].plot(rho, [r["radius"] for r in rows], **vae)
     axes[2].axhline(1.0, color=COLOURS["black"], linestyle=":", label="N(0, I)")
-    axes[2].set(ylabel="root mean square of z_j", ylim=(0, None))
+    axes[2].set(ylabel="root mean square of z_j")
     axes[2].legend()
     for ax in axes:
         ax.set(xlabel="noise level ρ (grey values)", xscale="log", xticks=rho, xticklabels=[f"{r:g}" for r in rho])
         ax.minorticks_off()
+        _from_zero(ax)
     return figure
 
 

@@ -229,7 +229,7 @@ for title, G in digits.items():
 figures.strip_grid(strips, [f"‖z‖ = {r:g} √d" for r in radii], alt="Images far from the prior.")
 plt.show()
 
-# %% mystnb={"image": {"alt": "Strips: eight clothes of Fashion-MNIST and the best fits of AE, VAE and GAN. The fits are grey clouds of the right size without any detail."}}
+# %% mystnb={"image": {"alt": "Strips: eight clothes of Fashion-MNIST and the best fits of AE, VAE and GAN. The fits are digits or blobs of about the right outline: trousers become an 8 or a 0, bags a blurred 8."}}
 clothes = load("fashion").test[:8]
 wrong = {title: range_errors(G, clothes, seeded(1)) for title, G in digits.items()}
 rows = {"clothes": clothes} | {title: found.x for title, found in wrong.items()}

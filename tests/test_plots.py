@@ -9,7 +9,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from course_utils import metrics, plots
+from course_utils import metrics, plots, plots_properties
 
 
 @pytest.fixture(autouse=True)
@@ -154,3 +154,19 @@ def test_figure_png_has_the_size_asked_for():
     png = plots.figure_png(Figure(figsize=(2, 1)), dpi=50)
     assert int.from_bytes(png[16:20], "big") == 100
     assert int.from_bytes(png[20:24], "big") == 50
+
+
+def test_strips_have_their_headings_over_the_first_row_only():
+    strips = [torch.rand(3, 1, 4, 4), torch.rand(3, 1, 4, 4)]
+    figure = plots_properties.strip_grid({"AE": strips, "VAE": strips}, ["near", "far"], "Strips.")
+    assert [ax.get_title() for ax in figure.axes] == ["near", "far", "", ""]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["AE", "", "VAE", ""]
+    plt.close(figure)
+
+
+def test_no_mark_is_cut_by_the_upper_edge():
+    rows = [{"data": "shapes", "family": "vae", "d": 10, "emd": 23.1}]
+    figure = plots_properties.distances(rows, {"shapes": 20.0})
+    low, high = figure.axes[0].get_ylim()
+    assert low == 0 and 23.1 * 1.03 < high < 23.1 * 1.2
+    plt.close(figure)
