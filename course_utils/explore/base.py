@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import itertools
+import math
+import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,7 +15,9 @@ from matplotlib.figure import Figure
 
 from ..plots import figure_png
 
-__all__ = ["Explorer"]
+__all__ = ["MAX_FRAMES", "Explorer"]
+
+MAX_FRAMES = 60  # pictures of one explorer on a page without a kernel: more would make the page slow to load
 
 WIDTH = {"description_width": "6.5em"}
 HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
@@ -38,11 +42,17 @@ class Explorer:
         a slider.
     dpi : float
         Resolution of the live picture.
+    frames : dict of str -> list, optional
+        For a page without a kernel: the values of each control, the default among them, over whose combinations
+        the pictures are computed beforehand; at most 60.  A control that is not named keeps its default value.
+    live : callable, optional
+        For the same page: ``live()`` -> HTML of a version that computes in the browser.  It goes before ``frames``.
 
     Raises
     ------
     ValueError
-        A control without description or tooltip, or a grid for an unknown control.
+        A control without description or tooltip; a grid or frames for an unknown control; more than 60 frames,
+        or frames at values that the control cannot have.
 
     Example
     -------
@@ -65,6 +75,8 @@ class Explorer:
         alt: str,
         grid: Mapping[str, list] | None = None,
         dpi: float = 90,
+        frames: Mapping[str, list] | None = None,
+        live: Callable[[], str] | None = None,
     ) -> None:
         for key, control in controls.items():
             if not getattr(control, "description", "") or not getattr(control, "tooltip", ""):
@@ -73,14 +85,30 @@ class Explorer:
                 control.continuous_update = False  # one redraw per move, none on the way
             if "description_width" in getattr(control.style, "keys", ()):
                 control.style.description_width = WIDTH["description_width"]
-        unknown = set(grid or {}) - set(controls)
-        if unknown:
-            raise ValueError(f"'grid' names controls that do not exist: {', '.join(sorted(unknown))}")
+        for argument, values in (("grid", grid), ("frames", frames)):
+            unknown = set(values or {}) - set(controls)
+            if unknown:
+                raise ValueError(f"'{argument}' names controls that do not exist: {', '.join(sorted(unknown))}")
         self.name, self.controls, self.draw, self.alt, self.dpi = name, dict(controls), draw, alt, dpi
         self.default = self.values
         self.seconds = float("nan")  # of the last redraw
         self._grid = {key: list((grid or {}).get(key) or _stops(control)) for key, control in controls.items()}
         self._widget: ipywidgets.VBox | None = None
+        self.live = live
+        self.frames = None if frames is None else {key: list(values) for key, values in frames.items()}
+        self._check_frames()
+
+    def _check_frames(self) -> None:
+        frames = self.frames or {}
+        for key, values in frames.items():
+            impossible = [value for value in values if not _can_have(self.controls[key], value, self.default[key])]
+            if impossible:
+                raise ValueError(f"'frames[{key!r}]' has values that the control cannot have: {impossible}")
+            if not any(_same(value, self.default[key]) for value in values):
+                raise ValueError(f"'frames[{key!r}]' must contain the default {self.default[key]!r}, got {values}")
+        number = math.prod(len(values) for values in frames.values())
+        if number > MAX_FRAMES:
+            raise ValueError(f"'frames' must give at most {MAX_FRAMES} pictures, got {number}")
 
     @property
     def values(self) -> dict:
@@ -137,7 +165,26 @@ class Explorer:
         self._problem.layout.display = "none"
         self.seconds = time.perf_counter() - start
 
+    def page(self) -> str:
+        """HTML for a page without a kernel: computed in the browser, or pictures computed beforehand.
+
+        Raises
+        ------
+        ValueError
+            The explorer has neither ``live`` nor ``frames``.
+        """
+        from .page import frames_page
+
+        if self.live is not None:
+            return self.live()
+        if self.frames is None:
+            raise ValueError(f"explorer {self.name!r} has neither 'live' nor 'frames': it cannot stand on a page")
+        return frames_page(self)
+
     def _repr_mimebundle_(self, **kwargs):
+        # The book is built with COURSE_PAGE=1: its readers have no kernel behind the page.
+        if os.environ.get("COURSE_PAGE", "0") not in ("", "0"):
+            return {"text/html": self.page(), "text/plain": repr(self)}
         return self.widget._repr_mimebundle_(**kwargs)
 
     def __repr__(self) -> str:
@@ -156,3 +203,28 @@ def _stops(control) -> list:
     if hasattr(control, "min") and hasattr(control, "max"):
         return sorted({control.min, control.value, control.max})
     return [control.value]
+
+
+def _same(a, b) -> bool:
+    """Equal, numbers up to rounding."""
+    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (a, b))
+    return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) if numbers else type(a) is type(b) and a == b
+
+
+def _can_have(control, value, default) -> bool:
+    """Whether a reader could bring the control to this value; the default counts, wherever it stands."""
+    if _same(value, default):
+        return True
+    if getattr(control, "options", None) or isinstance(control, ipywidgets.Checkbox):
+        return any(_same(value, stop) for stop in _stops(control))
+    if not (hasattr(control, "min") and hasattr(control, "max")):
+        return isinstance(value, type(default))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    if isinstance(control, ipywidgets.FloatLogSlider):
+        if value <= 0:
+            return False
+        value = math.log(value, control.base)
+    steps = (value - control.min) / control.step
+    inside = control.min - 1e-6 * control.step <= value <= control.max + 1e-6 * control.step
+    return inside and math.isclose(steps, round(steps), abs_tol=1e-4)

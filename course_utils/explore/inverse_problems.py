@@ -224,4 +224,6 @@ def truncated_svd_explorer() -> Explorer:
             value=784, min=1, max=784, description="kept", tooltip="number of singular values kept, largest first"
         ),
     }
-    return Explorer("truncated-svd", controls, _Drawing(), ALT, grid={"kept": [1, 150, 784]})
+    # 284: best for the blur at the default noise; 150: the rank of compressed sensing
+    frames = {"operator": list(operators()), "sigma": [0.01, 0.1], "kept": [20, 75, 150, 284, 500, 784]}
+    return Explorer("truncated-svd", controls, _Drawing(), ALT, grid={"kept": [1, 150, 784]}, frames=frames)

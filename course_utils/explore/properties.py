@@ -135,4 +135,5 @@ def far_explorer() -> Explorer:
         ),
         "direction": ipywidgets.IntSlider(0, min=0, max=19, description="direction", tooltip="seed of the direction"),
     }  # fmt: skip
-    return Explorer("far-from-prior", controls, draw, alt=FAR_ALT)
+    frames = {"radius": [10**-0.5, 1.0, 2.0, 10**0.7, 10**1.2, 10**1.7], "direction": list(range(10))}
+    return Explorer("far-from-prior", controls, draw, alt=FAR_ALT, frames=frames)

@@ -185,7 +185,8 @@ def tour_explorer() -> Explorer:
         "digit": ipywidgets.Dropdown(options=list(range(10)), value=2, description="digit", tooltip="which test image"),
     }
     grid = {"lam": [1e-3, 10**-1.5, 10.0], "mu": [1e-3, 1.0], "sigma": [0.01, 10**-0.5], "digit": [8]}
-    return Explorer("tour", controls, _Drawing(), ALT, grid=grid)
+    frames = {"method": list(FORMULAS), "lam": [10**-2.5, 10**-1.5, 10**-0.5, 10**0.5], "sigma": [0.01, 0.1, 10**-0.5]}
+    return Explorer("tour", controls, _Drawing(), ALT, grid=grid, frames=frames)
 
 
 def self_test() -> dict:

@@ -163,4 +163,7 @@ def tomography_explorer() -> Explorer:
     grid = {
         "views": [5, 125], "degrees": [30, 180], "sigma": [10**-2.5, 0.1], "image": [3], "kind": ["shapes", "shapes+"],
     }  # fmt: skip
-    return Explorer("tomography", controls, draw, alt, grid=grid)
+    frames = {
+        "method": list(METHODS.values()), "views": [5, 30, 125], "degrees": [60, 180], "kind": list(IMAGES.values()),
+    }  # fmt: skip
+    return Explorer("tomography", controls, draw, alt, grid=grid, frames=frames)

@@ -1,0 +1,275 @@
+"""Explorers on a page without a kernel: one block of HTML that asks for nothing outside itself.
+
+Two kinds.  *Frames*: the pictures are computed beforehand over a grid of control values.  *Live*: a small program in
+the page computes them.  In both the default picture with its alternative text is an ordinary image, so that it is
+there without JavaScript, and when something goes wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import io
+import itertools
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import ipywidgets
+import matplotlib as mpl
+import numpy as np
+from PIL import Image
+from scipy.spatial import cKDTree
+
+from ..plots import COLOURS, RESIDUAL_CMAP
+from .base import Explorer, _same, _stops
+
+__all__ = ["control_values", "encode_frames", "frames_page", "live_page", "picture", "value_label"]
+
+WEB = Path(__file__).parent / "web"
+_serial = itertools.count(1)  # two explorers on one page, even of one name, need different ids
+
+HTML = """<div class="course-page explorer-{name}" id="{id}" data-state="new">
+<style>
+{css}</style>
+<div class="cp-controls" role="group" aria-label="controls of the figure"></div>
+<div class="cp-card"><div class="cp-picture"><img class="cp-static" alt="{alt}" width="{width}" height="{height}" \
+src="data:image/webp;base64,{picture}"></div></div>
+<p class="cp-values" aria-live="polite"></p>
+<p class="cp-note">{note}</p>
+<noscript><p>Without JavaScript the figure stays as it is: its controls need it.</p></noscript>
+<script type="application/json" class="cp-data">{data}</script>
+{blocks}<script>
+(() => {{
+"use strict";
+const root = document.getElementById("{id}");
+{code}
+guarded(run)();
+}})();
+</script>
+</div>
+"""
+
+
+def picture(explorer: Explorer, **values) -> np.ndarray:
+    """The picture at some control values, the others at their defaults: (H, W, 3) array of bytes."""
+    png = explorer.png(**{**explorer.default, **values})
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def _webp(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "webp", lossless=True, method=6)
+    return buffer.getvalue()
+
+
+@functools.cache
+def _palette() -> np.ndarray:
+    """For every colour with 6 bits a channel the nearest of about 150: (64, 64, 64, 3) array of bytes.
+
+    Our figures are made of greys, the colours of residuals, and the colours of lines with their smoothed edges on
+    white.  A palette made from the pictures themselves would lose the colours of thin lines.
+    """
+    greys = np.linspace(0, 1, 48)[:, None].repeat(3, 1)
+    residuals = mpl.colormaps[RESIDUAL_CMAP](np.linspace(0, 1, 48))[:, :3]
+    lines = np.array([mpl.colors.to_rgb(colour) for colour in COLOURS.values()])
+    blends = np.concatenate([1 - share * (1 - lines) for share in np.linspace(0.125, 1, 8)])
+    colours = np.concatenate([greys, residuals, blends])
+    cube = (np.stack(np.meshgrid(*3 * [np.arange(64)], indexing="ij"), -1) * 4 + 2) / 256
+    return (255 * colours[cKDTree(colours).query(cube)[1]]).round().astype(np.uint8)
+
+
+def _few_colours(pixels: np.ndarray) -> np.ndarray:
+    """A picture in the common palette, without dithering, so that what is equal stays equal: (H, W, 3)."""
+    red, green, blue = np.moveaxis(pixels >> 2, 2, 0)
+    return _palette()[red, green, blue]
+
+
+def encode_frames(pictures: Sequence[np.ndarray], default: int) -> tuple[bytes, list[bytes], list[int]]:
+    """Pictures of one size as differences from one of them.
+
+    Parameters
+    ----------
+    pictures : sequence of (H, W, 3) arrays of bytes
+    default : int
+        Which of them is the ground for the others.
+
+    Returns
+    -------
+    ground : bytes
+        The default picture, as WebP.
+    layers : list of bytes
+        WebP with transparent pixels where nothing differs; equal ones are kept once.
+    frames : list of int
+        The layer of each picture; -1 for the default picture itself and its equals.
+
+    Example
+    -------
+    >>> white, grey = np.full((4, 4, 3), 255, np.uint8), np.full((4, 4, 3), 128, np.uint8)
+    >>> ground, layers, frames = encode_frames([white, grey, white, grey], default=0)
+    >>> len(layers), frames
+    (1, [-1, 0, -1, 0])
+    """
+    few = np.stack([_few_colours(pixels) for pixels in pictures])
+    layers: dict[bytes, int] = {}
+    frames = []
+    for pixels in few:
+        differs = (pixels != few[default]).any(2)
+        if not differs.any():
+            frames.append(-1)
+            continue
+        layer = np.dstack([pixels, np.full(differs.shape, 255, np.uint8)])
+        layer[~differs] = 0
+        frames.append(layers.setdefault(layer.tobytes(), len(layers)))
+    shape = (*few.shape[1:3], 4)
+    return _webp(few[default]), [_webp(np.frombuffer(layer, np.uint8).reshape(shape)) for layer in layers], frames
+
+
+def value_label(control: ipywidgets.DOMWidget, value) -> str:
+    """How a value stands beside its control.
+
+    Example
+    -------
+    >>> value_label(ipywidgets.FloatLogSlider(1, readout_format=".2g"), 10**-2.5)
+    '0.0032'
+    >>> value_label(ipywidgets.Dropdown(options=[("none", 0), ("one", 1)]), 1)
+    'one'
+    """
+    if getattr(control, "options", None):
+        return next(label for label, option in control._options_full if _same(option, value))
+    if isinstance(control, ipywidgets.Checkbox):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return format(value, getattr(control, "readout_format", "")).replace("-", "−")
+    return str(value)
+
+
+def control_values(control: ipywidgets.DOMWidget) -> list:
+    """Every value that a control can have; for a button none: it counts.
+
+    Example
+    -------
+    >>> control_values(ipywidgets.FloatSlider(0.5, min=0, max=1, step=0.25))
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    if isinstance(control, ipywidgets.Button):
+        return []
+    if not hasattr(control, "step"):
+        return _stops(control)
+    number = round((control.max - control.min) / control.step) + 1
+    places = [control.min + k * control.step for k in range(number)]
+    if isinstance(control, ipywidgets.FloatLogSlider):
+        return [control.base**place for place in places]
+    return places if isinstance(control, ipywidgets.IntSlider) else [round(place, 10) for place in places]
+
+
+def _specification(key: str, control: ipywidgets.DOMWidget, values: list, label: str | None = None) -> dict:
+    """What the page must know of one control."""
+    kind = "range"
+    if isinstance(control, ipywidgets.Button):
+        kind = "button"
+    elif isinstance(control, ipywidgets.ToggleButtons):
+        kind = "radio"
+    elif getattr(control, "options", None) or isinstance(control, ipywidgets.Checkbox):
+        kind = "select"
+    start = next((k for k, value in enumerate(values) if _same(value, control.value)), 0)
+    return {
+        "key": key,
+        "kind": kind,
+        "label": label or control.description,
+        "title": control.tooltip,
+        "labels": [value_label(control, value) for value in values],
+        "values": values,
+        "start": start,
+    }
+
+
+def _compose(
+    explorer: Explorer, still: bytes, specifications: list, data: dict, blocks: Mapping, scripts: Sequence, note: str
+) -> str:
+    """The block of HTML.  ``blocks``: name -> bytes, stored with a checksum; ``scripts``: file names or source."""
+    written = "".join(
+        f'<script type="text/plain" class="cp-block" data-name="{name}" data-crc="{zlib.crc32(content)}">'
+        f"{base64.b64encode(content).decode()}</script>\n"
+        for name, content in blocks.items()
+    )
+    sources = [(WEB / script).read_text("utf-8") if script.endswith(".js") else script for script in scripts]
+    width, height = Image.open(io.BytesIO(still)).size
+    values = json.dumps({"controls": specifications, **data}, ensure_ascii=False, separators=(",", ":"))
+    return HTML.format(
+        name=explorer.name,
+        id=f"course-{explorer.name}-{next(_serial)}",
+        css=(WEB / "page.css").read_text("utf-8"),
+        alt=html.escape(explorer.alt, quote=True),
+        width=width,
+        height=height,
+        picture=base64.b64encode(still).decode(),
+        note=html.escape(note),
+        data=values.replace("</", "<\\/"),  # else a "</script>" in a text would end the script
+        blocks=written,
+        code="\n".join(sources),
+    )
+
+
+def frames_page(explorer: Explorer) -> str:
+    """HTML with the pictures of every combination of ``explorer.frames``, computed now."""
+    frames = {key: explorer.frames[key] for key in explorer.controls if key in explorer.frames}
+    combinations = [dict(zip(frames, values, strict=True)) for values in itertools.product(*frames.values())]
+    default = next(
+        k for k, values in enumerate(combinations) if all(_same(v, explorer.default[key]) for key, v in values.items())
+    )
+    ground, layers, order = encode_frames([picture(explorer, **values) for values in combinations], default)
+    # a control with one value has nothing to choose; being fixed, it plays no part in the numbering of the frames
+    specifications = [
+        _specification(key, explorer.controls[key], values) for key, values in frames.items() if len(values) > 1
+    ]
+    offsets = [0, *itertools.accumulate(len(layer) for layer in layers)]
+    note = f"{len(combinations)} pictures, computed beforehand at the listed values. A running notebook has all values."
+    return _compose(
+        explorer,
+        ground,
+        specifications,
+        {"frames": order, "offsets": offsets},
+        {"pictures": b"".join(layers)},
+        ("page.js", "frames.js"),
+        note,
+    )
+
+
+def live_page(
+    explorer: Explorer,
+    scripts: Sequence[str],
+    data: Mapping | None = None,
+    blocks: Mapping[str, bytes] | None = None,
+    labels: Mapping[str, str] | None = None,
+    extra: Sequence[dict] = (),
+    note: str = "Computed in this page, while you move the controls.",
+) -> str:
+    """HTML of a figure that computes in the browser.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        Its controls, with all their values, and its default picture.
+    scripts : sequence of str
+        Files of the folder ``web`` (names that end in .js) or JavaScript; one defines ``run()``.
+    data : dict, optional
+        Numbers and words for the script, as JSON.
+    blocks : dict of str -> bytes, optional
+        Weights and the like, stored with a checksum.
+    labels : dict of str -> str, optional
+        Other labels than the descriptions of the controls.
+    extra : sequence of dict, optional
+        Controls that only the page has: key, kind, label, title, labels, values, start.
+    note : str
+    """
+    specifications = [
+        _specification(key, control, control_values(control), (labels or {}).get(key))
+        for key, control in explorer.controls.items()
+    ]
+    still = _webp(_few_colours(picture(explorer)))
+    return _compose(
+        explorer, still, [*specifications, *extra], dict(data or {}), dict(blocks or {}), ("page.js", *scripts), note
+    )
