@@ -13,6 +13,7 @@ import html
 import io
 import itertools
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,10 +24,14 @@ import numpy as np
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from ..plots import COLOURS, RESIDUAL_CMAP
+from ..live import engine_source
+from ..plots import COLOURS, METHODS, RESIDUAL_CMAP
 from .base import Explorer, _same, _stops
 
-__all__ = ["control_values", "encode_frames", "frames_page", "live_page", "picture", "value_label"]
+__all__ = [
+    "control_values", "encode_frames", "engine_script", "frames_page", "live_page", "palette_script", "picture",
+    "value_label",
+]  # fmt: skip
 
 WEB = Path(__file__).parent / "web"
 _serial = itertools.count(1)  # two explorers on one page, even of one name, need different ids
@@ -238,6 +243,40 @@ def frames_page(explorer: Explorer) -> str:
     )
 
 
+def palette_script() -> str:
+    """Colours and dashes of ``plots`` as JavaScript constants: PALETTE, METHODS, and RESIDUAL (256 x 3 bytes).
+
+    Example
+    -------
+    >>> "const PALETTE" in palette_script()
+    True
+    """
+    dashes = {"-": "none", "--": "7 4", "-.": "7 3 2 3", ":": "2 3"}
+    methods = {
+        name: {"color": style["color"], "dash": dashes.get(style["linestyle"], "10 2")}
+        for name, style in METHODS.items()
+    }
+    residual = (255 * mpl.colormaps[RESIDUAL_CMAP](np.linspace(0, 1, 256))[:, :3]).round().astype(int).ravel().tolist()
+    constants = {"PALETTE": COLOURS, "METHODS": methods, "RESIDUAL": residual}
+    return "".join(f"const {name} = {json.dumps(value, separators=(',', ':'))};\n" for name, value in constants.items())
+
+
+def engine_script() -> str:
+    """The engine as one constant, ``engine``: modules cannot be imported from a file opened without a server.
+
+    Example
+    -------
+    >>> "psnr" in engine_script().splitlines()[-2]
+    True
+    """
+    source = engine_source()
+    names = re.findall(r"^export (?:function\*?|const) (\w+)", source, re.MULTILINE)
+    source = re.sub(r"^export ", "", source, flags=re.MULTILINE)
+    if re.search(r"^\s*(?:import|export)\b", source, re.MULTILINE):
+        raise ValueError("the engine has an import or an export that cannot be inlined")
+    return f"const engine = (() => {{\n{source}\nreturn {{ {', '.join(names)} }};\n}})();\n"
+
+
 def live_page(
     explorer: Explorer,
     scripts: Sequence[str],
@@ -271,5 +310,11 @@ def live_page(
     ]
     still = _webp(_few_colours(picture(explorer)))
     return _compose(
-        explorer, still, [*specifications, *extra], dict(data or {}), dict(blocks or {}), ("page.js", *scripts), note
+        explorer,
+        still,
+        [*specifications, *extra],
+        dict(data or {}),
+        dict(blocks or {}),
+        ("page.js", palette_script(), "view.js", *scripts),
+        note,
     )

@@ -1,0 +1,192 @@
+// Drawing: images as canvases of their own pixels, curves as SVG. PALETTE, METHODS and RESIDUAL come from plots.py.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function shape(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// Shows `parts` in place of the stored picture, whose text stays for those who cannot see either.
+function stage(...parts) {
+  const live = make("div", { class: "cp-live" });
+  live.append(make("p", { class: "cp-hidden" }, still.querySelector("img").alt), ...parts);
+  still.after(live);
+  still.hidden = true;
+  return live;
+}
+
+const row = (...parts) => make("div", { class: "cp-row" }, ...parts);
+
+// One image. draw(values, title, show): values in reading order, grey 0 to 1, or residuals from -span to span.
+function imageView(title, { size = 28, span = 0, width = 112 } = {}) {
+  const canvas = make("canvas", { width: size, height: size, role: "img" });
+  const caption = make("figcaption", {}, title);
+  const figure = make("figure", { class: "cp-image", style: `width:${width}px` }, caption, canvas);
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(size, size);
+  return {
+    element: figure,
+    draw(values, text = title) {
+      for (let i = 0; i < values.length; i++) {
+        if (!Number.isFinite(values[i])) throw new Error(`the image "${text}" holds ${values[i]}`);
+        const share = span ? (values[i] / span + 1) / 2 : values[i];
+        const level = Math.round(255 * Math.min(1, Math.max(0, share)));
+        for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = span ? RESIDUAL[3 * level + c] : level;
+        pixels.data[4 * i + 3] = 255;
+      }
+      context.putImageData(pixels, 0, 0);
+      caption.textContent = text;
+      canvas.setAttribute("aria-label", text);
+    },
+  };
+}
+
+// Where the ticks stand: powers of ten (with 2 and 5 where those are few), or multiples of 1, 2 or 5.
+function ticks([low, high], log, most = 6) {
+  const marks = [];
+  if (log) {
+    const decades = Math.log10(high / low);
+    const factors = decades > 2.5 ? [1] : [1, 2, 5];
+    const jump = Math.max(1, Math.ceil(decades / most));
+    for (let p = Math.floor(Math.log10(low)); p <= Math.log10(high); p++) {
+      for (const factor of factors) {
+        const mark = factor * 10 ** p;
+        if (p % jump === 0 && mark >= low * 0.999 && mark <= high * 1.001) marks.push(mark);
+      }
+    }
+    return marks;
+  }
+  const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find(factor => factor * power >= rough * 0.999);
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) marks.push(k * step);
+  return marks;
+}
+
+const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+
+// A number with few digits: 0.0032, 12.5, 10⁻⁵.
+function short(value, digits = 3) {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size < 1e-3 || size >= 1e5) {
+    const [factor, power] = value.toExponential(digits - 1).split("e");
+    const ten = `10${[...String(Number(power))].map(c => SUPERSCRIPT[c]).join("")}`;
+    const number = Number(factor);
+    return (number === 1 ? ten : `${number}·${ten}`).replace("-", "−");
+  }
+  return String(Number(value.toPrecision(digits))).replace("-", "−");
+}
+
+let clips = 0; // each pair of axes needs a name of its own for its frame
+
+// A pair of axes. draw({x: [low, high], y: [low, high], layers, title}); a layer is
+//   {kind: "line", x, y, color, dash, width, alpha}, {kind: "marks", x, y, color, size, hollow, cross},
+//   {kind: "bars", x, y, colors, width}, {kind: "hline" | "vline", at, color, dash}, {kind: "text", x, y, text}.
+function chart(label, { width = 330, height = 230, xlabel = "", ylabel = "", xlog = false, ylog = false,
+  xticks = null, yticks = null, left = 52, equal = false } = {}) {
+  const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
+  const right = 12, top = 24, bottom = xlabel ? 42 : 26;
+  const clip = `${root.id}-clip-${clips++}`;
+  let map = null;
+  return {
+    element: svg,
+    toData: (px, py) => map.back(px, py),
+    toPixel: (x, y) => [map.px(x), map.py(y)],
+    draw({ x: [x0, x1], y: [y0, y1], layers, title = "" }) {
+      const fx = xlog ? Math.log10 : v => v, fy = ylog ? Math.log10 : v => v;
+      const wide = width - left - right, high = height - top - bottom;
+      const px = v => left + ((fx(v) - fx(x0)) / (fx(x1) - fx(x0))) * wide;
+      const py = v => top + high - ((fy(v) - fy(y0)) / (fy(y1) - fy(y0))) * high;
+      map = { px, py, back: (a, b) => [x0 + ((a - left) / wide) * (x1 - x0), y0 + ((top + high - b) / high) * (y1 - y0)] };
+      const parts = [
+        shape("clipPath", { id: clip }, shape("rect", { x: left, y: top - 4, width: wide + 4, height: high + 8 })),
+      ];
+      const text = (a, b, words, more = {}) => shape("text", { x: a, y: b, "text-anchor": "middle", ...more }, words);
+      for (const mark of xticks ?? ticks([x0, x1], xlog)) {
+        parts.push(shape("path", { d: `M${px(mark)} ${top}V${top + high}`, stroke: "#ddd" }));
+        parts.push(text(px(mark), top + high + 16, short(mark)));
+      }
+      for (const mark of yticks ?? ticks([y0, y1], ylog, 5)) {
+        parts.push(shape("path", { d: `M${left} ${py(mark)}H${left + wide}`, stroke: "#ddd" }));
+        parts.push(text(left - 6, py(mark) + 4, short(mark), { "text-anchor": "end" }));
+      }
+      parts.push(shape("path", { d: `M${left} ${top}V${top + high}H${left + wide}`, fill: "none", stroke: "#1a1a1a" }));
+      if (xlabel) parts.push(text(left + wide / 2, height - 6, xlabel));
+      const middle = top + high / 2;
+      if (ylabel) parts.push(text(13, middle, ylabel, { transform: `rotate(-90 13 ${middle})` }));
+      if (title) parts.push(text(left + wide / 2, 15, title));
+      const inside = shape("g", { "clip-path": `url(#${clip})` });
+      for (const layer of layers) inside.append(...drawLayer(layer, px, py, { left, wide, top, high, x0, x1, y0, y1 }));
+      svg.replaceChildren(...parts, inside);
+    },
+  };
+}
+function drawLayer(layer, px, py, box) {
+  const { kind, x, y, color = "#000" } = layer;
+  if (kind === "line") {
+    let path = "", down = false;
+    for (let i = 0; i < x.length; i++) {
+      if (Number.isFinite(y[i])) path += `${down ? "L" : "M"}${px(x[i]).toFixed(1)} ${py(y[i]).toFixed(1)}`;
+      down = Number.isFinite(y[i]); // a gap where there is no number
+    }
+    return [shape("path", { d: path || "M0 0", fill: "none", stroke: color, "stroke-width": layer.width ?? 1.8,
+      "stroke-dasharray": layer.dash ?? "none", "stroke-linejoin": "round", opacity: layer.alpha ?? 1 })];
+  }
+  if (kind === "marks") {
+    const size = layer.size ?? 5;
+    return Array.from(x, (value, i) => {
+      const a = px(value), b = py(y[i]);
+      if (layer.cross) {
+        const d = `M${a - size} ${b - size}l${2 * size} ${2 * size}m0 ${-2 * size}l${-2 * size} ${2 * size}`;
+        return shape("path", { d, stroke: color, "stroke-width": 2.5, fill: "none" });
+      }
+      return shape("circle", { cx: a, cy: b, r: size, fill: layer.hollow ? "#fff" : color, stroke: color,
+        "stroke-width": layer.hollow ? 1.8 : 0, opacity: layer.alpha ?? 1 });
+    });
+  }
+  if (kind === "bars") {
+    const zero = py(0), half = layer.width / 2;
+    return Array.from(x, (value, i) => shape("rect", { x: px(value - half), width: px(value + half) - px(value - half),
+      y: Math.min(zero, py(y[i])), height: Math.abs(py(y[i]) - zero), fill: layer.colors[i] }));
+  }
+  if (kind === "text") return [shape("text", { x: px(x), y: py(y), "text-anchor": layer.anchor ?? "start" }, layer.text)];
+  const d = kind === "hline" ? `M${box.left} ${py(layer.at)}h${box.wide}` : `M${px(layer.at)} ${box.top}v${box.high}`;
+  return [shape("path", { d, stroke: color, "stroke-width": layer.width ?? 1.6, "stroke-dasharray": layer.dash ?? "4 3" })];
+}
+
+// A key for curves: small samples with words, wrapped like text.
+function legend(entries) {
+  const parts = entries.map(({ color, dash = "none", mark = "line", text }) => {
+    const sample = shape("svg", { width: 30, height: 12, "aria-hidden": "true", style: "display:inline-block;vertical-align:middle" });
+    if (mark === "line") sample.append(shape("path", { d: "M1 6h28", stroke: color, "stroke-width": 2.2, "stroke-dasharray": dash }));
+    else if (mark === "cross") sample.append(shape("path", { d: "M10 1l10 10m0-10l-10 10", stroke: color, "stroke-width": 2.5 }));
+    else sample.append(shape("circle", { cx: 15, cy: 6, r: 4.5, fill: mark === "hollow" ? "#fff" : color, stroke: color, "stroke-width": 1.8 }));
+    return make("span", { style: "margin-right:1em;white-space:nowrap;font-size:13px" }, sample, ` ${text}`);
+  });
+  return make("div", {}, ...parts);
+}
+
+// Runs a generator function a slice at a time, so that the page stays awake. show(state, done) after each slice;
+// beginning a new run ends the one before.
+function runner() {
+  let turn = 0;
+  return function start(run, show) {
+    const mine = ++turn;
+    const slice = guarded(() => {
+      if (mine !== turn) return;
+      const until = performance.now() + 14;
+      let last = null, done = false;
+      do {
+        const next = run.next();
+        done = next.done === true;
+        if (!done) last = next.value;
+      } while (!done && performance.now() < until);
+      if (last !== null || done) show(last, done);
+      if (!done) setTimeout(slice, 0); // not by frames: a page in the background would never end
+    });
+    slice();
+  };
+}
