@@ -17,6 +17,8 @@ from ..regularisers import Hard
 from ..solvers import Dictionary, reconstruct
 from ..zoo import pretrained
 from .base import Explorer
+from .live_data import floats, grey_bytes, stored_generators
+from .page import engine_script, live_page
 
 __all__ = ["latent_explorer"]
 
@@ -128,7 +130,7 @@ def latent_explorer() -> Explorer:
                 bar.set_color(COLOURS["orange"] if k in (i, j) else METHODS[family]["color"])
         return figure
 
-    return Explorer(
+    explorer = Explorer(
         "latent",
         _controls(),
         draw,
@@ -142,4 +144,21 @@ def latent_explorer() -> Explorer:
             "j": [1, 6],
             "b": [3.0],
         },
+        live=lambda: _page(explorer, digits, models, reach),
+    )
+    return explorer
+
+
+def _page(explorer: Explorer, digits: Tensor, models: dict, reach: float) -> str:
+    """The explorer with its three generators in the page."""
+    data, blocks = stored_generators({family: G for family, (G, _, _) in models.items()})
+    codes = torch.cat([torch.cat([z, unit[None]]) for _, z, unit in models.values()])  # (33, 8)
+    blocks |= {"digits": grey_bytes(digits), "codes": floats(codes)}
+    names = {"i": "1st coordinate", "a": "its shift", "j": "2nd coordinate", "b": "its shift"}
+    return live_page(
+        explorer,
+        [engine_script(), "generators.js", "latent.js"],
+        {**data, "d": LATENT_DIM, "reach": reach},
+        blocks,
+        names,
     )

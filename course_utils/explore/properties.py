@@ -16,6 +16,8 @@ from ..properties import nearest, triangle
 from ..zoo import pretrained
 from .base import Explorer
 from .generative_models import encodings
+from .live_data import floats, stored_generators
+from .page import engine_script, live_page
 
 __all__ = ["far_explorer", "interpolation_explorer"]
 
@@ -88,7 +90,17 @@ def interpolation_explorer() -> Explorer:
         )
 
     controls = {"alpha1": slider("α1", CORNERS[1]), "alpha2": slider("α2", CORNERS[2])}
-    return Explorer("interpolation", controls, draw, alt=TRIANGLE_ALT)
+    explorer = Explorer("interpolation", controls, draw, alt=TRIANGLE_ALT, live=lambda: _triangle_page(explorer))
+    return explorer
+
+
+def _triangle_page(explorer: Explorer) -> str:
+    """The explorer with its three generators in the page."""
+    data, blocks = stored_generators(_models())
+    blocks["corners"] = floats(torch.cat(list(_corners().values())))  # (9, 8)
+    data |= {"d": 8, "digits": list(CORNERS)}
+    note = "Computed in this page, while you move the sliders or drag the dot."
+    return live_page(explorer, [engine_script(), "generators.js", "interpolation.js"], data, blocks, note=note)
 
 
 @functools.cache

@@ -23,6 +23,7 @@ from ..reproduce import GENERATORS, start_dictionary
 from ..solvers import Dictionary, Result, reconstruct
 from ..zoo import pretrained
 from .base import Explorer
+from .regularisers_page import initialisation_page, method_page
 
 __all__ = ["initialisation_explorer", "method_explorer"]
 
@@ -49,6 +50,10 @@ def _generator(family: str) -> tuple[Generator, Dictionary]:
     """A shipped generator and its shared dictionary of starts: about a second, once."""
     G = pretrained(GENERATORS[family], verbose=False)
     return G, start_dictionary(G, load("mnist").train)
+
+
+def _models() -> dict[str, tuple[Generator, Dictionary]]:
+    return {family: _generator(family) for family in FAMILIES.values()}
 
 
 def _weight_slider(value: float, low: float, high: float, name: str, tooltip: str) -> ipywidgets.FloatLogSlider:
@@ -190,7 +195,10 @@ def method_explorer() -> Explorer:
         "that compares the residual norm with the norm of the noise."
     )
     grid = {"lam": [1e-5, 0.1, 10.0], "mu": [1e-4, 10.0], "image": [8]}
-    return Explorer("regularisers", controls, draw, alt, grid=grid)
+    explorer = Explorer(
+        "regularisers", controls, draw, alt, grid=grid, live=lambda: method_page(explorer, _problem()[1], _models())
+    )
+    return explorer
 
 
 # Where one starts
@@ -313,4 +321,12 @@ def initialisation_explorer() -> Explorer:
         "the image where Algorithm 1 ended and the one from the dictionary, with PSNR."
     )
     grid = {"seed": [0, 1], "lam": [1e-5, 10.0], "image": [8]}
-    return Explorer("initialisation", controls, draw, alt, grid=grid)
+    explorer = Explorer(
+        "initialisation",
+        controls,
+        draw,
+        alt,
+        grid=grid,
+        live=lambda: initialisation_page(explorer, *_problem(), _models()),
+    )
+    return explorer

@@ -126,7 +126,7 @@ function controls(move) {
     // from the drawing side: a dragged dot moves its sliders
     set: (key, index) => { at[key] = index; setters[key](index); },
     words: () => data.controls.filter(control => control.labels.length)
-      .map(control => `${control.label} ${control.labels[at[control.key]]}`).join("; "),
+      .map(control => `${control.label}: ${control.labels[at[control.key]]}`).join("; "),
     enable: (key, on) => {
       for (const input of box.querySelectorAll(`[data-key="${key}"]`)) input.disabled = !on;
     },

@@ -1,0 +1,16 @@
+// The generators whose weights are stored with the page, by family; damaged weights throw here, before anything moves.
+function loadGenerators() {
+  const entries = Object.entries(data.generators);
+  return Object.fromEntries(entries.map(([family, spec]) => [
+    family, engine.generator(spec, engine.decodeFloat16(bytes(`weights of ${family}`))),
+  ]));
+}
+
+// Images stored as bytes, 255 for white: number -> Float32Array.
+function loadImages(name, pixels) {
+  const store = bytes(name);
+  return Array.from({ length: store.length / pixels }, (_, k) =>
+    Float32Array.from(store.subarray(k * pixels, (k + 1) * pixels), value => value / 255));
+}
+
+const norm = v => Math.sqrt(engine.sumOfSquares(v));

@@ -1,0 +1,98 @@
+// Algorithm 1 on the hard problem from three starts at once, drawn while it runs.
+const SETTINGS = { stop: "objective", tol: 1e-5, maxIter: 100 };
+
+// One iteration of each run that has not ended, then the next: they advance side by side.
+function* together(runs) {
+  const states = runs.map(() => null), alive = runs.map(() => true);
+  while (alive.some(Boolean)) {
+    for (const [k, run] of runs.entries()) {
+      if (!alive[k]) continue;
+      const next = run.next();
+      if (next.done) alive[k] = false;
+      else states[k] = next.value;
+    }
+    yield states;
+  }
+}
+
+function run() {
+  const generators = loadGenerators(), truths = loadImages("digits", 784), d = data.d;
+  const A = engine.matrix(engine.decodeFloat16(bytes("matrix")), data.m, 784);
+  const measured = float32("data"), starts = float32("starts"), references = float32("references");
+  const start = runner();
+  const axes = chart("objective of the three runs", { width: 318, height: 250, left: 50, ylog: true,
+    xlabel: "iteration of Algorithm 1", ylabel: "objective f(z)" });
+  const styles = [["blue", "none"], ["vermilion", "7 4"], ["green", "7 3 2 3"]].map(([name, dash]) => ({ color: PALETTE[name], dash }));
+  const views = ["truth", "start G(z)", "now G(z)", "residual, ±0.6", "dictionary"]
+    .map((title, k) => imageView(title, { width: 104, span: k === 3 ? 0.6 : 0 }));
+  const words = make("p", {});
+  const key = legend([...styles.map((style, k) => ({ ...style, text: `start ${k + 1}` })), { color: "#000", dash: "2 3", text: "dictionary" }]);
+  const grid = make("div", { class: "cp-row", style: "flex: 1 1 330px" }, ...views.map(view => view.element));
+  stage(row(make("div", {}, axes.element, key), grid), words);
+
+  // Seeds of the list are those of the notebook; beyond it the page draws its own.
+  const startsOf = seed => Array.from({ length: 3 }, (_, k) => {
+    const from = (3 * seed + k) * d;
+    return from + d <= starts.length ? starts.slice(from, from + d) : engine.draw(engine.normals(1000 + 3 * seed + k), d);
+  });
+  let now = null;
+
+  const solve = () => {
+    const family = panel.value("generator"), image = panel.value("image"), lam = panel.value("lam");
+    const G = generators[family], y = measured.slice(image * data.m, (image + 1) * data.m);
+    const objective = engine.hard(G, A, y, lam), f = Object.keys(generators).indexOf(family);
+    const lambdas = data.controls.find(control => control.key === "lam").labels.length;
+    const place = ((f * truths.length + image) * lambdas + panel.index.lam) * d;
+    const best = references.slice(place, place + d), z0 = startsOf(panel.index.seed);
+    now = {
+      truth: truths[image], curves: [[], [], []], done: false,
+      first: z0.map(z => G.forward(z)),
+      reference: { objective: objective.value(best), x: G.forward(best) },
+    };
+    root.initialisation = now; // for tests
+    // each run has an objective of its own: it keeps arrays between its steps
+    const runs = z0.map(z => engine.algorithm1(engine.hard(G, A, y, lam), z, SETTINGS));
+    start(recorded(together(runs), now.curves), (states, done) => {
+      if (states) now.states = states;
+      now.done = done;
+      draw();
+    });
+  };
+
+  function* recorded(run, curves) {
+    for (const states of run) {
+      states.forEach((state, k) => { curves[k][state.iterations] = state.objective; });
+      yield states;
+    }
+  }
+
+  const draw = () => {
+    if (!now?.states) return;
+    const k = panel.value("start") - 1, { states, curves, reference } = now, state = states[k];
+    const longest = Math.max(10, ...curves.map(curve => curve.length - 1));
+    const bottom = Math.min(reference.objective, ...states.map(s => s.objective)), top = Math.max(...curves.map(curve => curve[0]));
+    axes.draw({ x: [0, 1.02 * longest], y: [0.8 * bottom, 1.3 * top], layers: [
+      { kind: "hline", at: reference.objective, dash: "2 3" },
+      ...curves.map((curve, i) => ({ kind: "line", x: curve.map((_, n) => n), y: curve, ...styles[i],
+        alpha: i === k ? 1 : 0.4, width: i === k ? 2.6 : 1.6 })),
+      ...states.map((s, i) => ({ kind: "marks", x: [s.iterations], y: [s.objective], color: styles[i].color,
+        size: i === k ? 5 : 3.5, alpha: i === k ? 1 : 0.5 })),
+    ] });
+    const db = x => engine.psnr(x, now.truth).toFixed(1);
+    views[0].draw(now.truth);
+    views[1].draw(now.first[k]);
+    views[2].draw(state.x, `${now.done ? "end" : "now"}, ${db(state.x)} dB`);
+    views[3].draw(state.x.map((v, i) => v - now.truth[i]));
+    views[4].draw(reference.x, `dictionary, ${db(reference.x)} dB`);
+    const excess = state.objective / reference.objective - 1;
+    const order = states.every(s => s.objective >= state.objective) ? "the lowest" : "not the lowest";
+    const moving = now.done ? (state.status === "budget" ? ", still moving" : "") : ", running";
+    words.textContent = `Start ${k + 1}: f = ${short(state.objective)} after ${state.iterations} iterations${moving}, ` +
+      `${order} of the three; ${Math.round(100 * Math.abs(excess))} per cent ${excess > 0 ? "above" : "below"} ` +
+      `the ${short(reference.objective)} from the dictionary.`;
+    if (now.done) say(`Shown: ${panel.words()}. ${words.textContent}`);
+  };
+
+  const panel = controls(key => (key === "start" ? draw() : solve()));
+  solve();
+}

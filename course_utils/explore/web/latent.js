@@ -1,0 +1,44 @@
+// A walk between the encodings of two digits, with two coordinates shifted, drawn by each generator.
+function run() {
+  const generators = loadGenerators(), digits = loadImages("digits", 784), families = Object.keys(generators);
+  const numbers = float32("codes"), d = data.d; // for each family 10 encodings, then one unit of z
+  const codes = Object.fromEntries(families.map((family, f) => [
+    family, Array.from({ length: 11 }, (_, k) => numbers.subarray((11 * f + k) * d, (11 * f + k + 1) * d)),
+  ]));
+  const ends = [imageView("from", { width: 128 }), imageView("to", { width: 128 })];
+  const column = (...parts) => make("div", {}, ...parts);
+  const images = {}, bars = {};
+  const columns = families.map(family => {
+    images[family] = imageView(family, { width: 128 });
+    bars[family] = chart(`latent vector of ${data.titles[family]}`, { width: 178, height: 150, left: 40,
+      xlabel: "latent coordinate", ylabel: "z", xticks: [1, 2, 3, 4, 5, 6, 7, 8], yticks: [-5, 0, 5] });
+    images[family].element.style.marginLeft = "40px";
+    return column(images[family].element, bars[family].element);
+  });
+  stage(row(column(...ends.map(end => end.element)), ...columns));
+  const reach = data.reach, places = Array.from({ length: d }, (_, k) => k + 1);
+
+  const draw = () => {
+    const at = Object.fromEntries(["first", "second", "t", "i", "a", "j", "b"].map(key => [key, panel.value(key)]));
+    ends.forEach((end, k) => end.draw(digits[k ? at.second : at.first], `${k ? "to" : "from"} ${k ? at.second : at.first}`));
+    const said = [];
+    root.latent = {};
+    for (const family of families) {
+      const own = codes[family], unit = own[10];
+      const z = own[at.first].map((v, k) => (1 - at.t) * v + at.t * own[at.second][k]);
+      z[at.i] += at.a * unit[at.i];
+      z[at.j] += at.b * unit[at.j];
+      const image = generators[family].forward(z), title = `${data.titles[family]}: ‖z‖ = ${norm(z).toFixed(1)}`;
+      root.latent[family] = { z, image }; // for tests
+      images[family].draw(image, title);
+      said.push(title);
+      const colors = places.map(k => (k - 1 === at.i || k - 1 === at.j ? PALETTE.orange : METHODS[family].color));
+      bars[family].draw({ x: [0.4, d + 0.6], y: [-reach, reach], layers: [
+        { kind: "bars", x: places, y: z, width: 0.75, colors }, { kind: "hline", at: 0, color: "#1a1a1a", dash: "none", width: 1 },
+      ] });
+    }
+    say(`Shown: ${panel.words()}. ${said.join("; ")}.`);
+  };
+  const panel = controls(draw);
+  draw();
+}

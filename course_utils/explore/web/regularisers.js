@@ -1,0 +1,106 @@
+// Five methods on compressed sensing; number of measurements, noise and weights are all free.
+const FORMULAS = {
+  tikhonov: "min over x:  ‖A x − y‖² + λ ‖x‖²",
+  tv: "min over x:  ‖A x − y‖² + λ TV(x)",
+  hard: "min over z:  ‖A G(z) − y‖² + λ ‖z‖²",
+  relaxed: "min over x, z:  ‖A x − y‖² + λ (‖G(z) − x‖² + μ ‖z‖²)",
+  sparse: "min over z, u:  ‖A (G(z) + u) − y‖² + λ (‖u‖₁ + μ ‖z‖²)",
+};
+
+function run() {
+  const generators = loadGenerators(), truths = loadImages("digits", 784), d = data.d;
+  const stored = float32("candidates"), families = Object.keys(generators), each = stored.length / d / families.length;
+  const start = runner(), matrices = new Map(), pictures = new Map();
+  const titles = ["truth", "data, as A*y", "reconstruction x", "residual, ±0.6", "in the range: G(z)", "deviation u, ±0.6"];
+  const views = titles.map((title, k) => imageView(title, { width: 116, span: k === 3 || k === 5 ? 0.6 : 0 }));
+  const formula = make("p", { class: "cp-formula" }), numbers = make("p", {});
+  const gauge = chart("residual norm against the norm of the noise", { width: 420, height: 84, left: 14, xlog: true,
+    xlabel: "‖A x − y‖;  dashed: σ√m", yticks: [] });
+  stage(row(...views.map(view => view.element)), formula, numbers, gauge.element);
+
+  // Made once: a matrix takes a blink, the images of the candidates two.
+  const operator = m => {
+    if (!matrices.has(m)) matrices.set(m, engine.gaussianMatrix(m, 784, 0));
+    return matrices.get(m);
+  };
+  const candidates = family => {
+    if (!pictures.has(family)) {
+      const first = families.indexOf(family) * each;
+      pictures.set(family, Array.from({ length: each }, (_, k) => {
+        const z = stored.slice((first + k) * d, (first + k + 1) * d);
+        return { z, x: generators[family].forward(z) };
+      }));
+    }
+    return pictures.get(family);
+  };
+
+  // Where to begin: the three candidates of least objective, each improved a little; the best of them by objective.
+  function* promising(G, A, y, lam, family) {
+    const score = ({ z, x }) => engine.sumOfSquares(A.forward(x).map((v, i) => v - y[i])) + lam * engine.sumOfSquares(z);
+    const ranked = candidates(family).map(one => ({ z: one.z, f: score(one) })).sort((a, b) => a.f - b.f).slice(0, 3);
+    let best = null;
+    for (const { z } of ranked) {
+      let last = null;
+      for (const state of engine.algorithm1(engine.hard(G, A, y, lam), z, { maxIter: 25 })) yield (last = state);
+      if (best === null || last.objective < best.objective) best = last;
+    }
+    return best.z;
+  }
+
+  function* solve(method, G, A, y, lam, mu, family) {
+    if (method === "tikhonov") return yield* engine.tikhonov(A, y, lam);
+    if (method === "tv") return yield* engine.tv(A, y, [28, 28], lam, { tol: 1e-5, maxIter: 800 });
+    const weight = method === "hard" ? lam : lam * mu, settings = { stop: "objective", tol: 1e-6 };
+    const z0 = yield* promising(G, A, y, weight, family);
+    const found = { z: z0 };
+    for (const state of engine.algorithm1(engine.hard(G, A, y, weight), z0, { ...settings, maxIter: 150 })) {
+      found.z = state.z;
+      yield state;
+    }
+    // hard is done; the others begin where u = 0 is best
+    if (method === "relaxed") yield* engine.algorithm2(engine.relaxed(G, A, y, lam, mu), found.z, null, { ...settings, maxIter: 300 });
+    if (method === "sparse") yield* engine.algorithm3(engine.sparse(G, A, y, lam, mu), found.z, null, { ...settings, maxIter: 300 });
+    return undefined;
+  }
+
+  const begin = () => {
+    const [method, family, lam, mu, m, sigma, image] =
+      ["method", "generator", "lam", "mu", "m", "sigma", "image"].map(key => panel.value(key));
+    const learned = method in { hard: 1, relaxed: 1, sparse: 1 }, twoWeights = learned && method !== "hard";
+    panel.enable("mu", twoWeights);
+    panel.enable("generator", learned);
+    const truth = truths[image], A = operator(m), normal = engine.normals(50 + image), G = generators[family];
+    const y = A.forward(truth).map(v => v + sigma * normal()), noise = sigma * Math.sqrt(m);
+    const back = A.adjoint(y), brightest = Math.max(...back);
+    views[0].draw(truth);
+    views[1].draw(back.map(v => v / brightest));
+    formula.textContent = FORMULAS[method];
+    const used = `λ = ${short(lam, 2)}${twoWeights ? `, μ = ${short(mu, 2)}` : ""}${learned ? `, ${data.titles[family]}` : ""}`;
+    const show = (state, done) => {
+      const last = state ?? root.regularisers.state, { x } = last;
+      const u = learned ? last.u : null;
+      root.regularisers = { state: last, done, y, A, truth }; // for tests
+      views[2].draw(x);
+      views[3].draw(x.map((v, i) => v - truth[i]));
+      views[4].draw(u ? x.map((v, i) => v - u[i]) : x.map(() => 0.93), u ? titles[4] : "no generator");
+      views[5].draw(u ?? x.map(() => 0), u ? titles[5] : "no generator");
+      const residual = Math.sqrt(engine.sumOfSquares(A.forward(x).map((v, i) => v - y[i])));
+      const clamped = Math.min(9, Math.max(0.011, residual)), fit = residual / noise;
+      let verdict = "fits to the noise level";
+      if (!(noise > 0)) verdict = "there is no noise";
+      else if (fit < 0.9) verdict = "fits the noise too";
+      else if (fit > 1.1) verdict = "fits the data less than the noise allows";
+      gauge.draw({ x: [0.01, 10], y: [0, 1], layers: [
+        ...(noise > 0 ? [{ kind: "vline", at: noise, color: "#000" }] : []),
+        { kind: "marks", x: [clamped], y: [0.5], color: PALETTE.vermilion, size: 7 },
+      ] });
+      const running = done ? "" : ` (iteration ${last.iterations})`;
+      numbers.textContent = `${used}: PSNR ${engine.psnr(x, truth).toFixed(1)} dB, objective ${short(last.objective)}, ${verdict}${running}`;
+      if (done) say(`Shown: ${panel.words()}. ${numbers.textContent}.`);
+    };
+    root.regularisers = { done: false };
+    start(solve(method, G, A, y, lam, mu, family), show);
+  };
+  const panel = controls(begin);
+  begin();
+}
