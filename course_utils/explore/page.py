@@ -50,8 +50,12 @@ src="data:image/webp;base64,{picture}"></div></div>
 (() => {{
 "use strict";
 const root = document.getElementById("{id}");
+{guard}try {{
 {code}
 guarded(run)();
+}} catch (error) {{
+fail(error);
+}}
 }})();
 </script>
 </div>
@@ -66,7 +70,7 @@ def picture(explorer: Explorer, **values) -> np.ndarray:
 
 def _webp(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "webp", lossless=True, method=6)
+    Image.fromarray(pixels).save(buffer, "webp", lossless=True, method=4)
     return buffer.getvalue()
 
 
@@ -214,6 +218,7 @@ def _compose(
         note=html.escape(note),
         data=values.replace("</", "<\\/"),  # else a "</script>" in a text would end the script
         blocks=written,
+        guard=(WEB / "guard.js").read_text("utf-8"),
         code="\n".join(sources),
     )
 

@@ -79,11 +79,11 @@ function run() {
         size: i === k ? 5 : 3.5, alpha: i === k ? 1 : 0.5 })),
     ] });
     const db = x => engine.psnr(x, now.truth).toFixed(1);
-    views[0].draw(now.truth);
-    views[1].draw(now.first[k]);
-    views[2].draw(state.x, `${now.done ? "end" : "now"}, ${db(state.x)} dB`);
-    views[3].draw(state.x.map((v, i) => v - now.truth[i]));
-    views[4].draw(reference.x, `dictionary, ${db(reference.x)} dB`);
+    views[0].draw(now.truth, "truth\n\u00a0"); // two lines each, so that the images stand in line
+    views[1].draw(now.first[k], "start G(z)\n\u00a0");
+    views[2].draw(state.x, `${now.done ? "end" : "now"} G(z)\n${db(state.x)} dB`);
+    views[3].draw(state.x.map((v, i) => v - now.truth[i]), "residual\n±0.6");
+    views[4].draw(reference.x, `dictionary\n${db(reference.x)} dB`);
     const excess = state.objective / reference.objective - 1;
     const order = states.every(s => s.objective >= state.objective) ? "the lowest" : "not the lowest";
     const moving = now.done ? (state.status === "budget" ? ", still moving" : "") : ", running";

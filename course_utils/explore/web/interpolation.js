@@ -13,6 +13,7 @@ function run() {
   const dot = shape("circle", { r: 8, fill: PALETTE.blue, stroke: "#fff", "stroke-width": 1.5, tabindex: 0, role: "slider",
     cursor: "grab", "aria-valuemin": 0, "aria-valuemax": 1, "data-lm-suppress-shortcuts": "true",
     "aria-label": "place in the triangle; left and right change α1, up and down α2" });
+  svg.append(dot);
   const images = Object.fromEntries(families.map(family => [family, imageView(data.titles[family], { width: 140 })]));
   stage(row(svg, ...families.map(family => images[family].element)));
 
@@ -27,9 +28,6 @@ function run() {
     dot.setAttribute("cy", y);
     dot.setAttribute("aria-valuenow", a);
     dot.setAttribute("aria-valuetext", `α1 ${panel.label("alpha1")}, α2 ${panel.label("alpha2")}`);
-    const focused = document.activeElement === dot;
-    svg.append(dot);
-    if (focused) dot.focus(); // an element that is put in again loses the focus
     const said = [];
     root.interpolation = {};
     for (const family of families) {

@@ -1,43 +1,6 @@
-// What every explorer of a page needs: its data, its controls, its words, and what happens when something breaks.
-// All of this stands inside one function for each explorer, so several on a page share no name.
+// What every explorer of a page needs: its data, its controls, its words.
 
 const data = JSON.parse(root.querySelector(".cp-data").textContent);
-const still = root.querySelector(".cp-picture");
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name in element && typeof value !== "string") element[name] = value;
-    else element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-// A reader must never face an empty box: say what is wrong and show the picture that was stored with the page.
-let failed = false;
-function fail(error) {
-  if (failed) return;
-  failed = true;
-  const words = `This figure cannot be moved here: ${error?.message ?? error}. Below is its stored picture.`;
-  root.prepend(make("p", { class: "cp-problem", role: "alert" }, words));
-  for (const part of root.querySelectorAll(".cp-controls, .cp-live, .cp-over, .cp-values, .cp-note")) part.hidden = true;
-  still.hidden = false;
-  root.dataset.state = "failed";
-}
-
-function guarded(action) {
-  return (...given) => {
-    if (failed) return undefined;
-    try {
-      const result = action(...given);
-      if (result instanceof Promise) result.catch(fail);
-      return result;
-    } catch (error) {
-      return fail(error);
-    }
-  };
-}
 
 const CRC = Uint32Array.from({ length: 256 }, (_, start) => {
   let word = start;

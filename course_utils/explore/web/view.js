@@ -15,6 +15,7 @@ function stage(...parts) {
   live.append(make("p", { class: "cp-hidden" }, still.querySelector("img").alt), ...parts);
   still.after(live);
   still.hidden = true;
+  root.querySelector(".cp-values").classList.add("cp-hidden"); // the figure shows these words itself
   return live;
 }
 
@@ -39,7 +40,7 @@ function imageView(title, { size = 28, span = 0, width = 112 } = {}) {
       }
       context.putImageData(pixels, 0, 0);
       caption.textContent = text;
-      canvas.setAttribute("aria-label", text);
+      canvas.setAttribute("aria-label", text.replace(/\s+/g, " ").trim());
     },
   };
 }
@@ -90,6 +91,8 @@ function chart(label, { width = 330, height = 230, xlabel = "", ylabel = "", xlo
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   const right = 12, top = 24, bottom = xlabel ? 42 : 26;
   const clip = `${root.id}-clip-${clips++}`;
+  const ground = shape("g", {}); // drawn anew each time; what a figure adds to the SVG itself stays
+  svg.append(ground);
   let map = null;
   return {
     element: svg,
@@ -120,7 +123,7 @@ function chart(label, { width = 330, height = 230, xlabel = "", ylabel = "", xlo
       if (title) parts.push(text(left + wide / 2, 15, title));
       const inside = shape("g", { "clip-path": `url(#${clip})` });
       for (const layer of layers) inside.append(...drawLayer(layer, px, py, { left, wide, top, high, x0, x1, y0, y1 }));
-      svg.replaceChildren(...parts, inside);
+      ground.replaceChildren(...parts, inside);
     },
   };
 }
@@ -175,6 +178,7 @@ function runner() {
   let turn = 0;
   return function start(run, show) {
     const mine = ++turn;
+    root.dataset.busy = "yes";
     const slice = guarded(() => {
       if (mine !== turn) return;
       const until = performance.now() + 14;
@@ -184,8 +188,9 @@ function runner() {
         done = next.done === true;
         if (!done) last = next.value;
       } while (!done && performance.now() < until);
-      if (last !== null || done) show(last, done);
-      if (!done) setTimeout(slice, 0); // not by frames: a page in the background would never end
+      show(last, done);
+      if (done) root.dataset.busy = "no";
+      else setTimeout(slice, 0); // not by frames: a page in the background would never end
     });
     slice();
   };

@@ -1,0 +1,519 @@
+"""Explorers on a page without a kernel: opened from a file in Chromium, without a network, and moved by keyboard.
+
+Without Chromium the browser tests skip; with COURSE_REQUIRE_BROWSER=1 they fail.
+"""
+
+import base64
+import html
+import io
+import json
+import os
+import re
+import time
+from contextlib import contextmanager
+
+import conftest
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from test_lab import FLAGS, browser_path
+
+from course_utils import Hard, Tikhonov, reconstruct
+from course_utils.explore import EXPLORERS, Explorer, generative_models, parabola, properties, regularisers
+from course_utils.explore import page as pages
+from course_utils.operators import GaussianMatrix
+
+HEAVIEST = 1_500_000  # characters of one explorer; a chapter with precomputed pictures has one of these
+MADE: dict[str, tuple[Explorer, str]] = {}
+
+
+def made(name: str) -> tuple[Explorer, str]:
+    """An explorer and its page, made once for all tests."""
+    if name not in MADE:
+        explorer, start = EXPLORERS[name](), time.perf_counter()
+        MADE[name] = explorer, explorer.page()
+        seconds, kind = time.perf_counter() - start, "live" if explorer.live else "frames"
+        conftest.MEASURED.append(f"page {name}: {kind}, {len(MADE[name][1]) / 1000:.0f} kB, made in {seconds:.1f} s")
+    return MADE[name]
+
+
+def stored(text: str) -> dict:
+    """What the page tells its script."""
+    return json.loads(re.search(r'class="cp-data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def block(text: str, name: str) -> bytes:
+    return base64.b64decode(re.search(rf'data-name="{name}" data-crc="\d+">([^<]*)<', text)[1])
+
+
+def demo(frames=None, live=None, draw=None):
+    def line(size, colour):
+        figure = Figure(figsize=(2, 1))
+        figure.add_axes((0.1, 0.1, 0.8, 0.8)).plot([0, size], color=colour)
+        return figure
+
+    controls = {
+        "size": ipywidgets.FloatSlider(1, min=0, max=2, step=0.25, description="size", tooltip="how long"),
+        "colour": ipywidgets.Dropdown(options=["red", "green"], description="colour", tooltip="which colour"),
+    }
+    return Explorer("demo", controls, draw or line, "A line & its <end>.", frames=frames, live=live)
+
+
+# What an explorer of the page must have
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_explorer_can_stand_on_a_page(name):
+    explorer = EXPLORERS[name]()
+    assert explorer.live is not None or explorer.frames is not None, "give it frames or live"
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_the_page_is_complete_in_itself(name):
+    explorer, text = made(name)
+    assert f'alt="{html.escape(explorer.alt)}"' in text
+    assert "<noscript>" in text
+    assert 'aria-live="polite"' in text
+    own = text.replace("http://www.w3.org/2000/svg", "")  # the name of SVG, which nobody fetches
+    assert not re.search(r"https?:|@import|\bimport\s*\(|\bfetch\s*\(|XMLHttpRequest|<link\b|url\((?!#)", own)
+    assert len(re.findall(r'\ssrc="(?!data:image/webp;base64,)', text)) == 0
+    assert len(text) < HEAVIEST
+    assert text.count("<script") == text.count("</script>")
+    for control in stored(text)["controls"]:
+        assert control["label"] and control["title"]
+        assert len(control["labels"]) != 1, "a control that cannot be moved"
+        assert len(set(control["labels"])) == len(control["labels"]), "two stops that look alike"
+
+
+def test_without_frames_and_live_there_is_no_page():
+    with pytest.raises(ValueError, match="neither 'live' nor 'frames'"):
+        demo().page()
+
+
+def test_course_page_decides_what_a_notebook_gets(monkeypatch):
+    explorer = demo(frames={"colour": ["red", "green"]})
+    for switch in (None, "", "0"):
+        if switch is None:
+            monkeypatch.delenv("COURSE_PAGE", raising=False)
+        else:
+            monkeypatch.setenv("COURSE_PAGE", switch)
+        assert "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()
+    monkeypatch.setenv("COURSE_PAGE", "1")
+    bundle = explorer._repr_mimebundle_(include=None, exclude=None)
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert bundle["text/plain"] == repr(explorer)
+    assert 'class="course-page explorer-demo"' in bundle["text/html"]
+
+
+def test_live_goes_before_frames():
+    assert demo(frames={"colour": ["red", "green"]}, live=lambda: "<p>alive</p>").page() == "<p>alive</p>"
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        ({"length": [1]}, "do not exist: length"),
+        ({"size": [1, 3]}, "cannot have: .3"),
+        ({"size": [1, 1.1]}, "cannot have: .1.1"),
+        ({"size": [1, "long"]}, "cannot have"),
+        ({"size": [1, True]}, "cannot have"),
+        ({"colour": ["red", "blue"]}, "cannot have: .'blue'"),
+        ({"size": [0, 2]}, "must contain the default 1"),
+        ({"size": []}, "must contain the default 1"),
+        ({"size": [k / 4 for k in range(9)] * 4, "colour": ["red", "green"]}, "at most 60 pictures, got 72"),
+    ],
+)
+def test_impossible_frames_are_refused(frames, message):
+    with pytest.raises(ValueError, match=message):
+        demo(frames=frames)
+
+
+def test_values_of_a_logarithmic_slider_are_checked_on_its_own_scale():
+    slider = ipywidgets.FloatLogSlider(1.0, min=-2, max=2, step=0.5, description="λ", tooltip="weight")
+
+    def made_with(*values):
+        return Explorer("demo", {"lam": slider}, lambda lam: None, "Nothing.", frames={"lam": [1.0, *values]})
+
+    assert made_with(10**-1.5, 100).frames == {"lam": [1.0, 10**-1.5, 100]}
+    for wrong in (2.0, 1000.0, -1.0, 0.0):
+        with pytest.raises(ValueError, match="cannot have"):
+            made_with(wrong)
+
+
+def test_a_control_with_one_value_is_not_shown():
+    text = demo(frames={"size": [1.0], "colour": ["red", "green"]}).page()
+    assert [control["key"] for control in stored(text)["controls"]] == ["colour"]
+    assert len(stored(text)["frames"]) == 2
+
+
+def test_words_of_a_page_cannot_end_its_script():
+    explorer = demo(frames={"colour": ["red", "green"]})
+    explorer.controls["colour"].description = "</script><b>"
+    text = explorer.page()
+    assert text.count("<script") == text.count("</script>")
+    assert stored(text)["controls"][0]["label"] == "</script><b>"
+
+
+# Pictures computed beforehand
+
+FRAMES = ["tour", "truncated-svd", "far-from-prior", "tomography"]
+LIVE = [name for name in EXPLORERS if name not in FRAMES]
+
+
+def opened(content: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGBA")).astype(int)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_each_control_of_the_frames_has_a_step_that_changes_the_picture(name):
+    data = stored(made(name)[1])
+    numbers = np.array(data["frames"]).reshape([len(control["labels"]) for control in data["controls"]])
+    for axis, control in enumerate(data["controls"]):
+        assert (np.diff(numbers, axis=axis) != 0).any(), control["key"]
+    assert len(set(data["frames"])) == max(data["frames"]) + 2  # each layer is used, and the default picture
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_layer_on_the_default_picture_is_the_picture_of_its_frame(name):
+    explorer, text = made(name)
+    data, pictures = stored(text), block(text, "pictures")
+    ground = opened(base64.b64decode(re.search(r'src="data:image/webp;base64,([^"]*)"', text)[1]))
+    for frame in (1, len(data["frames"]) - 1):
+        where = np.unravel_index(frame, [len(control["labels"]) for control in data["controls"]])
+        values = {c["key"]: c["values"][k] for c, k in zip(data["controls"], where, strict=True)}
+        number = data["frames"][frame]
+        shown = ground[..., :3].copy()
+        if number >= 0:
+            layer = opened(pictures[data["offsets"][number] : data["offsets"][number + 1]])
+            shown[layer[..., 3] > 0] = layer[..., :3][layer[..., 3] > 0]
+        drawn = np.asarray(Image.open(io.BytesIO(explorer.png(**{**explorer.default, **values}))).convert("RGB"))
+        error = np.abs(shown - drawn.astype(int)).max(2)
+        assert error.mean() < 2 and (error > 60).mean() < 0.01, (values, error.mean())  # the palette is coarse
+
+
+def test_colours_of_lines_survive_the_palette():
+    figure = Figure(figsize=(2, 1))
+    axes = figure.add_axes((0, 0, 1, 1))
+    for k, colour in enumerate(pages.COLOURS.values()):
+        axes.axhline(k, color=colour, linewidth=2)
+    explorer = demo(frames={"colour": ["red", "green"]}, draw=lambda size, colour: figure)
+    before = pages.picture(explorer)
+    after = pages._few_colours(before)
+    assert np.abs(before.astype(int) - after).max() < 40
+
+
+# In the browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if (path := browser_path()) is None:
+        reason = "no Chromium found (apt install chromium, or playwright install chromium)"
+        if os.environ.get("COURSE_REQUIRE_BROWSER", "0") not in ("", "0"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """``show(text)`` opens a page from a file; a request for anything else, or a word in the console, fails."""
+
+    @contextmanager
+    def shown(text: str, javascript: bool = True, width: int = 900):
+        path = tmp_path / "page.html"
+        path.write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><body>{text}</body></html>', "utf-8")
+        asked, said = [], []
+        context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=javascript)
+        context.set_default_timeout(15_000)
+
+        def only_this_file(route):
+            if route.request.url == path.as_uri():
+                route.continue_()
+            else:
+                asked.append(route.request.url)
+                route.abort()
+
+        context.route(lambda url: not url.startswith(("data:", "blob:")), only_this_file)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(path.as_uri())
+        try:
+            yield page
+            assert not asked, f"asked for something outside: {asked}"
+            assert not said, said
+        finally:
+            context.close()
+
+    return shown
+
+
+def settled(page, index: int = 0) -> None:
+    """Wait until the explorer has nothing to compute."""
+    page.wait_for_function(f"document.querySelectorAll('.course-page')[{index}].dataset.busy !== 'yes'")
+
+
+def look(page, index: int = 0) -> bytes:
+    settled(page, index)
+    return page.locator(".course-page").nth(index).locator(".cp-card").screenshot()
+
+
+def press(page, control, jump: str = "") -> bool:
+    """One move by the keyboard, or a jump; whether the control stands elsewhere now (a button always counts)."""
+    control.focus()
+    kind = control.evaluate("e => e.type")
+    if kind == "button":
+        page.keyboard.press("Space")
+        return True
+    state = "e => e.type === 'radio' ? document.activeElement.id : e.value"
+    before = control.evaluate(state)
+    keys = ("ArrowRight", "ArrowLeft") if kind in ("range", "radio") else ("ArrowDown", "ArrowUp")
+    for key in (jump, *keys) if jump else keys:
+        page.keyboard.press(key)
+        if control.evaluate(state) != before:
+            return True
+    return False
+
+
+CONTROLS = ".cp-controls :is(input[type=range], select, button, input[type=radio]:checked)"
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_each_control_moves_the_picture_by_keyboard(show, name):
+    explorer, text = made(name)
+    with show(text) as page:
+        before = look(page)
+        controls = page.locator(CONTROLS)
+        assert controls.count() == len(stored(text)["controls"])
+        words, spent = page.locator(".cp-values").text_content(), []
+        assert explorer.alt in page.locator(".cp-card").evaluate(
+            "e => e.innerText + [...e.querySelectorAll('img')].map(i => i.alt)"
+        )
+        for k in range(controls.count()):
+            key = controls.nth(k).get_attribute("data-key")
+            for jump in ("", "Home", "End"):  # one step may lead to the same picture, not all
+                start = time.perf_counter()
+                assert press(page, controls.nth(k), jump), f"{key} does not move"
+                settled(page)
+                spent.append(time.perf_counter() - start)
+                after = look(page)
+                if after != before:
+                    break
+            assert after != before, f"{key} changes nothing"
+            before = after
+        assert page.locator(".cp-values").text_content() != words
+        assert page.locator(".cp-problem").count() == 0
+        conftest.MEASURED.append(f"page {name}: {1000 * np.median(spent):.0f} ms a move until the figure rests")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_what_is_damaged_says_so_and_shows_the_stored_picture(show, name):
+    explorer, text = made(name)
+    damaged = re.findall(r'(data-name="([^"]+)" data-crc="\d+">)([^<]+)<', text)
+    start, what, content = damaged[0] if damaged else ("", "", "")
+    if damaged:  # one letter of the weights, or of the pictures
+        middle = len(content) // 2
+        wrong = content[:middle] + ("A" if content[middle] != "A" else "B") + content[middle + 1 :]
+        broken, message = text.replace(start + content, start + wrong), f"the stored {what} are damaged"
+    else:
+        broken, message = text.replace("guarded(run)();", 'throw new Error("out of order");'), "out of order"
+    assert broken != text
+    with show(broken) as page:
+        assert message in page.locator(".cp-problem").inner_text()
+        picture = page.get_by_alt_text(explorer.alt)
+        assert picture.is_visible()
+        assert picture.evaluate("e => e.complete && e.naturalWidth > 100")
+        assert not page.locator(".cp-controls").is_visible()
+
+
+def test_an_error_during_a_move_shows_the_stored_picture_too(show):
+    explorer, text = made("parabola")
+    broken = text.replace("const count =", "if (y1 !== 0) throw new Error('moved too far'); const count =")
+    assert broken != text
+    with show(broken) as page:
+        assert page.locator(".cp-problem").count() == 0
+        press(page, page.locator("[data-key=y1]"))
+        assert "moved too far" in page.locator(".cp-problem").inner_text()
+        assert page.get_by_alt_text(explorer.alt).is_visible()
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_without_javascript_the_picture_stays(show, name):
+    explorer, text = made(name)
+    with show(text, javascript=False) as page:
+        picture = page.get_by_alt_text(explorer.alt)
+        assert picture.is_visible()
+        pixels = np.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("L"))
+        assert pixels.shape[1] > 300 and pixels.std() > 10
+        assert "Without JavaScript" in page.locator("noscript").inner_text()
+
+
+def test_several_explorers_on_one_page_leave_each_other_alone(show):
+    names = ["parabola", "tour", "interpolation"]
+    texts = [made(name)[1] for name in names] + [made("parabola")[0].page()]
+    with show("\n".join(texts)) as page:
+        before = [look(page, k) for k in range(4)]
+        assert before[0] == before[3]
+        for moved in range(4):
+            press(page, page.locator(".course-page").nth(moved).locator("input[type=range]").first)
+            after = [look(page, k) for k in range(4)]
+            assert [a != b for a, b in zip(after, before, strict=True)] == [k == moved for k in range(4)]
+            before = after
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+        assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_nothing_is_wider_than_a_narrow_page(show, name):
+    with show(made(name)[1], width=420) as page:
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+# Live results against the library
+
+
+def close(found, wanted, tolerance: float = 1e-3) -> None:
+    found, wanted = torch.as_tensor(found, dtype=torch.float64), torch.as_tensor(wanted, dtype=torch.float64)
+    error = float((found - wanted.reshape(found.shape)).abs().max() / wanted.abs().max())
+    assert error < tolerance, f"relative error {error:.1e}"
+
+
+#: What the page has drawn, typed arrays as lists.
+IMAGES = """name => Object.fromEntries(Object.entries(document.querySelector(".course-page")[name])
+  .map(([family, found]) => [family, [...found.image]]))"""
+
+
+def test_the_latent_walk_draws_what_the_library_draws(show):
+    _, models = generative_models._world()
+    with show(made("latent")[1]) as page:
+        for key, presses in {"a": 5, "t": 3, "first": 1}.items():
+            for _ in range(presses):
+                assert press(page, page.locator(f"[data-key={key}]"))
+        found = page.evaluate(IMAGES, "latent")
+    for family, (G, codes, unit) in models.items():
+        z = torch.lerp(codes[5], codes[0], 0.65)
+        z[0] += 1.25 * unit[0]
+        with torch.no_grad():
+            close(found[family], G(z[None]))
+
+
+def test_the_triangle_draws_what_the_library_draws_and_its_dot_moves(show):
+    with show(made("interpolation")[1]) as page:
+        dot, before = page.locator("circle[tabindex]"), look(page)
+        dot.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowUp")
+        assert dot.get_attribute("aria-valuetext") == "α1 0.35, α2 0.40"
+        assert page.locator("[data-key=alpha2] + output").inner_text() == "0.40"
+        assert look(page) != before
+        found = page.evaluate(IMAGES, "interpolation")
+        box = dot.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] - 400, box["y"] - 400, steps=4)  # far out: it stops at the ends
+        page.mouse.up()
+        assert dot.get_attribute("aria-valuetext") == "α1 0.00, α2 1.00"
+    for family, G in properties._models().items():
+        z = properties.triangle(properties._corners()[family], torch.tensor([0.35]), torch.tensor([0.4]))[0]
+        with torch.no_grad():
+            close(found[family], G(z))
+
+
+def test_the_parabola_is_solved_as_in_python(show):
+    generator = np.random.default_rng(0)
+    cases = [
+        (method, float(y1), float(lam), float(mu))
+        for method in ("hard", "relaxed", "sparse")
+        for y1 in (0.0, *generator.uniform(-0.5, 0.5, 4))
+        for lam, mu in 10 ** generator.uniform(-2, 2, (8, 2))
+    ]
+    with show(made("parabola")[1]) as page:
+        found = page.evaluate(
+            "cases => cases.map(c => { const s = document.querySelector('.course-page').solveParabola(...c);"
+            "return [s.z, s.x, s.objective[1000]]; })",
+            cases,
+        )
+    for case, (z, x, value) in zip(cases, found, strict=True):
+        wanted = parabola.solve_parabola(*case)
+        assert len(z) == len(wanted.z), case
+        np.testing.assert_allclose(z, wanted.z, atol=1e-6, err_msg=str(case))
+        np.testing.assert_allclose(x, wanted.x, atol=1e-6, err_msg=str(case))
+        np.testing.assert_allclose(value, wanted.objective[1000], rtol=1e-12)
+
+
+def test_algorithm_1_runs_in_the_page_as_in_the_library(show):
+    A, _, y = regularisers._problem()
+    with show(made("initialisation")[1]) as page:
+        settled(page)
+        found = page.evaluate(
+            "(f => ({curves: f.curves, z: f.states.map(s => [...s.z]), reference: f.reference.objective}))"
+            "(document.querySelector('.course-page').initialisation)"
+        )
+    z0, by_descent, reference, _ = regularisers._paths("vae", 3, 0, 0.01)
+    close([found["reference"]], reference.objective)
+    G, _ = regularisers._generator("vae")
+    z = torch.tensor(found["z"])
+    with torch.no_grad():
+        reached = (A(G(z)) - y[3:4]).pow(2).sum(1) + 0.01 * z.pow(2).sum(1)
+    for k, curve in enumerate(found["curves"]):
+        wanted = by_descent.trace["f"][:6, k, 0]
+        close(curve[:6], wanted)  # later the two drift apart, as any two machines do
+        close([curve[-1]], reached[k])
+        close([curve[-1]], by_descent.objective[k], 0.02)  # but they end in the same valley
+
+
+def test_the_methods_minimise_what_they_say(show):
+    """The page's matrix and data in the library's formulas, at the page's solution."""
+    explorer, text = made("regularisers")
+    G, _ = regularisers._generator("vae")
+    A = GaussianMatrix(150, 28, torch.Generator().manual_seed(0))
+    lam, mu = explorer.default["lam"], explorer.default["mu"]
+    with show(text) as page:
+        for method in ("hard", "relaxed", "sparse", "tikhonov", "tv"):
+            page.locator("[data-key=method]").select_option(
+                label=next(k for k, v in regularisers.METHODS.items() if v == method)
+            )
+            page.wait_for_function("document.querySelector('.course-page').regularisers.done")
+            found = page.evaluate(
+                "(({state, y}) => ({f: state.objective, x: [...state.x], u: state.u && [...state.u],"
+                " z: state.z && [...state.z], y: [...y]}))(document.querySelector('.course-page').regularisers)"
+            )
+            if method == "hard":  # the matrix, row by row of its adjoint
+                rows = page.evaluate(
+                    "(A => Array.from({length: A.m}, (_, k) => { const e = new Float32Array(A.m); e[k] = 1;"
+                    "return [...A.adjoint(e)]; }))(document.querySelector('.course-page').regularisers.A)"
+                )
+                A.M.copy_(torch.tensor(rows))
+                close([float(torch.linalg.matrix_norm(A.M, 2))], [1.0])
+            y, x = torch.tensor(found["y"])[None], torch.tensor(found["x"]).reshape(1, 1, 28, 28)
+            misfit = (A(x) - y).pow(2).sum()
+            if method in ("hard", "relaxed", "sparse"):
+                z = torch.tensor(found["z"])[None]
+                u = torch.tensor(found["u"]).reshape(x.shape)
+                with torch.no_grad():
+                    close((x - u).flatten(), G(z))
+                penalty = {"hard": 0.0, "relaxed": u.pow(2).sum(), "sparse": u.abs().sum()}[method]
+                penalty = penalty + (1 if method == "hard" else mu) * z.pow(2).sum()
+                other = {"hard": lambda: Hard(G, lam)}.get(method)
+            elif method == "tikhonov":
+                penalty, other = x.pow(2).sum(), lambda: Tikhonov(lam)
+                close(x.flatten(), reconstruct(A, y, Tikhonov(lam)).x)
+            else:
+                d = torch.zeros(2, 28, 28)
+                d[0, :-1], d[1, :, :-1] = x[0, 0].diff(dim=0), x[0, 0].diff(dim=1)
+                penalty, other = d.pow(2).sum(0).sqrt().sum(), None
+            close([found["f"]], misfit + lam * penalty)
+            if other and method == "hard":  # from as good a start: no worse than the library's own answer
+                best = reconstruct(A, y, other(), start=regularisers._generator("vae")[1])
+                assert found["f"] < 1.05 * float(best.objective)
