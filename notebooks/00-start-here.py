@@ -196,8 +196,8 @@ assert quality["hard"].std() > 1.5 * quality["TV"].std() or FAST
 # ## 3 Explorers: move the weights yourself
 #
 # An **explorer** is a figure with controls. With a running kernel (JupyterLab, Colab, Binder) every control redraws
-# it; move a slider with the mouse or the arrow keys. Without a kernel, on a web page or on GitHub, you see the
-# default picture, which is shown first.
+# it; move a slider with the mouse or the arrow keys. On the web page of the course they work without a kernel: some
+# compute in the page, the others show pictures that were computed beforehand. On GitHub you see the default picture.
 #
 # 1. Method *hard*, all $\lambda$ from left to right. Where does the digit stop following the data?
 # 2. Method *relaxed*. Why is there a best $\lambda$ now? What happens to its left, and to its right?

@@ -535,8 +535,7 @@ assert all(4.5 < table[k + 2][3] - table[k][3] < 6.5 and 150 < table[k + 2][2] -
 #
 # ### Explorer: noise and truncation
 #
-# The figure starts where section 1 ended: blur, $\sigma = 0.01$, everything kept. Without a kernel you see the
-# default picture; with one, move the sliders below it.
+# The figure starts where section 1 ended: blur, $\sigma = 0.01$, everything kept. Move the controls.
 #
 # 1. Lower *kept* until the digit returns. Where in the Picard plot is that?
 # 2. Set *noise sigma* to 0.1. What do you have to give up?
