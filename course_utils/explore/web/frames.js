@@ -1,26 +1,33 @@
-// Pictures computed beforehand. Each is stored as what differs from the default picture, and laid over it.
+// Pictures computed beforehand. Each is stored as what differs from the default picture. Both are put together on a
+// canvas of their own size, which is then scaled as one: two scaled layers would show seams.
 function run() {
-  const store = bytes("pictures");
-  const over = make("img", { class: "cp-over", alt: "", "aria-hidden": "true", hidden: true });
-  over.addEventListener("error", () => fail(new Error("a stored picture is damaged")));
-  still.append(over);
-  const addresses = new Map();
-  const address = number => {
-    if (!addresses.has(number)) {
+  const store = bytes("pictures"), ground = still.querySelector("img");
+  const canvas = make("canvas", { class: "cp-over", width: ground.getAttribute("width"),
+    height: ground.getAttribute("height"), "aria-hidden": "true" });
+  const context = canvas.getContext("2d"), layers = new Map();
+  still.append(canvas);
+
+  const layer = number => {
+    if (!layers.has(number)) {
       const part = store.subarray(data.offsets[number], data.offsets[number + 1]);
-      addresses.set(number, URL.createObjectURL(new Blob([part], { type: "image/webp" })));
+      layers.set(number, createImageBitmap(new Blob([part], { type: "image/webp" })));
     }
-    return addresses.get(number);
+    return layers.get(number);
   };
-  const show = () => {
+  let turn = 0;
+  const show = async () => {
+    const mine = ++turn;
     let frame = 0;
     for (const control of data.controls) frame = frame * control.labels.length + panel.index[control.key];
-    const number = data.frames[frame];
-    over.hidden = number < 0; // -1: the default picture itself
-    if (number >= 0) over.src = address(number);
-    root.dataset.frame = String(number);
+    const number = data.frames[frame]; // -1: the default picture itself
+    root.dataset.busy = "yes";
+    const [over] = await Promise.all([number < 0 ? null : layer(number), ground.decode()]);
+    if (mine !== turn) return; // the reader has moved on
+    context.drawImage(ground, 0, 0, canvas.width, canvas.height);
+    if (over) context.drawImage(over, 0, 0);
+    root.dataset.busy = "no";
     say(`Shown: ${panel.words()}.`);
   };
   const panel = controls(show);
-  show();
+  guarded(show)();
 }

@@ -20,15 +20,15 @@ function run() {
   const A = engine.matrix(engine.decodeFloat16(bytes("matrix")), data.m, 784);
   const measured = float32("data"), starts = float32("starts"), references = float32("references");
   const start = runner();
-  const axes = chart("objective of the three runs", { width: 318, height: 250, left: 50, ylog: true,
+  const axes = chart("objective of the three runs", { width: 304, height: 250, left: 46, ylog: true,
     xlabel: "iteration of Algorithm 1", ylabel: "objective f(z)" });
   const styles = [["blue", "none"], ["vermilion", "7 4"], ["green", "7 3 2 3"]].map(([name, dash]) => ({ color: PALETTE[name], dash }));
   const views = ["truth", "start G(z)", "now G(z)", "residual, ±0.6", "dictionary"]
-    .map((title, k) => imageView(title, { width: 104, span: k === 3 ? 0.6 : 0 }));
+    .map((title, k) => imageView(title, { width: 100, span: k === 3 ? 0.6 : 0 }));
   const words = make("p", {});
   const key = legend([...styles.map((style, k) => ({ ...style, text: `start ${k + 1}` })), { color: "#000", dash: "2 3", text: "dictionary" }]);
-  const grid = make("div", { class: "cp-row", style: "flex: 1 1 330px" }, ...views.map(view => view.element));
-  stage(row(make("div", {}, axes.element, key), grid), words);
+  const grid = make("div", { class: "cp-row", style: "flex: 1 1 326px" }, ...views.map(view => view.element));
+  stage(row(make("div", { style: "flex: 0 1 304px" }, axes.element, key), grid), words);
 
   // Seeds of the list are those of the notebook; beyond it the page draws its own.
   const startsOf = seed => Array.from({ length: 3 }, (_, k) => {

@@ -5,7 +5,7 @@ function run() {
   const corners = Object.fromEntries(families.map((family, f) => [
     family, [0, 1, 2].map(k => numbers.subarray((3 * f + k) * d, (3 * f + k + 1) * d)),
   ]));
-  const place = chart("triangle of the digits", { width: 216, height: 208, left: 46, xlabel: "α1", ylabel: "α2",
+  const place = chart("triangle of the digits", { width: 204, height: 196, left: 46, xlabel: "α1", ylabel: "α2",
     xticks: [0, 0.5, 1], yticks: [0, 0.5, 1] });
   const svg = place.element;
   svg.setAttribute("role", "group"); // its dot can be moved, so it is more than a picture
@@ -14,7 +14,7 @@ function run() {
     cursor: "grab", "aria-valuemin": 0, "aria-valuemax": 1, "data-lm-suppress-shortcuts": "true",
     "aria-label": "place in the triangle; left and right change α1, up and down α2" });
   svg.append(dot);
-  const images = Object.fromEntries(families.map(family => [family, imageView(data.titles[family], { width: 140 })]));
+  const images = Object.fromEntries(families.map(family => [family, imageView(data.titles[family], { width: 132 })]));
   stage(row(svg, ...families.map(family => images[family].element)));
 
   const draw = () => {

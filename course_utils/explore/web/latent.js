@@ -5,12 +5,12 @@ function run() {
   const codes = Object.fromEntries(families.map((family, f) => [
     family, Array.from({ length: 11 }, (_, k) => numbers.subarray((11 * f + k) * d, (11 * f + k + 1) * d)),
   ]));
-  const ends = [imageView("from", { width: 128 }), imageView("to", { width: 128 })];
+  const ends = [imageView("from", { width: 112 }), imageView("to", { width: 112 })];
   const column = (...parts) => make("div", {}, ...parts);
   const images = {}, bars = {};
   const columns = families.map(family => {
-    images[family] = imageView(family, { width: 128 });
-    bars[family] = chart(`latent vector of ${data.titles[family]}`, { width: 178, height: 150, left: 40,
+    images[family] = imageView(family, { width: 112 });
+    bars[family] = chart(`latent vector of ${data.titles[family]}`, { width: 164, height: 140, left: 40,
       xlabel: "latent coordinate", ylabel: "z", xticks: [1, 2, 3, 4, 5, 6, 7, 8], yticks: [-5, 0, 5] });
     images[family].element.style.marginLeft = "40px";
     return column(images[family].element, bars[family].element);

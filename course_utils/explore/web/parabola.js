@@ -36,11 +36,11 @@ function solveParabola(method, y1, lam, mu) {
 
 function run() {
   root.solveParabola = solveParabola; // for tests
-  const plane = chart("the plane with the parabola", { width: 268, height: 262, left: 44, yticks: [0, 2, 4, 6],
+  const plane = chart("the plane with the parabola", { width: 216, height: 236, left: 40, yticks: [0, 2, 4, 6],
     xticks: [-2, 0, 2], xlabel: "first coordinate", ylabel: "second coordinate" });
-  const valley = chart("objective over z", { width: 228, height: 262, xticks: [-2, 0, 2], xlabel: "z",
+  const valley = chart("objective over z", { width: 202, height: 236, xticks: [-2, 0, 2], xlabel: "z",
     ylabel: "objective, best x" });
-  const answer = chart("solution over datum", { width: 228, height: 262, xticks: [-0.5, 0, 0.5],
+  const answer = chart("solution over datum", { width: 202, height: 236, xticks: [-0.5, 0, 0.5],
     yticks: [-2, -1, 0, 1, 2], xlabel: "datum y₁", ylabel: "solution x₁" });
   const caption = make("p", {});
   const key = make("div", {});

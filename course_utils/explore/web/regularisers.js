@@ -11,8 +11,8 @@ function run() {
   const generators = loadGenerators(), truths = loadImages("digits", 784), d = data.d;
   const stored = float32("candidates"), families = Object.keys(generators), each = stored.length / d / families.length;
   const start = runner(), matrices = new Map(), pictures = new Map();
-  const titles = ["truth", "data, as A*y", "reconstruction x", "residual, ±0.6", "in the range: G(z)", "deviation u, ±0.6"];
-  const views = titles.map((title, k) => imageView(title, { width: 116, span: k === 3 || k === 5 ? 0.6 : 0 }));
+  const titles = ["truth\n\u00a0", "data\nas A*y", "reconstruction\nx", "residual\n±0.6", "in the range\nG(z)", "deviation u\n±0.6"];
+  const views = titles.map((title, k) => imageView(title, { width: 99, span: k === 3 || k === 5 ? 0.6 : 0 }));
   const formula = make("p", { class: "cp-formula" }), numbers = make("p", {});
   const gauge = chart("residual norm against the norm of the noise", { width: 420, height: 84, left: 14, xlog: true,
     xlabel: "‖A x − y‖;  dashed: σ√m", yticks: [] });
@@ -82,8 +82,8 @@ function run() {
       root.regularisers = { state: last, done, y, A, truth }; // for tests
       views[2].draw(x);
       views[3].draw(x.map((v, i) => v - truth[i]));
-      views[4].draw(u ? x.map((v, i) => v - u[i]) : x.map(() => 0.93), u ? titles[4] : "no generator");
-      views[5].draw(u ?? x.map(() => 0), u ? titles[5] : "no generator");
+      views[4].draw(u ? x.map((v, i) => v - u[i]) : x.map(() => 0.93), u ? titles[4] : "no\ngenerator");
+      views[5].draw(u ?? x.map(() => 0), u ? titles[5] : "no\ngenerator");
       const residual = Math.sqrt(engine.sumOfSquares(A.forward(x).map((v, i) => v - y[i])));
       const clamped = Math.min(9, Math.max(0.011, residual)), fit = residual / noise;
       let verdict = "fits to the noise level";

@@ -24,8 +24,8 @@ const row = (...parts) => make("div", { class: "cp-row" }, ...parts);
 // One image. draw(values, title, show): values in reading order, grey 0 to 1, or residuals from -span to span.
 function imageView(title, { size = 28, span = 0, width = 112 } = {}) {
   const canvas = make("canvas", { width: size, height: size, role: "img" });
-  const caption = make("figcaption", {}, title);
-  const figure = make("figure", { class: "cp-image", style: `width:${width}px` }, caption, canvas);
+  const caption = make("div", { class: "cp-caption" }, title);
+  const figure = make("div", { class: "cp-image", style: `width:${width}px` }, caption, canvas);
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(size, size);
   return {
