@@ -22,7 +22,7 @@ from PIL import Image
 from test_lab import FLAGS, browser_path
 
 from course_utils import Hard, Tikhonov, reconstruct
-from course_utils.explore import EXPLORERS, Explorer, generative_models, parabola, properties, regularisers
+from course_utils.explore import EXPLORERS, Explorer, denoising, generative_models, parabola, properties, regularisers
 from course_utils.explore import page as pages
 from course_utils.operators import GaussianMatrix
 
@@ -457,6 +457,20 @@ def test_the_triangle_draws_what_the_library_draws_and_its_dot_moves(show):
         z = properties.triangle(properties._corners()[family], torch.tensor([0.35]), torch.tensor([0.4]))[0]
         with torch.no_grad():
             close(found[family], G(z))
+
+
+def test_denoising_solves_the_problems_of_the_library(show):
+    with show(made("denoising")[1]) as page:
+        for kind in ("signal", "digit"):
+            for method in ("tikhonov", "tv"):
+                for key, value in (("kind", kind), ("method", method)):
+                    places = [option for _, option in denoising._controls()[key]._options_full]
+                    page.locator(f"[data-key={key}]").nth(places.index(value)).check()
+                settled(page)
+                found = page.evaluate("[...document.querySelector('.course-page').denoising.x]")
+                truth, noise = denoising._objects()[kind]
+                wanted = denoising.denoise(method, truth + 0.1 * noise, torch.tensor([10**-0.5]))
+                close(found, wanted, 5e-3)  # TV: each stops when its own bound is small
 
 
 def test_the_parabola_is_solved_as_in_python(show):

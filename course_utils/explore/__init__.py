@@ -31,6 +31,7 @@ def _lazy(path: str) -> Callable[..., Explorer]:
 EXPLORERS: dict[str, Callable[..., Explorer]] = {
     "tour": _lazy("course_utils.explore.start:tour_explorer"),
     "truncated-svd": _lazy("course_utils.explore.inverse_problems:truncated_svd_explorer"),
+    "denoising": _lazy("course_utils.explore.denoising:denoising_explorer"),
     "latent": _lazy("course_utils.explore.generative_models:latent_explorer"),
     "interpolation": _lazy("course_utils.explore.properties:interpolation_explorer"),
     "far-from-prior": _lazy("course_utils.explore.properties:far_explorer"),

@@ -40,8 +40,8 @@ HTML = """<div class="course-page explorer-{name}" id="{id}" data-state="new">
 <style>
 {css}</style>
 <div class="cp-controls" role="group" aria-label="controls of the figure"></div>
-<div class="cp-card"><div class="cp-picture"><img class="cp-static dark-light" alt="{alt}" width="{width}" height="{height}" \
-src="data:image/webp;base64,{picture}"></div></div>
+<div class="cp-card"><div class="cp-picture"><img class="cp-static dark-light" alt="{alt}" \
+width="{width}" height="{height}" src="data:image/webp;base64,{picture}"></div></div>
 <p class="cp-values" aria-live="polite"></p>
 <p class="cp-note">{note}</p>
 <noscript><p>Without JavaScript the figure stays as it is: its controls need it.</p></noscript>

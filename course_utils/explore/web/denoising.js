@@ -1,0 +1,75 @@
+// Denoising, A = I: min ||x - y||^2 + lambda R(x) with Tikhonov or TV, of a signal or a digit, for all lambda of the slider.
+function run() {
+  const objects = Object.fromEntries(["signal", "digit"].map(kind => [kind, { truth: float32(`${kind} x`), noise: float32(`${kind} n`) }]));
+  const lambdas = data.controls.find(control => control.key === "lam").values, start = runner(), span = 0.6;
+  const line = chart("signal, data and reconstruction", { width: 390, height: 250, left: 46, xlabel: "place", ylabel: "value" });
+  const quality = chart("PSNR over lambda", { width: 246, height: 250, left: 46, xlog: true, xlabel: "λ", ylabel: "PSNR (dB)" });
+  const views = ["truth", "data", "reconstruction", "residual, ±0.6"].map((title, k) => imageView(title, { width: 126, span: k === 3 ? span : 0 }));
+  const images = make("div", { class: "cp-row", style: "flex: 0 1 390px" }, ...views.map(view => view.element));
+  const key = make("div", {}), words = make("p", {});
+  stage(row(line.element, images, quality.element), key, words);
+  const cache = new Map(); // "kind sigma method": the solutions found so far, by lambda
+
+  // The chosen lambda of the chosen method first, then the others for the curves.
+  function* solve(kind, method, sigma, now) {
+    const { truth, noise } = objects[kind], y = truth.map((v, i) => v + sigma * noise[i]), A = engine.identity(y.length);
+    const shape = kind === "digit" ? [28, 28] : y.length;
+    for (const m of [method, ...Object.keys(data.titles).filter(other => other !== method)]) {
+      const name = `${kind} ${sigma} ${m}`;
+      if (!cache.has(name)) cache.set(name, lambdas.map(() => null));
+      const found = cache.get(name), order = lambdas.map((_, k) => k);
+      if (m === method) order.unshift(now);
+      for (const k of order) {
+        if (found[k]) continue;
+        const solver = m === "tikhonov" ? engine.tikhonov(A, y, lambdas[k]) : engine.tv(A, y, shape, lambdas[k], { tol: 1e-6, maxIter: 3000 });
+        let last = null;
+        for (const state of solver) {
+          last = state;
+          if (state.iterations % 50 === 49) yield null; // a breath for the page, nothing to show yet
+        }
+        found[k] = { x: last.x, psnr: Math.min(60, engine.psnr(last.x, truth)) };
+        yield found;
+      }
+    }
+  }
+
+  const begin = () => {
+    const kind = panel.value("kind"), method = panel.value("method"), sigma = panel.value("sigma"), now = panel.index.lam;
+    const { truth, noise } = objects[kind], y = truth.map((v, i) => v + sigma * noise[i]);
+    const color = METHODS[method].color, isLine = kind === "signal", place = truth.map((_, i) => i);
+    line.element.style.display = isLine ? "" : "none";
+    images.hidden = isLine;
+    key.replaceChildren(legend([
+      ...(isLine ? [{ color: "#999", text: "truth" }, { color: PALETTE.sky, mark: "dot", text: "data" }] : []),
+      ...Object.entries(data.titles).map(([m, text]) => ({ color: METHODS[m].color, dash: METHODS[m].dash, text })),
+    ]));
+    start(solve(kind, method, sigma, now), (_, done) => {
+      const solution = cache.get(`${kind} ${sigma} ${method}`)?.[now];
+      if (!solution) return;
+      const title = `${data.titles[method]}, ${solution.psnr.toFixed(1)} dB`;
+      root.denoising = { x: solution.x, done }; // for tests
+      if (isLine) {
+        line.draw({ x: [0, truth.length - 1], y: [-0.55, 1.6], title, layers: [
+          { kind: "line", x: place, y: truth, color: "#999", width: 3.5 },
+          { kind: "marks", x: place, y, color: PALETTE.sky, size: 2.4 },
+          { kind: "line", x: place, y: solution.x, color },
+        ] });
+      } else {
+        views[0].draw(truth);
+        views[1].draw(y);
+        views[2].draw(solution.x, title);
+        views[3].draw(solution.x.map((v, i) => v - truth[i]));
+      }
+      const curves = Object.keys(data.titles).map(m => {
+        const found = cache.get(`${kind} ${sigma} ${m}`) ?? [];
+        return { kind: "line", x: lambdas, y: lambdas.map((_, k) => found[k]?.psnr ?? NaN), color: METHODS[m].color, dash: METHODS[m].dash };
+      });
+      quality.draw({ x: [8e-4, 40], y: [5, 45], layers: [...curves, { kind: "marks", x: [lambdas[now]], y: [Math.min(45, solution.psnr)], color, size: 6 }] });
+      const best = curves.map(({ y: values }, i) => `${Object.values(data.titles)[i]} ${Math.max(...values.filter(Number.isFinite)).toFixed(1)} dB`);
+      words.textContent = `${title} at λ = ${short(lambdas[now], 2)}.${done ? ` The best λ gives: ${best.join(", ")}.` : ""}`;
+      if (done) say(`Shown: ${panel.words()}. ${words.textContent}`);
+    });
+  };
+  const panel = controls(begin);
+  begin();
+}
