@@ -16,12 +16,13 @@ from scipy import stats
 from test_lab import FLAGS, browser_path
 
 from course_utils import TV, GaussianBlur, GaussianMatrix, Hard, LinearOperator, Relaxed, Sparse, Tikhonov, pretrained
-from course_utils.explore.parabola import solve_parabola
+from course_utils.explore.parabola import Z, solve_parabola
 from course_utils.generators import GeneratorConfig, build
 from course_utils.live import engine_source, generator_spec
 from course_utils.solvers import (
     alternating_gradient_descent,
     gradient_descent,
+    lbfgs,
     objective_of,
     palm,
     pdhg,
@@ -277,11 +278,16 @@ def test_normal_numbers_are_normal_and_come_again(page):
 # The algorithms
 
 RUN = """([p, z0, which, weights, settings]) => {
-  const { G, A, y } = problem(p), z = unpack(z0), { hard, relaxed, sparse } = E;
-  const objective = { hard, relaxed, sparse }[which](G, A, y, ...weights);
-  const start = performance.now();
-  const run = which === "hard" ? E.algorithm1(objective, z, settings)
-    : which === "relaxed" ? E.algorithm2(objective, z, null, settings) : E.algorithm3(objective, z, null, settings);
+  const { G, A, y } = problem(p), z = unpack(z0);
+  const solvers = {
+    hard: () => E.algorithm1(E.hard(G, A, y, ...weights), z, settings),
+    relaxed: () => E.algorithm2(E.relaxed(G, A, y, ...weights), z, null, settings),
+    sparse: () => E.algorithm3(E.sparse(G, A, y, ...weights), z, null, settings),
+    reduced: () => E.algorithm1(E.reduced(G, A, y, ...weights), z, settings),
+    "hard, lbfgs": () => E.lbfgs(E.hard(G, A, y, ...weights), z, settings),
+    "reduced, lbfgs": () => E.lbfgs(E.reduced(G, A, y, ...weights), z, settings),
+  };
+  const start = performance.now(), run = solvers[which]();
   const states = [...run], last = states.at(-1), image = G.forward(last.z);
   return {
     ms: performance.now() - start,
@@ -295,23 +301,26 @@ RUN = """([p, z0, which, weights, settings]) => {
 def paper(which: str, name: str, settings: dict):
     """What torch makes of the same problem: results and traces of one run."""
     G, A, y, z0 = problem(name)
-    R = {"hard": Hard(G, LAM), "relaxed": Relaxed(G, LAM, MU), "sparse": Sparse(G, LAM, MU)}[which]
-    objective = objective_of(A, y, R, "paper")
-    if which == "hard":
+    method, _, solver = which.partition(", ")
+    R = Hard(G, LAM) if method == "hard" else Sparse(G, LAM, MU) if method == "sparse" else Relaxed(G, LAM, MU)
+    objective = objective_of(A, y, R, "reduced" if method == "reduced" else "paper")
+    if solver == "lbfgs":
+        return lbfgs(objective, z0, trace=True, **settings)
+    if method in ("hard", "reduced"):
         return gradient_descent(objective, z0, trace=True, **settings)
     if which == "relaxed":
         return alternating_gradient_descent(objective, z0, G(z0), trace=True, **settings)
     return palm(objective, z0, torch.zeros_like(G(z0)), trace=True, **settings)
 
 
-@pytest.mark.parametrize("name", ["vae-mnist-8", "wgan-mnist-8", "vae-shapes-10"])
-@pytest.mark.parametrize("which", ["hard", "relaxed", "sparse"])
-def test_the_algorithms_walk_as_in_torch(page, which, name):
-    settings = {"max_iter": 60, "tol": 1e-6}
+@pytest.mark.parametrize(("name", "most"), [("vae-mnist-8", 60), ("wgan-mnist-8", 60), ("vae-shapes-10", 12)])
+@pytest.mark.parametrize("which", ["hard", "relaxed", "sparse", "reduced"])
+def test_the_algorithms_walk_as_in_torch(page, which, name, most):
+    settings = {"max_iter": most, "tol": 1e-6}
     weights = [LAM] if which == "hard" else [LAM, MU]
-    found = page.evaluate(RUN, [shipped(name), pack(problem(name)[3]), which, weights, {"maxIter": 60, "tol": 1e-6}])
+    found = page.evaluate(RUN, [shipped(name), pack(problem(name)[3]), which, weights, {"maxIter": most, "tol": 1e-6}])
     results, traces = paper(which, name, settings)
-    f, z = traces["f"][:, 0].numpy(), traces["v" if which == "hard" else "z"][:, 0].numpy()
+    f, z = traces["f"][:, 0].numpy(), traces["v" if "v" in traces else "z"][:, 0].numpy()
     count, walked = int(results["iterations"]), min(6, len(f))
     assert found["count"] == list(range(len(found["count"])))
     assert found["status"][:-1] == ["running"] * (len(found["count"]) - 1)
@@ -323,6 +332,19 @@ def test_the_algorithms_walk_as_in_torch(page, which, name):
     assert found["status"][-1] == {0: "budget", 1: "converged", 2: "round-off"}[int(results["status"])]
     assert found["apart"] < 1e-6  # x = G(z) + u
     assert all(later <= earlier for earlier, later in zip(found["f"], found["f"][1:], strict=False))
+
+
+@pytest.mark.parametrize("name", ["vae-mnist-8", "wgan-mnist-8"])
+@pytest.mark.parametrize("which", ["hard, lbfgs", "reduced, lbfgs"])
+def test_quasi_newton_steps_are_those_of_torch(page, which, name):
+    """They feed on differences of gradients, so that round-off parts two machines sooner: here after a few steps."""
+    weights = [LAM] if which.startswith("hard") else [LAM, MU]
+    found = page.evaluate(RUN, [shipped(name), pack(problem(name)[3]), which, weights, {}])
+    results, traces = paper(which, name, {})
+    assert error(found["f"][:6], traces["f"][:6, 0]) < 1e-3
+    assert abs(found["f"][-1] / float(results["f"]) - 1) < 1e-2
+    assert found["status"][-1] == "converged" and abs(found["count"][-1] - int(results["iterations"])) <= 10
+    assert found["apart"] < 1e-6 and found["f"][-1] == min(found["f"])
 
 
 @pytest.mark.parametrize("which", ["hard", "relaxed", "sparse"])
@@ -351,7 +373,10 @@ MISTAKES = {
     "E.hard(G, A, y.slice(1), 1)": "'y' must have 150 entries, got 149",
     "E.sparse(G, E.identity(9), y, 1, 1)": "G makes 784 pixels, A takes 9",
     "E.finish(E.algorithm1(E.hard(G, A, y, 1), [0, 0]))": "'z0' must have 8 entries, got 2",
-    "E.finish(E.algorithm1(E.sparse(G, A, y, 1, 1), z))": "Algorithm 1 solves hard, got sparse",
+    "E.finish(E.algorithm1(E.sparse(G, A, y, 1, 1), z))": "Algorithm 1 solves hard and reduced, got sparse",
+    "E.finish(E.lbfgs(E.relaxed(G, A, y, 1, 1), z))": "L-BFGS solves hard and reduced, got relaxed",
+    "E.reduced(G, A, y, 0, 1)": "'lam' must be a number > 0, got 0",
+    "E.solveParabola('tv', 0, 1, 1)": "'method' must be hard, relaxed or sparse, got tv",
     "E.finish(E.algorithm2(E.hard(G, A, y, 1), z))": "Algorithm 2 solves relaxed, got hard",
     "E.finish(E.algorithm3(E.relaxed(G, A, y, 1, 1), z))": "Algorithm 3 solves sparse, got relaxed",
     "E.finish(E.algorithm1(E.hard(G, A, y, 1), z, { maxiter: 3 }))": "unknown setting 'maxiter'",
@@ -434,6 +459,24 @@ def test_the_parabola_of_the_paper(page, y1):
         assert len(wanted.z) == 1
         assert abs(z[0] - wanted.z[0]) < 3e-3, method  # float32 ends Algorithm 2 a little early
         assert error(x, wanted.x[0]) < 3e-3, method
+
+
+@pytest.mark.parametrize("method", ["hard", "relaxed", "sparse"])
+def test_all_minimisers_of_the_parabola(page, method):
+    for y1, lam, mu in [(0.0, 1.0, 0.1), (0.005, 1.0, 0.1), (-0.3, 0.05, 1.0), (0.4, 30.0, 0.01), (0.0, 100.0, 100.0)]:
+        found = page.evaluate(
+            """a => {
+              const { z, x, objective } = E.solveParabola(...a);
+              return { z, x, objective: Array.from(objective), grid: Array.from(E.PARABOLA_GRID) };
+            }""",
+            [method, y1, lam, mu],
+        )
+        wanted = solve_parabola(method, y1, lam, mu)
+        assert len(found["z"]) == len(wanted.z)
+        np.testing.assert_allclose(found["z"], wanted.z, atol=1e-6)
+        np.testing.assert_allclose(found["x"], wanted.x, atol=1e-6)
+        np.testing.assert_allclose(found["objective"], wanted.objective, rtol=1e-9)
+        np.testing.assert_allclose(found["grid"], Z, atol=1e-12)
 
 
 # Tikhonov and total variation
@@ -540,7 +583,7 @@ def test_milliseconds_of_the_engine(page, name):
         [shipped(name), z0],
     )
     for which, weights in {"hard": [LAM], "relaxed": [LAM, MU], "sparse": [LAM, MU]}.items():
-        run = page.evaluate(RUN, [shipped(name), z0, which, weights, {"maxIter": 100, "tol": 0}])
+        run = page.evaluate(RUN, [shipped(name), z0, which, weights, {"maxIter": 50, "tol": 0}])
         found[f"200 iterations of {which}"] = 200 * run["ms"] / run["count"][-1]
     conftest.MEASURED.append(f"{name} in the browser: " + ", ".join(f"{k} {v:.1f} ms" for k, v in found.items()))
     assert all(value > 0 for value in found.values())
