@@ -387,6 +387,8 @@ MISTAKES = {
     "E.matrix([1, 2, 3], 2, 2)": "'values' must have 4 entries, got 3",
     "G.forward([1])": "'z' must have 8 entries, got 1",
     "G.vjp(z)": "'g' must have 784 entries, got 8",
+    "G.vjp(new Float32Array(784))": "vjp belongs to the last forward, and there was none",
+    "E.blur(5, [0, 0, 0])": "an operator of norm 0 cannot be scaled to norm 1",
 }
 
 
@@ -421,6 +423,26 @@ def test_a_state_is_not_changed_by_what_comes_after_and_a_run_can_be_left(page):
         shipped("vae-mnist-8"),
     )
     assert len(found) == 16 and all(found)
+
+
+def test_runs_that_take_turns_do_not_disturb_each_other(page):
+    found = page.evaluate(
+        """p => {
+          const { G, A, y } = problem(p), starts = [1, 2].map(seed => E.draw(E.normals(seed), 8));
+          const relaxed = E.relaxed(G, A, y, 0.1, 0.1), settings = { maxIter: 8, tol: 0 };
+          const make = [
+            () => E.algorithm1(E.hard(G, A, y, 0.1), starts[0], settings),
+            () => E.algorithm2(relaxed, starts[0], null, settings),
+            () => E.algorithm2(relaxed, starts[1], null, settings),
+            () => E.algorithm3(E.sparse(G, A, y, 0.1, 0.1), starts[1], null, settings),
+          ];
+          const alone = make.map(run => E.finish(run())), runs = make.map(run => run()), last = [];
+          for (let k = 0; k <= 8; k++) runs.forEach((run, i) => { last[i] = run.next().value; });
+          return [JSON.stringify(alone), JSON.stringify(last)];
+        }""",
+        shipped("vae-mnist-8"),
+    )
+    assert found[0] == found[1] and len(found[0]) > 10_000
 
 
 def test_the_best_start_has_the_least_objective(page):

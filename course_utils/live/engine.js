@@ -286,6 +286,7 @@ export function generator(spec, weights) {
     },
     vjp(g, out = new Float32Array(d)) {
       expectLength("g", g, image.length);
+      if (Number.isNaN(input[0])) throw new Error("vjp belongs to the last forward, and there was none");
       g0.set(g);
       out.set(layers.reduceRight((v, layer) => layer.vjp(v), g0));
       return out;
@@ -360,6 +361,7 @@ function spectralNorm(A, rows, columns) {
     [v, w] = [w, v];
     if (k > 20 && Math.abs(value - old) <= 1e-10 * value) break;
   }
+  if (!(value > 0)) throw new Error("an operator of norm 0 cannot be scaled to norm 1");
   return Math.sqrt(value);
 }
 
