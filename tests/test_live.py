@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from scipy.signal import convolve2d
 from scipy.sparse.linalg import cg
 from test_lab import FLAGS, browser_path
 
@@ -273,6 +274,18 @@ def test_the_blur_is_that_of_the_course(page, size, width, std):
     assert error(found, GaussianBlur(size, width, std)(x)) < 1e-5
 
 
+@pytest.mark.parametrize("shape", [(1, 11), (6, 7)])
+def test_a_one_sided_blur_is_a_convolution(page, shape):
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    found = page.evaluate(
+        "([shape, x]) => pack(E.blur(shape, [0.1, 0.2, 0.7]).forward(unpack(x)))", [list(shape), pack(x)]
+    )
+    kernel = np.array([0.1, 0.2, 0.7])
+    wanted = convolve2d(x, kernel[None] if shape[0] == 1 else np.outer(kernel, kernel), mode="same")
+    size = float(np.linalg.norm(unpack(found)) / np.linalg.norm(wanted))  # 1 over the norm
+    assert error(unpack(found), size * wanted) < 1e-5
+
+
 def test_normal_numbers_are_normal_and_come_again(page):
     first, again, other = (unpack(page.evaluate(f"() => pack(E.draw(E.normals({seed}), 40000))")) for seed in (7, 7, 8))
     np.testing.assert_array_equal(first, again)
@@ -416,6 +429,10 @@ MISTAKES = {
     "E.matrix([1, 2, 3], 2, 2)": "'values' must have 4 entries, got 3",
     "G.forward([1])": "'z' must have 8 entries, got 1",
     "G.vjp(z)": "'g' must have 784 entries, got 8",
+    "E.hard(G, A, y.map(() => NaN), 1)": "'y' holds NaN",
+    "E.finish(E.tikhonov(A, y.map(() => Infinity), 1))": "'y' holds Infinity",
+    "E.finish(E.lbfgs(E.hard(G, A, y, 1), z.fill(NaN)))": "'z0' holds NaN",
+    "E.finish(E.tv(A, y, [28, 28], 1, { x0: [1] }))": "'x0' must have 784 entries, got 1",
     "E.blur(5, [0, 0, 0])": "an operator of norm 0 cannot be scaled to norm 1",
 }
 
@@ -477,7 +494,7 @@ def test_runs_that_take_turns_do_not_disturb_each_other(page):
 
 def test_the_best_start_has_the_least_objective(page):
     G, A, y, _ = problem("vae-mnist-8")
-    candidates = G.sample_latent(30, torch.Generator().manual_seed(4))
+    candidates = 0.2 * G.sample_latent(30, torch.Generator().manual_seed(4))  # near each other
     values = objective_of(A, y.expand(30, -1), Hard(G, LAM), "paper").value(candidates)
     for make in (f"hard(G, A, y, {LAM})", f"relaxed(G, A, y, {LAM / MU}, {MU})", f"sparse(G, A, y, {LAM / MU}, {MU})"):
         found = page.evaluate(
@@ -610,6 +627,17 @@ def test_total_variation_walks_as_in_torch(page, kind, shape, ratio):
         < 1e-4
         < abs(float(objective.value(other)) / found["f"][-1] - 1)
     )
+
+
+@pytest.mark.parametrize("tol", [1e-1, 1e-2, 1e-3])
+@pytest.mark.parametrize("lam", [0.002, 1.0])
+def test_total_variation_stops_where_torch_stops(page, tol, lam):
+    A, x, y = convex("projections")
+    found = page.evaluate(
+        CONVEX, [pack(A.matrix()), A.m, A.n, pack(y), f"E.tv(A, y, [28, 28], {lam}, {{ tol: {tol} }})"]
+    )
+    results, _ = pdhg(objective_of(A, y, TV(lam)), torch.zeros_like(x), tol=tol)
+    assert found["count"] == int(results["iterations"])
 
 
 def test_the_quality_is_that_of_the_course(page):

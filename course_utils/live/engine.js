@@ -78,6 +78,12 @@ function expectLength(name, v, length) {
   if (v?.length !== length) throw new Error(`'${name}' must have ${length} entries, got ${v?.length ?? typeof v}`);
 }
 
+/** `length` finite numbers: a NaN would pass through every comparison below and never end. */
+function expectVector(name, v, length) {
+  expectLength(name, v, length);
+  for (const value of v) if (!Number.isFinite(value)) throw new Error(`'${name}' holds ${value}`);
+}
+
 function expectWeight(name, value) {
   if (!(value >= 0 && value < Infinity)) throw new Error(`'${name}' must be a number >= 0, got ${value}`);
 }
@@ -431,7 +437,7 @@ export function blur(size, kernel = gaussianKernel()) {
 
 function checkProblem(G, A, y) {
   if (G.height * G.width !== A.n) throw new Error(`G makes ${G.height * G.width} pixels, A takes ${A.n}`);
-  expectLength("y", y, A.m);
+  expectVector("y", y, A.m);
 }
 
 /**
@@ -754,7 +760,7 @@ function report(objective, state, v, w) {
 export function* algorithm1(objective, z0, settings = {}) {
   if (!objective.gradient) throw new Error(`Algorithm 1 solves hard and reduced, got ${objective.kind}`);
   const s = stepSettings(settings);
-  expectLength("z0", z0, objective.d);
+  expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), trial = new Float32Array(z.length), grad = new Float32Array(z.length);
   let L = s.L0, values = 0, f = objective.value(z);
   let state = { iterations: 0, objective: f, values, status: s.maxIter > 0 ? "running" : "budget" };
@@ -776,9 +782,9 @@ export function* algorithm1(objective, z0, settings = {}) {
 export function* algorithm2(objective, z0, x0 = null, settings = {}) {
   if (!objective.inX) throw new Error(`Algorithm 2 solves relaxed, got ${objective.kind}`);
   const s = stepSettings(settings), { G } = objective;
-  expectLength("z0", z0, objective.d);
+  expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), image = G.forward(z), x = x0 === null ? image.slice() : Float32Array.from(x0);
-  expectLength("x0", x, objective.n);
+  expectVector("x0", x, objective.n);
   const zTrial = new Float32Array(z.length), xTrial = new Float32Array(x.length);
   const zGrad = new Float32Array(z.length), xGrad = new Float32Array(x.length);
   const inZ = objective.inZ(x), inX = objective.inX(image);
@@ -828,9 +834,9 @@ function proximalBacktrack(block, v, L, eta1, grad, w) {
 export function* algorithm3(objective, z0, u0 = null, settings = {}) {
   if (!objective.inU) throw new Error(`Algorithm 3 solves sparse, got ${objective.kind}`);
   const s = stepSettings(settings), { G } = objective;
-  expectLength("z0", z0, objective.d);
+  expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), u = u0 === null ? new Float32Array(objective.n) : Float32Array.from(u0);
-  expectLength("u0", u, objective.n);
+  expectVector("u0", u, objective.n);
   const image = G.forward(z), zTrial = new Float32Array(z.length), uTrial = new Float32Array(u.length);
   const zGrad = new Float32Array(z.length), uGrad = new Float32Array(u.length);
   const inZ = objective.inZ(u), inU = objective.inU(image);
@@ -879,7 +885,7 @@ function quasiNewton(grad, pairs, out) {
  */
 export function* lbfgs(objective, z0, { memory = 6, maxIter = 200, tol = 1e-5 } = {}) {
   if (!objective.gradient) throw new Error(`L-BFGS solves hard and reduced, got ${objective.kind}`);
-  expectLength("z0", z0, objective.d);
+  expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), d = z.length, trial = new Float32Array(d), direction = new Float64Array(d);
   const grad = new Float32Array(d), newGrad = new Float32Array(d), pairs = [];
   let f = objective.gradient(z, grad), values = 1;
@@ -934,7 +940,7 @@ export function finish(run) {
 
 /** ||A x - y||^2 + lam ||x||^2: conjugate gradients on (A^T A + lam) x = A^T y, to a relative residual `tol`. */
 export function* tikhonov(A, y, lam, { tol = 1e-5, maxIter = 1000 } = {}) {
-  expectLength("y", y, A.m);
+  expectVector("y", y, A.m);
   expectWeight("lam", lam);
   const x = new Float32Array(A.n), data = new Float32Array(A.m), q = new Float32Array(A.n);
   const r = A.adjoint(y), p = r.slice(), target = tol * tol * sumOfSquares(r);
@@ -1008,11 +1014,12 @@ function totalVariation(x, height, width, d) {
 export function* tv(A, y, shape, lam, { ratio = null, relaxation = 1.9, maxIter = 2000, tol = 1e-5, x0 = null } = {}) {
   const [height, width] = Array.isArray(shape) ? shape : [1, shape], n = height * width, checkEvery = 10;
   if (n !== A.n) throw new Error(`'shape' has ${n} pixels, A takes ${A.n}`);
-  expectLength("y", y, A.m);
+  expectVector("y", y, A.m);
   expectWeight("lam", lam);
   if (ratio !== null && !(ratio > 0)) throw new Error(`'ratio' must be > 0, got ${ratio}`);
   if (!(relaxation > 0 && relaxation < 2)) throw new Error(`'relaxation' must be in (0, 2), got ${relaxation}`);
-  let x = x0 === null ? new Float32Array(n) : Float32Array.from(x0);
+  const x = x0 === null ? new Float32Array(n) : Float32Array.from(x0);
+  expectVector("x0", x, n);
   const centre = x.slice(), checked = x.slice(), bar = new Float32Array(n), back = new Float32Array(n);
   const p = new Float32Array(A.m), pNew = new Float32Array(A.m), data = new Float32Array(A.m);
   const q = new Float32Array(2 * n), qNew = new Float32Array(2 * n), d = new Float32Array(2 * n);
