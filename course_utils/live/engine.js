@@ -84,6 +84,11 @@ function expectVector(name, v, length) {
   for (const value of v) if (!Number.isFinite(value)) throw new Error(`'${name}' holds ${value}`);
 }
 
+/** What a solver was given beside its own settings: a misspelt name should not be passed over in silence. */
+function expectNone(unknown) {
+  for (const name of Object.keys(unknown)) throw new Error(`unknown setting '${name}'`);
+}
+
 function expectWeight(name, value) {
   if (!(value >= 0 && value < Infinity)) throw new Error(`'${name}' must be a number >= 0, got ${value}`);
 }
@@ -714,7 +719,7 @@ export function bestStart(objective, candidates) {
 const STEPS = { L0: 1, eta0: 0.5, eta1: 10, maxIter: 2000, tol: 1e-8, stop: "iterate" };
 
 function stepSettings(given) {
-  for (const name of Object.keys(given)) if (!(name in STEPS)) throw new Error(`unknown setting '${name}'`);
+  expectNone(Object.fromEntries(Object.entries(given).filter(([name]) => !(name in STEPS))));
   const s = { ...STEPS, ...given };
   if (!(s.L0 > 0)) throw new Error(`'L0' must be > 0, got ${s.L0}`);
   if (!(s.eta0 > 0 && s.eta0 < 1)) throw new Error(`'eta0' must lie in (0, 1), got ${s.eta0}`);
@@ -883,7 +888,8 @@ function quasiNewton(grad, pairs, out) {
  * L-BFGS with an Armijo line search, for `hard` and `reduced`: the same minima as Algorithm 1, sooner. Stops when
  * old f - f <= tol |f|.
  */
-export function* lbfgs(objective, z0, { memory = 6, maxIter = 200, tol = 1e-5 } = {}) {
+export function* lbfgs(objective, z0, { memory = 6, maxIter = 200, tol = 1e-5, ...unknown } = {}) {
+  expectNone(unknown);
   if (!objective.gradient) throw new Error(`L-BFGS solves hard and reduced, got ${objective.kind}`);
   expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), d = z.length, trial = new Float32Array(d), direction = new Float64Array(d);
@@ -939,7 +945,8 @@ export function finish(run) {
 // ---------------------------------------------------------------- regularisers written by hand
 
 /** ||A x - y||^2 + lam ||x||^2: conjugate gradients on (A^T A + lam) x = A^T y, to a relative residual `tol`. */
-export function* tikhonov(A, y, lam, { tol = 1e-5, maxIter = 1000 } = {}) {
+export function* tikhonov(A, y, lam, { tol = 1e-5, maxIter = 1000, ...unknown } = {}) {
+  expectNone(unknown);
   expectVector("y", y, A.m);
   expectWeight("lam", lam);
   const x = new Float32Array(A.n), data = new Float32Array(A.m), q = new Float32Array(A.n);
@@ -1011,7 +1018,9 @@ function totalVariation(x, height, width, d) {
  * by default 1 for ten steps, then ||x - x0||^2 over the squared norm of (p, q), which makes the bound of the error
  * least. Every ten iterations it looks whether objective and image still change by more than tol, relatively.
  */
-export function* tv(A, y, shape, lam, { ratio = null, relaxation = 1.9, maxIter = 2000, tol = 1e-5, x0 = null } = {}) {
+export function* tv(A, y, shape, lam, settings = {}) {
+  const { ratio = null, relaxation = 1.9, maxIter = 2000, tol = 1e-5, x0 = null, ...unknown } = settings;
+  expectNone(unknown);
   const [height, width] = Array.isArray(shape) ? shape : [1, shape], n = height * width, checkEvery = 10;
   if (n !== A.n) throw new Error(`'shape' has ${n} pixels, A takes ${A.n}`);
   expectVector("y", y, A.m);
