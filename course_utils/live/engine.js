@@ -78,6 +78,17 @@ function expectLength(name, v, length) {
   if (v?.length !== length) throw new Error(`'${name}' must have ${length} entries, got ${v?.length ?? typeof v}`);
 }
 
+/** `length` finite numbers: a NaN would pass through every comparison below and never end. */
+function expectVector(name, v, length) {
+  expectLength(name, v, length);
+  for (const value of v) if (!Number.isFinite(value)) throw new Error(`'${name}' holds ${value}`);
+}
+
+/** What a solver was given beside its own settings: a misspelt name should not be passed over in silence. */
+function expectNone(unknown) {
+  for (const name of Object.keys(unknown)) throw new Error(`unknown setting '${name}'`);
+}
+
 function expectWeight(name, value) {
   if (!(value >= 0 && value < Infinity)) throw new Error(`'${name}' must be a number >= 0, got ${value}`);
 }
@@ -286,6 +297,7 @@ export function generator(spec, weights) {
     },
     vjp(g, out = new Float32Array(d)) {
       expectLength("g", g, image.length);
+      if (Number.isNaN(input[0])) throw new Error("vjp belongs to the last forward, and there was none");
       g0.set(g);
       out.set(layers.reduceRight((v, layer) => layer.vjp(v), g0));
       return out;
@@ -360,6 +372,7 @@ function spectralNorm(A, rows, columns) {
     [v, w] = [w, v];
     if (k > 20 && Math.abs(value - old) <= 1e-10 * value) break;
   }
+  if (!(value > 0)) throw new Error("an operator of norm 0 cannot be scaled to norm 1");
   return Math.sqrt(value);
 }
 
@@ -429,7 +442,7 @@ export function blur(size, kernel = gaussianKernel()) {
 
 function checkProblem(G, A, y) {
   if (G.height * G.width !== A.n) throw new Error(`G makes ${G.height * G.width} pixels, A takes ${A.n}`);
-  expectLength("y", y, A.m);
+  expectVector("y", y, A.m);
 }
 
 /**
@@ -525,6 +538,98 @@ export function relaxed(G, A, y, lam, mu) {
   };
 }
 
+/** Lower triangle L of a symmetric positive matrix, S = L L^T, in float64. */
+function cholesky(S, m) {
+  const L = new Float64Array(m * m);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = S[i * m + j];
+      for (let k = 0; k < j; k++) sum -= L[i * m + k] * L[j * m + k];
+      L[i * m + j] = i === j ? Math.sqrt(sum) : sum / L[j * m + j];
+    }
+  }
+  return L;
+}
+
+/** Solves L L^T s = r in place. */
+function choleskySolve(L, m, s) {
+  for (let i = 0; i < m; i++) {
+    let sum = s[i];
+    for (let k = 0; k < i; k++) sum -= L[i * m + k] * s[k];
+    s[i] = sum / L[i * m + i];
+  }
+  for (let i = m - 1; i >= 0; i--) { // by columns of L^T, that is by rows of L
+    s[i] /= L[i * m + i];
+    for (let k = 0; k < i; k++) s[k] -= L[i * m + k] * s[i];
+  }
+}
+
+const grams = new WeakMap(); // A A^T of each operator: worked out once, used for every weight
+
+function gram(A) {
+  if (!grams.has(A)) {
+    const S = new Float64Array(A.m * A.m), e = new Float32Array(A.m);
+    for (let j = 0; j < A.m; j++) {
+      e[j] = 1;
+      S.set(A.forward(A.adjoint(e)), j * A.m);
+      e[j] = 0;
+    }
+    grams.set(A, S);
+  }
+  return grams.get(A);
+}
+
+/**
+ * Relaxed with x eliminated exactly: a function of z alone, for `algorithm1` and `lbfgs`.
+ *
+ * The best x for a given z is G(z) - A^T s with (lam I + A A^T) s = A G(z) - y = r, and what remains is
+ * lam <r, s> + lam mu ||z||^2. One Cholesky factor of an (m, m) matrix for each lam, so m must not be large.
+ */
+export function reduced(G, A, y, lam, mu) {
+  checkProblem(G, A, y);
+  if (!(lam > 0 && lam < Infinity)) throw new Error(`'lam' must be a number > 0, got ${lam}`);
+  expectWeight("mu", mu);
+  if (A.m > 1000) throw new Error(`reduced takes at most 1000 data, got ${A.m}; relaxed has no limit`);
+  const S = gram(A).slice(), x = new Float32Array(A.n), r = new Float32Array(A.m), back = new Float32Array(A.n);
+  for (let i = 0; i < A.m; i++) S[i * A.m + i] += lam;
+  const L = cholesky(S, A.m), s = new Float64Array(A.m), size = sumOfSquares(y);
+
+  function solve(z) {
+    A.forward(G.forward(z, x), r);
+    for (let i = 0; i < r.length; i++) s[i] = r[i] - y[i];
+    choleskySolve(L, A.m, s);
+  }
+  const block = {
+    value(z) {
+      solve(z);
+      let f = 0;
+      for (let i = 0; i < r.length; i++) f += (r[i] - y[i]) * s[i];
+      return lam * f + lam * mu * sumOfSquares(z);
+    },
+    gradient(z, out) {
+      const f = block.value(z);
+      r.set(s);
+      G.vjp(A.adjoint(r, back), out);
+      for (let i = 0; i < out.length; i++) out[i] = 2 * lam * (out[i] + mu * z[i]);
+      return f;
+    },
+    magnitude: () => size,
+  };
+  return {
+    ...block,
+    kind: "reduced",
+    d: G.d,
+    start: block.value,
+    parts(z) {
+      solve(z);
+      r.set(s);
+      const u = A.adjoint(r), image = G.forward(z);
+      for (let i = 0; i < u.length; i++) image[i] += u[i] = -u[i];
+      return { z: z.slice(), x: image, u };
+    },
+  };
+}
+
 /** ||A (G(z) + u) - y||^2 + lam (||u||_1 + mu ||z||^2) in z and u. */
 export function sparse(G, A, y, lam, mu) {
   checkProblem(G, A, y);
@@ -614,7 +719,7 @@ export function bestStart(objective, candidates) {
 const STEPS = { L0: 1, eta0: 0.5, eta1: 10, maxIter: 2000, tol: 1e-8, stop: "iterate" };
 
 function stepSettings(given) {
-  for (const name of Object.keys(given)) if (!(name in STEPS)) throw new Error(`unknown setting '${name}'`);
+  expectNone(Object.fromEntries(Object.entries(given).filter(([name]) => !(name in STEPS))));
   const s = { ...STEPS, ...given };
   if (!(s.L0 > 0)) throw new Error(`'L0' must be > 0, got ${s.L0}`);
   if (!(s.eta0 > 0 && s.eta0 < 1)) throw new Error(`'eta0' must lie in (0, 1), got ${s.eta0}`);
@@ -656,11 +761,11 @@ function report(objective, state, v, w) {
   return { ...state, ...objective.parts(v, w) };
 }
 
-/** Algorithm 1: gradient descent with backtracking, for `hard`. */
+/** Algorithm 1: gradient descent with backtracking, for `hard` and `reduced`. */
 export function* algorithm1(objective, z0, settings = {}) {
-  if (!objective.gradient) throw new Error(`Algorithm 1 solves hard, got ${objective.kind}`);
+  if (!objective.gradient) throw new Error(`Algorithm 1 solves hard and reduced, got ${objective.kind}`);
   const s = stepSettings(settings);
-  expectLength("z0", z0, objective.d);
+  expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), trial = new Float32Array(z.length), grad = new Float32Array(z.length);
   let L = s.L0, values = 0, f = objective.value(z);
   let state = { iterations: 0, objective: f, values, status: s.maxIter > 0 ? "running" : "budget" };
@@ -682,9 +787,9 @@ export function* algorithm1(objective, z0, settings = {}) {
 export function* algorithm2(objective, z0, x0 = null, settings = {}) {
   if (!objective.inX) throw new Error(`Algorithm 2 solves relaxed, got ${objective.kind}`);
   const s = stepSettings(settings), { G } = objective;
-  expectLength("z0", z0, objective.d);
+  expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), image = G.forward(z), x = x0 === null ? image.slice() : Float32Array.from(x0);
-  expectLength("x0", x, objective.n);
+  expectVector("x0", x, objective.n);
   const zTrial = new Float32Array(z.length), xTrial = new Float32Array(x.length);
   const zGrad = new Float32Array(z.length), xGrad = new Float32Array(x.length);
   const inZ = objective.inZ(x), inX = objective.inX(image);
@@ -726,7 +831,7 @@ function proximalBacktrack(block, v, L, eta1, grad, w) {
     const change = squaredDistance(w, v), reached = block.value(w);
     // a step that round-off swallows is none: take it, or L would rise for ever
     const none = change <= EPS * EPS * sumOfSquares(v);
-    if (reached <= f + slope + 0.5 * L * change + noise || none) return { f: reached, before: f, L, values, change };
+    if (reached <= f + slope + 0.5 * L * change + noise || none) return { f: reached, L, values, change };
   }
 }
 
@@ -734,9 +839,9 @@ function proximalBacktrack(block, v, L, eta1, grad, w) {
 export function* algorithm3(objective, z0, u0 = null, settings = {}) {
   if (!objective.inU) throw new Error(`Algorithm 3 solves sparse, got ${objective.kind}`);
   const s = stepSettings(settings), { G } = objective;
-  expectLength("z0", z0, objective.d);
+  expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), u = u0 === null ? new Float32Array(objective.n) : Float32Array.from(u0);
-  expectLength("u0", u, objective.n);
+  expectVector("u0", u, objective.n);
   const image = G.forward(z), zTrial = new Float32Array(z.length), uTrial = new Float32Array(u.length);
   const zGrad = new Float32Array(z.length), uGrad = new Float32Array(u.length);
   const inZ = objective.inZ(u), inU = objective.inU(image);
@@ -749,20 +854,84 @@ export function* algorithm3(objective, z0, u0 = null, settings = {}) {
     z.set(zTrial);
     G.forward(z, image);
     const stepU = proximalBacktrack(inU, u, Lu, s.eta1, uGrad, uTrial);
-    let inner = stepU.f + objective.penalty(uTrial), change = stepZ.change + stepU.change;
-    const stay = stepU.before + objective.penalty(u);
-    if (inner > stay) { // round-off only: no step may go up
-      inner = stay;
-      change = stepZ.change;
-    } else u.set(uTrial);
-    const fNew = inner + objective.latentWeight * sumOfSquares(z);
-    const done = hasConverged(s, change, sumOfSquares(z) + sumOfSquares(u), f, fNew);
+    u.set(uTrial);
+    const fNew = stepU.f + objective.penalty(u) + objective.latentWeight * sumOfSquares(z);
+    const done = hasConverged(s, stepZ.change + stepU.change, sumOfSquares(z) + sumOfSquares(u), f, fNew);
     f = fNew;
     Lz = stepZ.L * s.eta0;
     Lu = stepU.L * s.eta0;
     values += stepZ.values + 1; // G once more for the block of u
     state = { iterations: k, objective: f, values, status: done ? "converged" : k >= s.maxIter ? "budget" : "running" };
     yield report(objective, state, z, u);
+  }
+}
+
+/** -H grad, where H is made of the last steps s and changes y of the gradient, newest last. */
+function quasiNewton(grad, pairs, out) {
+  for (let i = 0; i < out.length; i++) out[i] = -grad[i];
+  const add = (factor, v) => {
+    for (let i = 0; i < out.length; i++) out[i] += factor * v[i];
+  };
+  const alphas = [];
+  for (let k = pairs.length - 1; k >= 0; k--) {
+    alphas[k] = pairs[k].rho * dot(pairs[k].s, out);
+    add(-alphas[k], pairs[k].y);
+  }
+  const newest = pairs.at(-1);
+  const first = 1 / Math.max(1, Math.sqrt(sumOfSquares(grad))); // a step of length at most 1
+  const scale = newest?.rho ? dot(newest.s, newest.y) / sumOfSquares(newest.y) : first;
+  for (let i = 0; i < out.length; i++) out[i] *= scale;
+  pairs.forEach(({ s, y, rho }, k) => add(alphas[k] - rho * dot(y, out), s));
+}
+
+/**
+ * L-BFGS with an Armijo line search, for `hard` and `reduced`: the same minima as Algorithm 1, sooner. Stops when
+ * old f - f <= tol |f|.
+ */
+export function* lbfgs(objective, z0, { memory = 6, maxIter = 200, tol = 1e-5, ...unknown } = {}) {
+  expectNone(unknown);
+  if (!objective.gradient) throw new Error(`L-BFGS solves hard and reduced, got ${objective.kind}`);
+  expectVector("z0", z0, objective.d);
+  const z = Float32Array.from(z0), d = z.length, trial = new Float32Array(d), direction = new Float64Array(d);
+  const grad = new Float32Array(d), newGrad = new Float32Array(d), pairs = [];
+  let f = objective.gradient(z, grad), values = 1;
+  let state = { iterations: 0, objective: f, values, status: maxIter > 0 ? "running" : "budget" };
+  yield report(objective, state, z);
+  for (let k = 1; state.status === "running"; k++) {
+    quasiNewton(grad, pairs, direction);
+    let slope = dot(direction, grad);
+    if (!(slope < 0)) {
+      for (let i = 0; i < d; i++) direction[i] = -grad[i];
+      slope = -sumOfSquares(grad);
+    }
+    const noise = roundOff(objective, f);
+    let t = 1, reached, stuck = false;
+    for (;;) { // shorten the step until f falls by 1e-4 of what the slope promises; parabolas tell by how much
+      for (let i = 0; i < d; i++) trial[i] = z[i] + t * direction[i];
+      reached = objective.gradient(trial, newGrad);
+      values++;
+      if (reached <= f + 1e-4 * t * slope) break;
+      if (-t * slope <= noise) {
+        stuck = true;
+        break;
+      }
+      const best = (-t * t * slope) / (2 * (reached - f - t * slope));
+      t = Math.min(0.5 * t, Math.max(0.1 * t, Number.isFinite(best) ? best : 0));
+    }
+    const fOld = f;
+    if (!stuck) {
+      const s = trial.map((value, i) => value - z[i]), y = newGrad.map((value, i) => value - grad[i]), sy = dot(s, y);
+      const good = sy > 1e-10 * Math.sqrt(sumOfSquares(s) * sumOfSquares(y));
+      pairs.push({ s, y, rho: good ? 1 / sy : 0 });
+      if (pairs.length > memory) pairs.shift();
+      z.set(trial);
+      grad.set(newGrad);
+      f = reached;
+    }
+    const done = fOld - f <= tol * Math.abs(f);
+    const status = stuck ? "round-off" : done ? "converged" : k >= maxIter ? "budget" : "running";
+    state = { iterations: k, objective: f, values, status };
+    yield report(objective, state, z);
   }
 }
 
@@ -776,8 +945,9 @@ export function finish(run) {
 // ---------------------------------------------------------------- regularisers written by hand
 
 /** ||A x - y||^2 + lam ||x||^2: conjugate gradients on (A^T A + lam) x = A^T y, to a relative residual `tol`. */
-export function* tikhonov(A, y, lam, { tol = 1e-5, maxIter = 1000 } = {}) {
-  expectLength("y", y, A.m);
+export function* tikhonov(A, y, lam, { tol = 1e-5, maxIter = 1000, ...unknown } = {}) {
+  expectNone(unknown);
+  expectVector("y", y, A.m);
   expectWeight("lam", lam);
   const x = new Float32Array(A.n), data = new Float32Array(A.m), q = new Float32Array(A.n);
   const r = A.adjoint(y), p = r.slice(), target = tol * tol * sumOfSquares(r);
@@ -848,14 +1018,17 @@ function totalVariation(x, height, width, d) {
  * by default 1 for ten steps, then ||x - x0||^2 over the squared norm of (p, q), which makes the bound of the error
  * least. Every ten iterations it looks whether objective and image still change by more than tol, relatively.
  */
-export function* tv(A, y, shape, lam, { ratio = null, relaxation = 1.9, maxIter = 2000, tol = 1e-5, x0 = null } = {}) {
+export function* tv(A, y, shape, lam, settings = {}) {
+  const { ratio = null, relaxation = 1.9, maxIter = 2000, tol = 1e-5, x0 = null, ...unknown } = settings;
+  expectNone(unknown);
   const [height, width] = Array.isArray(shape) ? shape : [1, shape], n = height * width, checkEvery = 10;
   if (n !== A.n) throw new Error(`'shape' has ${n} pixels, A takes ${A.n}`);
-  expectLength("y", y, A.m);
+  expectVector("y", y, A.m);
   expectWeight("lam", lam);
   if (ratio !== null && !(ratio > 0)) throw new Error(`'ratio' must be > 0, got ${ratio}`);
   if (!(relaxation > 0 && relaxation < 2)) throw new Error(`'relaxation' must be in (0, 2), got ${relaxation}`);
-  let x = x0 === null ? new Float32Array(n) : Float32Array.from(x0);
+  const x = x0 === null ? new Float32Array(n) : Float32Array.from(x0);
+  expectVector("x0", x, n);
   const centre = x.slice(), checked = x.slice(), bar = new Float32Array(n), back = new Float32Array(n);
   const p = new Float32Array(A.m), pNew = new Float32Array(A.m), data = new Float32Array(A.m);
   const q = new Float32Array(2 * n), qNew = new Float32Array(2 * n), d = new Float32Array(2 * n);
@@ -900,6 +1073,43 @@ export function* tv(A, y, shape, lam, { ratio = null, relaxation = 1.9, maxIter 
     };
     yield now;
   }
+}
+
+// ---------------------------------------------------------------- the parabola, solved exactly
+
+/** Latent values at which `solveParabola` gives the objective. */
+export const PARABOLA_GRID = Float64Array.from({ length: 3201 }, (_, i) => (i - 1600) / 500);
+
+/**
+ * All global minimisers of hard, relaxed or sparse for A = I, G(z) = (z, z^2) and y = (y1, 4), paper, Sect. 6.1.
+ *
+ * Gives { z: one or two numbers, x: as many pairs, objective: its least value over x at each z of PARABOLA_GRID }.
+ */
+export function solveParabola(method, y1, lam, mu) {
+  expectWeight("lam", lam);
+  expectWeight("mu", mu);
+  const y2 = 4;
+  // min over u of (r - u)^2 + lam |u|, and where it is attained
+  const huber = (r) => (Math.abs(r) <= lam / 2 ? r * r : lam * Math.abs(r) - lam * lam / 4);
+  const shrink = (r) => Math.sign(r) * Math.max(Math.abs(r) - lam / 2, 0);
+  // the objective with x eliminated, from the two residuals and z; and the step from G(z) to x
+  const methods = {
+    hard: [(a, b, z) => a * a + b * b + lam * z * z, () => 0],
+    relaxed: [(a, b, z) => (lam / (1 + lam)) * (a * a + b * b) + lam * mu * z * z, (r) => r / (1 + lam)],
+    sparse: [(a, b, z) => huber(a) + huber(b) + lam * mu * z * z, shrink],
+  };
+  if (!Object.hasOwn(methods, method)) throw new Error(`'method' must be hard, relaxed or sparse, got ${method}`);
+  const [value, step] = methods[method], f = (z) => value(y1 - z, y2 - z * z, z);
+  const objective = PARABOLA_GRID.map(f), lowest = [];
+  for (let i = 1; i < objective.length - 1; i++) {
+    if (!(objective[i] <= objective[i - 1] && objective[i] < objective[i + 1])) continue;
+    let z = PARABOLA_GRID[i];
+    for (let k = 0, third = 0.002 / 3; k < 40; k++, third *= 2 / 3) z += f(z - third) < f(z + third) ? -third : third;
+    lowest.push(z);
+  }
+  const least = Math.min(...lowest.map(f)), tie = 1e-9 * (1 + Math.abs(least));
+  const z = lowest.filter((v) => f(v) <= least + tie).filter((v, i, all) => i === 0 || v - all[i - 1] > 1e-3);
+  return { z, x: z.map((v) => [v + step(y1 - v), v * v + step(y2 - v * v)]), objective };
 }
 
 // ---------------------------------------------------------------- how good is it

@@ -92,7 +92,7 @@ def generator_spec(G: Generator) -> tuple[dict, bytes]:
     _, height, width = G.image_shape
     layers, weights = [], []
     for index, layer in enumerate(G.decoder):
-        name = f"layer {index} of the decoder, {layer}"
+        name = f"layer {index} of the decoder, {' '.join(str(layer).split())}"
         layers.append(_layer(name, layer))
         if (parameters := list(layer.parameters())) == []:
             continue
