@@ -94,7 +94,8 @@ function run() {
         ...(noise > 0 ? [{ kind: "vline", at: noise, color: "#000" }] : []),
         { kind: "marks", x: [clamped], y: [0.5], color: PALETTE.vermilion, size: 7 },
       ] });
-      const running = done ? "" : ` (iteration ${last.iterations})`;
+      const stopped = last.status === "budget" ? "; iteration limit reached" : "";
+      const running = done ? stopped : ` (iteration ${last.iterations})`;
       numbers.textContent = `${used}: PSNR ${engine.psnr(x, truth).toFixed(1)} dB, objective ${short(last.objective)}, ${verdict}${running}`;
       if (done) say(`Shown: ${panel.words()}. ${numbers.textContent}.`);
     };
