@@ -27,6 +27,7 @@ __all__ = [
     "STYLE",
     "CourseFigure",
     "curves",
+    "figure_pixels",
     "figure_png",
     "image_rows",
     "show_image",
@@ -324,6 +325,23 @@ def _array(values: Sequence[float] | Tensor) -> np.ndarray:
     return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=float)
 
 
+def figure_pixels(figure: Figure, dpi: float | None = None) -> np.ndarray:
+    """The picture as an (H, W, 3) array of bytes.
+
+    Example
+    -------
+    >>> figure_pixels(Figure(figsize=(2, 1)), dpi=50).shape
+    (50, 100, 3)
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if dpi is not None:
+        figure.set_dpi(dpi)
+    canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
 def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
     """The picture as PNG bytes, encoded for speed (light compression); used by the explorers.
 
@@ -332,13 +350,8 @@ def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
     >>> figure_png(Figure(figsize=(1, 1)))[1:4]
     b'PNG'
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    if dpi is not None:
-        figure.set_dpi(dpi)
-    canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
-    canvas.draw()
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(buffer, format="png", compress_level=1)
+    Image.fromarray(figure_pixels(figure, dpi)).save(buffer, format="png", compress_level=1)
     return buffer.getvalue()

@@ -25,7 +25,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from ..live import engine_source
-from ..plots import COLOURS, METHODS, RESIDUAL_CMAP
+from ..plots import COLOURS, METHODS, RESIDUAL_CMAP, figure_pixels
 from .base import Explorer, _same, _stops
 
 __all__ = [
@@ -64,8 +64,8 @@ fail(error);
 
 def picture(explorer: Explorer, **values) -> np.ndarray:
     """The picture at some control values, the others at their defaults: (H, W, 3) array of bytes."""
-    png = explorer.png(**{**explorer.default, **values})
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    # a copy: the canvas is drawn over by the next picture
+    return figure_pixels(explorer.draw(**{**explorer.default, **values}), explorer.dpi).copy()
 
 
 def _webp(pixels: np.ndarray) -> bytes:
