@@ -1,10 +1,15 @@
-// Denoising, A = I: min ||x - y||^2 + lambda R(x) with Tikhonov or TV, of a signal or a digit, for all lambda of the slider.
+// Denoising, A = I: min ||x - y||^2 + lambda R(x) with Tikhonov or TV, of a signal or a digit, for all lambda of the
+// slider.
 function run() {
-  const objects = Object.fromEntries(["signal", "digit"].map(kind => [kind, { truth: float32(`${kind} x`), noise: float32(`${kind} n`) }]));
+  const objects = Object.fromEntries(["signal", "digit"].map(kind => [
+    kind, { truth: float32(`${kind} x`), noise: float32(`${kind} n`) },
+  ]));
   const lambdas = data.controls.find(control => control.key === "lam").values, start = runner(), span = 0.6;
-  const line = chart("signal, data and reconstruction", { width: 390, height: 250, left: 46, xlabel: "place", ylabel: "value" });
-  const quality = chart("PSNR over lambda", { width: 246, height: 250, left: 46, xlog: true, xlabel: "λ", ylabel: "PSNR (dB)" });
-  const views = ["truth", "data", "reconstruction", "residual, ±0.6"].map((title, k) => imageView(title, { width: 126, span: k === 3 ? span : 0 }));
+  const size = { height: 250, left: 46 };
+  const line = chart("signal, data and reconstruction", { ...size, width: 390, xlabel: "place", ylabel: "value" });
+  const quality = chart("PSNR over lambda", { ...size, width: 246, xlog: true, xlabel: "λ", ylabel: "PSNR (dB)" });
+  const views = ["truth", "data", "reconstruction", "residual, ±0.6"]
+    .map((title, k) => imageView(title, { width: 126, span: k === 3 ? span : 0 }));
   const images = make("div", { class: "cp-row", style: "flex: 0 1 390px" }, ...views.map(view => view.element));
   const key = make("div", {}), words = make("p", {});
   stage(row(line.element, images, quality.element), key, words);
@@ -12,7 +17,8 @@ function run() {
 
   // The chosen lambda of the chosen method first, then the others for the curves.
   function* solve(kind, method, sigma, now) {
-    const { truth, noise } = objects[kind], y = truth.map((v, i) => v + sigma * noise[i]), A = engine.identity(y.length);
+    const { truth, noise } = objects[kind], y = truth.map((v, i) => v + sigma * noise[i]);
+    const A = engine.identity(y.length), settings = { tol: 1e-6, maxIter: 3000 };
     const shape = kind === "digit" ? [28, 28] : y.length;
     for (const m of [method, ...Object.keys(data.titles).filter(other => other !== method)]) {
       const name = `${kind} ${sigma} ${m}`;
@@ -21,7 +27,8 @@ function run() {
       if (m === method) order.unshift(now);
       for (const k of order) {
         if (found[k]) continue;
-        const solver = m === "tikhonov" ? engine.tikhonov(A, y, lambdas[k]) : engine.tv(A, y, shape, lambdas[k], { tol: 1e-6, maxIter: 3000 });
+        const lam = lambdas[k];
+        const solver = m === "tikhonov" ? engine.tikhonov(A, y, lam) : engine.tv(A, y, shape, lam, settings);
         let last = null;
         for (const state of solver) {
           last = state;
@@ -34,7 +41,7 @@ function run() {
   }
 
   const begin = () => {
-    const kind = panel.value("kind"), method = panel.value("method"), sigma = panel.value("sigma"), now = panel.index.lam;
+    const [kind, method, sigma] = ["kind", "method", "sigma"].map(key => panel.value(key)), now = panel.index.lam;
     const { truth, noise } = objects[kind], y = truth.map((v, i) => v + sigma * noise[i]);
     const color = METHODS[method].color, isLine = kind === "signal", place = truth.map((_, i) => i);
     line.element.style.display = isLine ? "" : "none";
@@ -62,11 +69,14 @@ function run() {
       }
       const curves = Object.keys(data.titles).map(m => {
         const found = cache.get(`${kind} ${sigma} ${m}`) ?? [];
-        return { kind: "line", x: lambdas, y: lambdas.map((_, k) => found[k]?.psnr ?? NaN), color: METHODS[m].color, dash: METHODS[m].dash };
+        const values = lambdas.map((_, k) => found[k]?.psnr ?? NaN);
+        return { kind: "line", x: lambdas, y: values, color: METHODS[m].color, dash: METHODS[m].dash };
       });
-      quality.draw({ x: [8e-4, 40], y: [5, 45], layers: [...curves, { kind: "marks", x: [lambdas[now]], y: [Math.min(45, solution.psnr)], color, size: 6 }] });
-      const best = curves.map(({ y: values }, i) => `${Object.values(data.titles)[i]} ${Math.max(...values.filter(Number.isFinite)).toFixed(1)} dB`);
-      words.textContent = `${title} at λ = ${short(lambdas[now], 2)}.${done ? ` The best λ gives: ${best.join(", ")}.` : ""}`;
+      const here = { kind: "marks", x: [lambdas[now]], y: [Math.min(45, solution.psnr)], color, size: 6 };
+      quality.draw({ x: [8e-4, 40], y: [5, 45], layers: [...curves, here] });
+      const best = Object.values(data.titles).map((name, i) => `${name} ${Math.max(...curves[i].y).toFixed(1)} dB`);
+      const end = done ? ` The best λ gives: ${best.join(", ")}.` : "";
+      words.textContent = `${title} at λ = ${short(lambdas[now], 2)}.${end}`;
       if (done) say(`Shown: ${panel.words()}. ${words.textContent}`);
     });
   };

@@ -20,7 +20,8 @@ function fail(error) {
   failed = true;
   const words = `This figure cannot be moved here: ${error?.message ?? error}. Below is its stored picture.`;
   root.prepend(make("p", { class: "cp-problem", role: "alert" }, words));
-  for (const part of root.querySelectorAll(".cp-controls, .cp-live, .cp-over, .cp-values, .cp-note")) part.hidden = true;
+  const rest = ".cp-controls, .cp-live, .cp-over, .cp-values, .cp-note";
+  for (const part of root.querySelectorAll(rest)) part.hidden = true;
   still.hidden = false;
   root.dataset.state = "failed";
 }

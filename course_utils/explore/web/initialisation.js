@@ -22,18 +22,23 @@ function run() {
   const start = runner();
   const axes = chart("objective of the three runs", { width: 304, height: 250, left: 46, ylog: true,
     xlabel: "iteration of Algorithm 1", ylabel: "objective f(z)" });
-  const styles = [["blue", "none"], ["vermilion", "7 4"], ["green", "7 3 2 3"]].map(([name, dash]) => ({ color: PALETTE[name], dash }));
+  const styles = [["blue", "none"], ["vermilion", "7 4"], ["green", "7 3 2 3"]]
+    .map(([name, dash]) => ({ color: PALETTE[name], dash }));
   const views = ["truth", "start G(z)", "now G(z)", "residual, ±0.6", "dictionary"]
     .map((title, k) => imageView(title, { width: 100, span: k === 3 ? 0.6 : 0 }));
   const words = make("p", {});
-  const key = legend([...styles.map((style, k) => ({ ...style, text: `start ${k + 1}` })), { color: "#000", dash: "2 3", text: "dictionary" }]);
+  const key = legend([
+    ...styles.map((style, k) => ({ ...style, text: `start ${k + 1}` })),
+    { color: "#000", dash: "2 3", text: "dictionary" },
+  ]);
   const grid = make("div", { class: "cp-row", style: "flex: 1 1 326px" }, ...views.map(view => view.element));
   stage(row(make("div", { style: "flex: 0 1 304px" }, axes.element, key), grid), words);
 
   // Seeds of the list are those of the notebook; beyond it the page draws its own.
   const startsOf = seed => Array.from({ length: 3 }, (_, k) => {
     const from = (3 * seed + k) * d;
-    return from + d <= starts.length ? starts.slice(from, from + d) : engine.draw(engine.normals(1000 + 3 * seed + k), d);
+    if (from + d <= starts.length) return starts.slice(from, from + d);
+    return engine.draw(engine.normals(1000 + 3 * seed + k), d);
   });
   let now = null;
 
@@ -70,7 +75,8 @@ function run() {
     if (!now?.states) return;
     const k = panel.value("start") - 1, { states, curves, reference } = now, state = states[k];
     const longest = Math.max(10, ...curves.map(curve => curve.length - 1));
-    const bottom = Math.min(reference.objective, ...states.map(s => s.objective)), top = Math.max(...curves.map(curve => curve[0]));
+    const bottom = Math.min(reference.objective, ...states.map(s => s.objective));
+    const top = Math.max(...curves.map(curve => curve[0]));
     axes.draw({ x: [0, 1.02 * longest], y: [0.8 * bottom, 1.3 * top], layers: [
       { kind: "hline", at: reference.objective, dash: "2 3" },
       ...curves.map((curve, i) => ({ kind: "line", x: curve.map((_, n) => n), y: curve, ...styles[i],
@@ -87,7 +93,8 @@ function run() {
     const excess = state.objective / reference.objective - 1;
     const order = states.every(s => s.objective >= state.objective) ? "the lowest" : "not the lowest";
     const moving = now.done ? (state.status === "budget" ? ", still moving" : "") : ", running";
-    words.textContent = `Start ${k + 1}: f = ${short(state.objective)} after ${state.iterations} iterations${moving}, ` +
+    words.textContent =
+      `Start ${k + 1}: f = ${short(state.objective)} after ${state.iterations} iterations${moving}, ` +
       `${order} of the three; ${Math.round(100 * Math.abs(excess))} per cent ${excess > 0 ? "above" : "below"} ` +
       `the ${short(reference.objective)} from the dictionary.`;
     if (now.done) say(`Shown: ${panel.words()}. ${words.textContent}`);

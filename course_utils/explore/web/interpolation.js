@@ -1,4 +1,8 @@
 // A triangle of three digits: its dot can be dragged, moved by the arrow keys, or by the two sliders.
+const STEPS = {
+  ArrowLeft: ["alpha1", -1], ArrowRight: ["alpha1", 1], ArrowDown: ["alpha2", -1], ArrowUp: ["alpha2", 1],
+};
+
 function run() {
   const generators = loadGenerators(), families = Object.keys(generators);
   const numbers = float32("corners"), d = data.d;
@@ -10,8 +14,8 @@ function run() {
   const svg = place.element;
   svg.setAttribute("role", "group"); // its dot can be moved, so it is more than a picture
   svg.style.touchAction = "none"; // a finger drags the dot, not the page
-  const dot = shape("circle", { r: 8, fill: PALETTE.blue, stroke: "#fff", "stroke-width": 1.5, tabindex: 0, role: "slider",
-    cursor: "grab", "aria-valuemin": 0, "aria-valuemax": 1, "data-lm-suppress-shortcuts": "true",
+  const dot = shape("circle", { r: 8, fill: PALETTE.blue, stroke: "#fff", "stroke-width": 1.5, tabindex: 0,
+    role: "slider", cursor: "grab", "aria-valuemin": 0, "aria-valuemax": 1, "data-lm-suppress-shortcuts": "true",
     "aria-label": "place in the triangle; left and right change α1, up and down α2" });
   svg.append(dot);
   const images = Object.fromEntries(families.map(family => [family, imageView(data.titles[family], { width: 132 })]));
@@ -21,7 +25,9 @@ function run() {
     const a = panel.value("alpha1"), b = panel.value("alpha2");
     place.draw({ x: [-0.1, 1.2], y: [-0.1, 1.2], layers: [
       { kind: "line", x: [0, 1, 0, 0], y: [0, 0, 1, 0], color: "#777", width: 1.2 },
-      ...data.digits.map((digit, k) => ({ kind: "text", x: [0.02, 1.03, 0.02][k], y: [0.03, 0.03, 1.04][k], text: digit })),
+      ...data.digits.map((digit, k) => (
+        { kind: "text", x: [0.02, 1.03, 0.02][k], y: [0.03, 0.03, 1.04][k], text: digit }
+      )),
     ] });
     const [x, y] = place.toPixel(a, b);
     dot.setAttribute("cx", x);
@@ -46,7 +52,7 @@ function run() {
   draw();
 
   dot.addEventListener("keydown", guarded(event => {
-    const step = { ArrowLeft: ["alpha1", -1], ArrowRight: ["alpha1", 1], ArrowDown: ["alpha2", -1], ArrowUp: ["alpha2", 1] }[event.key];
+    const step = STEPS[event.key];
     if (!step) return;
     event.preventDefault(); // the page must not scroll
     put(step[0], panel.index[step[0]] + step[1]);

@@ -20,7 +20,8 @@ function run() {
 
   const draw = () => {
     const at = Object.fromEntries(["first", "second", "t", "i", "a", "j", "b"].map(key => [key, panel.value(key)]));
-    ends.forEach((end, k) => end.draw(digits[k ? at.second : at.first], `${k ? "to" : "from"} ${k ? at.second : at.first}`));
+    ends[0].draw(digits[at.first], `from ${at.first}`);
+    ends[1].draw(digits[at.second], `to ${at.second}`);
     const said = [];
     root.latent = {};
     for (const family of families) {
@@ -34,7 +35,8 @@ function run() {
       said.push(title);
       const colors = places.map(k => (k - 1 === at.i || k - 1 === at.j ? PALETTE.orange : METHODS[family].color));
       bars[family].draw({ x: [0.4, d + 0.6], y: [-reach, reach], layers: [
-        { kind: "bars", x: places, y: z, width: 0.75, colors }, { kind: "hline", at: 0, color: "#1a1a1a", dash: "none", width: 1 },
+        { kind: "bars", x: places, y: z, width: 0.75, colors },
+        { kind: "hline", at: 0, color: "#1a1a1a", dash: "none", width: 1 },
       ] });
     }
     say(`Shown: ${panel.words()}. ${said.join("; ")}.`);

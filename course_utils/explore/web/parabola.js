@@ -26,7 +26,7 @@ function solveParabola(method, y1, lam, mu) {
   for (let i = 1; i < POINTS - 1; i++) {
     if (!(objective[i] <= objective[i - 1] && objective[i] < objective[i + 1])) continue;
     let z = Z[i], width = Z[1] - Z[0];
-    for (let k = 0; k < 40; k++, width *= 2 / 3) z = f(z - width / 3) < f(z + width / 3) ? z - width / 3 : z + width / 3;
+    for (let k = 0; k < 40; k++, width *= 2 / 3) z += f(z - width / 3) < f(z + width / 3) ? -width / 3 : width / 3;
     found.push(z);
   }
   const least = Math.min(...found.map(f)), tie = TIE * (1 + Math.abs(least));
@@ -52,7 +52,8 @@ function run() {
     panel.enable("mu", method !== "hard");
     const color = METHODS[method].color, now = solveParabola(method, y1, lam, mu);
     const count = `${now.z.length} minimiser${now.z.length > 1 ? "s" : ""}`;
-    const links = now.z.map((z, i) => line([y1, now.x[i][0], z], [Y2, now.x[i][1], z * z], { dash: "2 3", color: "#444", width: 1 }));
+    const dotted = { dash: "2 3", color: "#444", width: 1 };
+    const links = now.z.map((z, i) => line([y1, now.x[i][0], z], [Y2, now.x[i][1], z * z], dotted));
     plane.draw({ x: [-3, 3], y: [-0.7, 6.9], title: count, layers: [
       line(Z, Z.map(z => z * z), { color: "#999" }), ...links,
       { kind: "marks", x: now.z, y: now.z.map(z => z * z), color, size: 5.5, hollow: true },
@@ -78,7 +79,8 @@ function run() {
     const left = solveParabola(method, -0.005, lam, mu).x[0], right = solveParabola(method, 0.005, lam, mu).x.at(-1);
     const factor = Math.hypot(right[0] - left[0], right[1] - left[1]) / 0.01;
     const weights = `λ = ${short(lam, 2)}${method === "hard" ? "" : `, μ = ${short(mu, 2)}`}`;
-    caption.textContent = `${method}, ${weights}: from y₁ = −0.005 to 0.005 the solution moves ${short(factor)} times as far`;
+    caption.textContent =
+      `${method}, ${weights}: from y₁ = −0.005 to 0.005 the solution moves ${short(factor)} times as far`;
     key.replaceChildren(legend([
       { color: "#999", text: "range of G" }, { color: "#000", mark: "cross", text: "y" },
       { color, mark: "dot", text: "x" }, { color, mark: "hollow", text: "G(z)" },

@@ -11,7 +11,9 @@ function run() {
   const generators = loadGenerators(), truths = loadImages("digits", 784), d = data.d;
   const stored = float32("candidates"), families = Object.keys(generators), each = stored.length / d / families.length;
   const start = runner(), matrices = new Map(), pictures = new Map();
-  const titles = ["truth\n\u00a0", "data\nas A*y", "reconstruction\nx", "residual\n±0.6", "in the range\nG(z)", "deviation u\n±0.6"];
+  const titles = [
+    "truth\n\u00a0", "data\nas A*y", "reconstruction\nx", "residual\n±0.6", "in the range\nG(z)", "deviation u\n±0.6",
+  ];
   const views = titles.map((title, k) => imageView(title, { width: 99, span: k === 3 || k === 5 ? 0.6 : 0 }));
   const formula = make("p", { class: "cp-formula" }), numbers = make("p", {});
   const gauge = chart("residual norm against the norm of the noise", { width: 420, height: 84, left: 14, xlog: true,
@@ -36,7 +38,8 @@ function run() {
 
   // Where to begin: the three candidates of least objective, each improved a little; the best of them by objective.
   function* promising(G, A, y, lam, family) {
-    const score = ({ z, x }) => engine.sumOfSquares(A.forward(x).map((v, i) => v - y[i])) + lam * engine.sumOfSquares(z);
+    const misfit = x => engine.sumOfSquares(A.forward(x).map((v, i) => v - y[i]));
+    const score = ({ z, x }) => misfit(x) + lam * engine.sumOfSquares(z);
     const ranked = candidates(family).map(one => ({ z: one.z, f: score(one) })).sort((a, b) => a.f - b.f).slice(0, 3);
     let best = null;
     for (const { z } of ranked) {
@@ -52,14 +55,15 @@ function run() {
     if (method === "tv") return yield* engine.tv(A, y, [28, 28], lam, { tol: 1e-5, maxIter: 800 });
     const weight = method === "hard" ? lam : lam * mu, settings = { stop: "objective", tol: 1e-6 };
     const z0 = yield* promising(G, A, y, weight, family);
-    const found = { z: z0 };
+    let z = z0;
     for (const state of engine.algorithm1(engine.hard(G, A, y, weight), z0, { ...settings, maxIter: 150 })) {
-      found.z = state.z;
+      z = state.z;
       yield state;
     }
     // hard is done; the others begin where u = 0 is best
-    if (method === "relaxed") yield* engine.algorithm2(engine.relaxed(G, A, y, lam, mu), found.z, null, { ...settings, maxIter: 300 });
-    if (method === "sparse") yield* engine.algorithm3(engine.sparse(G, A, y, lam, mu), found.z, null, { ...settings, maxIter: 300 });
+    settings.maxIter = 300;
+    if (method === "relaxed") yield* engine.algorithm2(engine.relaxed(G, A, y, lam, mu), z, null, settings);
+    if (method === "sparse") yield* engine.algorithm3(engine.sparse(G, A, y, lam, mu), z, null, settings);
     return undefined;
   }
 
@@ -75,7 +79,8 @@ function run() {
     views[0].draw(truth);
     views[1].draw(back.map(v => v / brightest));
     formula.textContent = FORMULAS[method];
-    const used = `λ = ${short(lam, 2)}${twoWeights ? `, μ = ${short(mu, 2)}` : ""}${learned ? `, ${data.titles[family]}` : ""}`;
+    const used = [`λ = ${short(lam, 2)}`, ...(twoWeights ? [`μ = ${short(mu, 2)}`] : []),
+      ...(learned ? [data.titles[family]] : [])].join(", ");
     const show = (state, done) => {
       const last = state ?? root.regularisers.state, { x } = last;
       const u = learned ? last.u : null;
@@ -96,7 +101,8 @@ function run() {
       ] });
       const stopped = last.status === "budget" ? "; iteration limit reached" : "";
       const running = done ? stopped : ` (iteration ${last.iterations})`;
-      numbers.textContent = `${used}: PSNR ${engine.psnr(x, truth).toFixed(1)} dB, objective ${short(last.objective)}, ${verdict}${running}`;
+      const quality = `PSNR ${engine.psnr(x, truth).toFixed(1)} dB, objective ${short(last.objective)}`;
+      numbers.textContent = `${used}: ${quality}, ${verdict}${running}`;
       if (done) say(`Shown: ${panel.words()}. ${numbers.textContent}.`);
     };
     root.regularisers = { done: false };

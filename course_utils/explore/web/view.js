@@ -66,7 +66,7 @@ function ticks([low, high], log, most = 6) {
   return marks;
 }
 
-const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+const SUPERSCRIPT = { "-": "⁻", ...["⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"] };
 
 // A number with few digits: 0.0032, 12.5, 10⁻⁵.
 function short(value, digits = 3) {
@@ -87,7 +87,7 @@ let clips = 0; // each pair of axes needs a name of its own for its frame
 //   {kind: "line", x, y, color, dash, width, alpha}, {kind: "marks", x, y, color, size, hollow, cross},
 //   {kind: "bars", x, y, colors, width}, {kind: "hline" | "vline", at, color, dash}, {kind: "text", x, y, text}.
 function chart(label, { width = 330, height = 230, xlabel = "", ylabel = "", xlog = false, ylog = false,
-  xticks = null, yticks = null, left = 52, equal = false } = {}) {
+  xticks = null, yticks = null, left = 52 } = {}) {
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   const right = 12, top = 24, bottom = xlabel ? 42 : 26;
   const clip = `${root.id}-clip-${clips++}`;
@@ -103,7 +103,8 @@ function chart(label, { width = 330, height = 230, xlabel = "", ylabel = "", xlo
       const wide = width - left - right, high = height - top - bottom;
       const px = v => left + ((fx(v) - fx(x0)) / (fx(x1) - fx(x0))) * wide;
       const py = v => top + high - ((fy(v) - fy(y0)) / (fy(y1) - fy(y0))) * high;
-      map = { px, py, back: (a, b) => [x0 + ((a - left) / wide) * (x1 - x0), y0 + ((top + high - b) / high) * (y1 - y0)] };
+      const back = (a, b) => [x0 + ((a - left) / wide) * (x1 - x0), y0 + ((top + high - b) / high) * (y1 - y0)];
+      map = { px, py, back }; // back: for linear axes only
       const parts = [
         shape("clipPath", { id: clip }, shape("rect", { x: left, y: top - 4, width: wide + 4, height: high + 8 })),
       ];
@@ -155,21 +156,22 @@ function drawLayer(layer, px, py, box) {
     return Array.from(x, (value, i) => shape("rect", { x: px(value - half), width: px(value + half) - px(value - half),
       y: Math.min(zero, py(y[i])), height: Math.abs(py(y[i]) - zero), fill: layer.colors[i] }));
   }
-  if (kind === "text") return [shape("text", { x: px(x), y: py(y), "text-anchor": layer.anchor ?? "start" }, layer.text)];
+  if (kind === "text") return [shape("text", { x: px(x), y: py(y) }, layer.text)];
   const d = kind === "hline" ? `M${box.left} ${py(layer.at)}h${box.wide}` : `M${px(layer.at)} ${box.top}v${box.high}`;
-  return [shape("path", { d, stroke: color, "stroke-width": layer.width ?? 1.6, "stroke-dasharray": layer.dash ?? "4 3" })];
+  const { width = 1.6, dash = "4 3" } = layer;
+  return [shape("path", { d, stroke: color, "stroke-width": width, "stroke-dasharray": dash })];
 }
 
 // A key for curves: small samples with words, wrapped like text.
 function legend(entries) {
-  const parts = entries.map(({ color, dash = "none", mark = "line", text }) => {
-    const sample = shape("svg", { width: 30, height: 12, "aria-hidden": "true", style: "display:inline-block;vertical-align:middle" });
-    if (mark === "line") sample.append(shape("path", { d: "M1 6h28", stroke: color, "stroke-width": 2.2, "stroke-dasharray": dash }));
-    else if (mark === "cross") sample.append(shape("path", { d: "M10 1l10 10m0-10l-10 10", stroke: color, "stroke-width": 2.5 }));
-    else sample.append(shape("circle", { cx: 15, cy: 6, r: 4.5, fill: mark === "hollow" ? "#fff" : color, stroke: color, "stroke-width": 1.8 }));
-    return make("span", { style: "margin-right:1em;white-space:nowrap;font-size:13px" }, sample, ` ${text}`);
-  });
-  return make("div", {}, ...parts);
+  return make("div", {}, ...entries.map(({ color, dash = "none", mark = "line", text }) => {
+    const sample = shape("svg", { width: 30, height: 12, "aria-hidden": "true", class: "cp-sample" });
+    const stroke = { stroke: color, "stroke-width": 2.2 };
+    if (mark === "line") sample.append(shape("path", { d: "M1 6h28", "stroke-dasharray": dash, ...stroke }));
+    else if (mark === "cross") sample.append(shape("path", { d: "M10 1l10 10m0-10l-10 10", ...stroke }));
+    else sample.append(shape("circle", { cx: 15, cy: 6, r: 4.5, fill: mark === "hollow" ? "#fff" : color, ...stroke }));
+    return make("span", { class: "cp-entry" }, sample, ` ${text}`);
+  }));
 }
 
 // Runs a generator function a slice at a time, so that the page stays awake. show(state, done) after each slice;

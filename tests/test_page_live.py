@@ -1,0 +1,175 @@
+"""What live explorers compute in the page, against the library: images, solutions, objectives."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from page_tools import chromium, look, made, press, settled, shown
+
+from course_utils import Hard, Tikhonov, reconstruct
+from course_utils.explore import denoising, generative_models, parabola, properties, regularisers
+from course_utils.operators import GaussianMatrix
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """``show(text)`` opens a page from a file."""
+    return functools.partial(shown, browser, tmp_path / "page.html")
+
+
+def close(found, wanted, tolerance: float = 1e-3) -> None:
+    found, wanted = torch.as_tensor(found, dtype=torch.float64), torch.as_tensor(wanted, dtype=torch.float64)
+    error = float((found - wanted.reshape(found.shape)).abs().max() / wanted.abs().max())
+    assert error < tolerance, f"relative error {error:.1e}"
+
+
+#: What the page has drawn, typed arrays as lists.
+IMAGES = """name => Object.fromEntries(Object.entries(document.querySelector(".course-page")[name])
+  .map(([family, found]) => [family, [...found.image]]))"""
+
+
+def test_the_latent_walk_draws_what_the_library_draws(show):
+    _, models = generative_models._world()
+    with show(made("latent")[1]) as page:
+        for key, presses in {"a": 5, "t": 3, "first": 1}.items():
+            for _ in range(presses):
+                assert press(page, page.locator(f"[data-key={key}]"))
+        found = page.evaluate(IMAGES, "latent")
+    for family, (G, codes, unit) in models.items():
+        z = torch.lerp(codes[5], codes[0], 0.65)
+        z[0] += 1.25 * unit[0]
+        with torch.no_grad():
+            close(found[family], G(z[None]))
+
+
+def test_the_triangle_draws_what_the_library_draws_and_its_dot_moves(show):
+    with show(made("interpolation")[1]) as page:
+        dot, before = page.locator("circle[tabindex]"), look(page)
+        dot.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowUp")
+        assert dot.get_attribute("aria-valuetext") == "α1 0.35, α2 0.40"
+        assert page.locator("[data-key=alpha2] + output").inner_text() == "0.40"
+        assert look(page) != before
+        found = page.evaluate(IMAGES, "interpolation")
+        box = dot.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] - 400, box["y"] - 400, steps=4)  # far out: it stops at the ends
+        page.mouse.up()
+        assert dot.get_attribute("aria-valuetext") == "α1 0.00, α2 1.00"
+    for family, G in properties._models().items():
+        z = properties.triangle(properties._corners()[family], torch.tensor([0.35]), torch.tensor([0.4]))[0]
+        with torch.no_grad():
+            close(found[family], G(z))
+
+
+def test_denoising_solves_the_problems_of_the_library(show):
+    with show(made("denoising")[1]) as page:
+        for kind in ("signal", "digit"):
+            for method in ("tikhonov", "tv"):
+                for key, value in (("kind", kind), ("method", method)):
+                    places = [option for _, option in denoising._controls()[key]._options_full]
+                    page.locator(f"[data-key={key}]").nth(places.index(value)).check()
+                settled(page)
+                found = page.evaluate("[...document.querySelector('.course-page').denoising.x]")
+                truth, noise = denoising._objects()[kind]
+                wanted = denoising.denoise(method, truth + 0.1 * noise, torch.tensor([10**-0.5]))
+                close(found, wanted, 5e-3)  # TV: each stops when its own bound is small
+
+
+def test_the_parabola_is_solved_as_in_python(show):
+    generator = np.random.default_rng(0)
+    cases = [
+        (method, float(y1), float(lam), float(mu))
+        for method in ("hard", "relaxed", "sparse")
+        for y1 in (0.0, *generator.uniform(-0.5, 0.5, 4))
+        for lam, mu in 10 ** generator.uniform(-2, 2, (8, 2))
+    ]
+    with show(made("parabola")[1]) as page:
+        found = page.evaluate(
+            "cases => cases.map(c => { const s = document.querySelector('.course-page').solveParabola(...c);"
+            "return [s.z, s.x, s.objective[1000]]; })",
+            cases,
+        )
+    for case, (z, x, value) in zip(cases, found, strict=True):
+        wanted = parabola.solve_parabola(*case)
+        assert len(z) == len(wanted.z), case
+        np.testing.assert_allclose(z, wanted.z, atol=1e-6, err_msg=str(case))
+        np.testing.assert_allclose(x, wanted.x, atol=1e-6, err_msg=str(case))
+        np.testing.assert_allclose(value, wanted.objective[1000], rtol=1e-12)
+
+
+def test_algorithm_1_runs_in_the_page_as_in_the_library(show):
+    A, _, y = regularisers._problem()
+    with show(made("initialisation")[1]) as page:
+        settled(page)
+        found = page.evaluate(
+            "(f => ({curves: f.curves, z: f.states.map(s => [...s.z]), reference: f.reference.objective}))"
+            "(document.querySelector('.course-page').initialisation)"
+        )
+    z0, by_descent, reference, _ = regularisers._paths("vae", 3, 0, 0.01)
+    close([found["reference"]], reference.objective)
+    G, _ = regularisers._generator("vae")
+    z = torch.tensor(found["z"])
+    with torch.no_grad():
+        reached = (A(G(z)) - y[3:4]).pow(2).sum(1) + 0.01 * z.pow(2).sum(1)
+    for k, curve in enumerate(found["curves"]):
+        wanted = by_descent.trace["f"][:6, k, 0]
+        close(curve[:6], wanted)  # later the two drift apart, as any two machines do
+        close([curve[-1]], reached[k])
+        close([curve[-1]], by_descent.objective[k], 0.02)  # but they end in the same valley
+
+
+def test_the_methods_minimise_what_they_say(show):
+    """The page's matrix and data in the library's formulas, at the page's solution."""
+    explorer, text = made("regularisers")
+    G, _ = regularisers._generator("vae")
+    A = GaussianMatrix(150, 28, torch.Generator().manual_seed(0))
+    lam, mu = explorer.default["lam"], explorer.default["mu"]
+    with show(text) as page:
+        for method in ("hard", "relaxed", "sparse", "tikhonov", "tv"):
+            page.locator("[data-key=method]").select_option(
+                label=next(k for k, v in regularisers.METHODS.items() if v == method)
+            )
+            page.wait_for_function("document.querySelector('.course-page').regularisers.done")
+            found = page.evaluate(
+                "(({state, y}) => ({f: state.objective, x: [...state.x], u: state.u && [...state.u],"
+                " z: state.z && [...state.z], y: [...y]}))(document.querySelector('.course-page').regularisers)"
+            )
+            if method == "hard":  # the matrix, row by row of its adjoint
+                rows = page.evaluate(
+                    "(A => Array.from({length: A.m}, (_, k) => { const e = new Float32Array(A.m); e[k] = 1;"
+                    "return [...A.adjoint(e)]; }))(document.querySelector('.course-page').regularisers.A)"
+                )
+                A.M.copy_(torch.tensor(rows))
+                close([float(torch.linalg.matrix_norm(A.M, 2))], [1.0])
+            y, x = torch.tensor(found["y"])[None], torch.tensor(found["x"]).reshape(1, 1, 28, 28)
+            misfit = (A(x) - y).pow(2).sum()
+            if method in ("hard", "relaxed", "sparse"):
+                z = torch.tensor(found["z"])[None]
+                u = torch.tensor(found["u"]).reshape(x.shape)
+                with torch.no_grad():
+                    close((x - u).flatten(), G(z))
+                penalty = {"hard": 0.0, "relaxed": u.pow(2).sum(), "sparse": u.abs().sum()}[method]
+                penalty = penalty + (1 if method == "hard" else mu) * z.pow(2).sum()
+                other = {"hard": lambda: Hard(G, lam)}.get(method)
+            elif method == "tikhonov":
+                penalty, other = x.pow(2).sum(), lambda: Tikhonov(lam)
+                close(x.flatten(), reconstruct(A, y, Tikhonov(lam)).x)
+            else:
+                d = torch.zeros(2, 28, 28)
+                d[0, :-1], d[1, :, :-1] = x[0, 0].diff(dim=0), x[0, 0].diff(dim=1)
+                penalty, other = d.pow(2).sum(0).sqrt().sum(), None
+            close([found["f"]], misfit + lam * penalty)
+            if other and method == "hard":  # from as good a start: no worse than the library's own answer
+                best = reconstruct(A, y, other(), start=regularisers._generator("vae")[1])
+                assert found["f"] < 1.05 * float(best.objective)
