@@ -23,7 +23,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 help:
 	@echo "make lab         set up everything and open JupyterLab at chapter 00"
 	@echo "make test        set up everything and run all tests"
-	@echo "make benchmark   milliseconds per reconstruction -> results/benchmark.json"
+	@echo "make benchmark   milliseconds per reconstruction, beside other libraries if installed -> results/benchmark.json"
 	@echo "make reproduce   experiments of the paper in full -> results/*.json   (an hour; ARGS=fig9 for one, ARGS=list)"
 	@echo "make weights     train the shipped generators again   (hours)"
 	@echo "make clean       remove .venv and everything generated, but not runs/"
