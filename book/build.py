@@ -81,7 +81,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fast", action="store_true", help="run the chapters with their smaller experiments")
     options = parser.parse_args(arguments)
-    start, library, executed = time.monotonic(), library_digest(), BUILD / "executed"
+    start, library = time.monotonic(), library_digest()
+    executed = BUILD / ("executed-fast" if options.fast else "executed")
     try:
         for text in chapters():
             execute(text, executed, library, options.fast)

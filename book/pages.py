@@ -78,18 +78,24 @@ def sources() -> str:
 def run_times(records: dict[str, dict]) -> str:
     """Seconds and memory of each chapter's run, and on what; ``records`` as book/execute.py stores them."""
     rows, machines = [], set()
-    for stem, record in records.items():
+    for text in chapters():
+        record = records[text.stem]
         made = record["provenance"]
-        place = made["machine"].get("gpu") or f"{made['machine']['processor']}, {made['machine']['threads']} threads"
-        machines.add(f"{place}; Python {made['versions']['python']}, PyTorch {made['versions']['torch']}")
-        seconds, memory = f"{record['seconds']:.0f} s", f"{record['peak_bytes'] / 1e9:.1f} GB"
-        slowest = f"{max(record['cells']):.0f} s"
-        size = "small" if record["fast"] else "full"
-        rows.append([f"[{stem}](notebooks/{stem}.ipynb)", seconds, slowest, memory, size, made["date"]])
-    total = sum(record["seconds"] for record in records.values())
-    rows.append(["all", f"{total:.0f} s", "", "", "", ""])
-    head = ["chapter", "run", "slowest cell", "peak memory", "experiments", "date"]
-    return f"{table(head, rows)}\n\n" + "\n".join(f"- {line}" for line in sorted(machines))
+        machine, versions = made["machine"], made["versions"]
+        place = machine.get("gpu") or f"{machine['processor']}, threads: {machine['threads']}"
+        machines.add(f"- {made['date']}: {place}; Python {versions['python']}, PyTorch {versions['torch']}")
+        rows.append(
+            [
+                f"[{title(generate(text))}](notebooks/{text.stem}.ipynb)",
+                f"{record['seconds']:.0f}&nbsp;s",
+                f"{max(record['cells']):.0f}&nbsp;s",
+                f"{record['peak_bytes'] / 1e9:.1f}&nbsp;GB",
+                "small" if record["fast"] else "full",
+            ]
+        )
+    rows.append(["all", f"{sum(record['seconds'] for record in records.values()):.0f}&nbsp;s", "", "", ""])
+    head = ["chapter", "run", "slowest cell", "peak memory", "experiments"]
+    return f"{table(head, rows)}\n\n" + "\n".join(sorted(machines))
 
 
 def cited(text: str) -> str:

@@ -12,7 +12,7 @@ from course_utils.chapters import GITHUB
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 #: A key of references.bib in backticks, as the chapters' lists of references carry them.
-KEY = re.compile(r"`([a-z]+\d{4}[a-z]*)`")
+KEY = re.compile(r"(?<!\})`([a-z]+\d{4}[a-z]*)`")
 FOLDED = {
     "setup": ("hide-input", "Setup: show what this cell does on Colab"),
     "solution": ("hide-cell", "Solution (open after trying)"),
