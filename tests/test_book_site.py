@@ -213,6 +213,9 @@ def test_a_chapter_can_be_opened_elsewhere_and_its_answers_are_folded(text, fold
     answers = sum(cell.source.count("<details") for cell in notebook.cells if cell.cell_type == "markdown")
     assert page.locator("article details:not([class])").count() == answers > 0
     assert page.locator(".tag_explorer").count() == tags.count("explorer") / 2
+    # an explorer that could not start says so itself
+    assert page.locator(".course-page").count() == page.locator(".tag_explorer .course-page").count()
+    assert page.locator(".course-page[data-state=failed]").count() == 0
     page.locator(".tag_solution summary").first.click()
     assert page.locator(".tag_solution pre").first.is_visible()
     page.close()
