@@ -23,6 +23,7 @@ from test_lab import FLAGS, browser_path
 
 from course_utils._files import REPOSITORY
 from course_utils.chapters import GITHUB, chapters, generate
+from course_utils.explore.base import Explorer
 
 HEAVIEST = 3e6  # bytes of one page's own HTML, compressed
 NARROW = 400  # pixels of a phone
@@ -123,7 +124,7 @@ FAULTS = r"""() => {
   const raw = copy.textContent.match(/.{0,30}(\\[(\[]|\$\$|\{cite\}|\\lambda).{0,30}/);
   if (raw) faults.push("raw text: " + raw[0]);
   if (article.textContent.includes("Traceback (most recent call last)")) faults.push("a traceback");
-  for (const image of article.querySelectorAll("img")) {
+  for (const image of article.querySelectorAll("img[src]")) {
     if ((image.getAttribute("alt") ?? "").length < 10 || /^[0-9a-f]{16}/.test(image.alt) || /\.png$/.test(image.alt))
       faults.push("picture without a description: " + image.src.slice(0, 80));
     if (image.complete && !image.naturalWidth) faults.push("broken picture: " + image.src.slice(0, 80));
@@ -213,9 +214,9 @@ def test_a_chapter_can_be_opened_elsewhere_and_its_answers_are_folded(text, fold
     answers = sum(cell.source.count("<details") for cell in notebook.cells if cell.cell_type == "markdown")
     assert page.locator("article details:not([class])").count() == answers > 0
     assert page.locator(".tag_explorer").count() == tags.count("explorer") / 2
-    # an explorer that could not start says so itself
-    assert page.locator(".course-page").count() == page.locator(".tag_explorer .course-page").count()
-    assert page.locator(".course-page[data-state=failed]").count() == 0
+    if hasattr(Explorer, "page"):  # explorers that work without a kernel; one that could not start says so itself
+        assert page.locator(".tag_explorer .course-page").count() == tags.count("explorer") / 2
+        assert page.locator(".course-page[data-state=failed]").count() == 0
     page.locator(".tag_solution summary").first.click()
     assert page.locator(".tag_solution pre").first.is_visible()
     page.close()
