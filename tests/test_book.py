@@ -201,6 +201,14 @@ def test_a_chapter_that_is_not_clean_stops_the_book_and_is_not_kept(code, messag
     assert not (tmp_path / "executed").exists()
 
 
+def test_a_failed_chapter_ends_the_build_with_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "BUILD", tmp_path)
+    monkeypatch.setattr(build, "chapters", lambda: [small(tmp_path, "1 / 0")])
+    with pytest.raises(SystemExit, match="99-small.py"):
+        build.main(["--fast"])
+    assert not (tmp_path / "source").exists()
+
+
 def test_the_library_digest_sees_code_and_results(tmp_path):
     for name in execute.INPUTS:
         (tmp_path / name / "__pycache__").mkdir(parents=True)

@@ -21,8 +21,8 @@ MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 
 def text_files():
     """The files of the project that name its address."""
-    names = ("README.md", "CONTRIBUTING.md", "CITATION.cff")
-    return [REPOSITORY / name for name in names] + chapters()
+    names = ("README.md", "CONTRIBUTING.md", "CITATION.cff", "book/_config.yml")
+    return [REPOSITORY / name for name in names] + sorted((REPOSITORY / "book").glob("*.md")) + chapters()
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
