@@ -64,6 +64,7 @@ def lay_out(source: Path, executed: Path) -> None:
         nbformat.write(page(notebook, text.stem, known), source / "notebooks" / f"{text.stem}.ipynb")
     # html_extra_path is copied as it is; scripts in _static would be put into every page
     shutil.copytree(BOOK / "static", source / "_static")
+    shutil.copytree(BOOK / "images", source / "images")
     mathjax.unpack(mathjax.package(), source / "extra" / "_static" / "mathjax")
 
 
