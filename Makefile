@@ -1,6 +1,7 @@
 # Every target sets up what it needs: a virtual environment in .venv, made from nothing.
 #   make lab          JupyterLab at chapter 00
 #   make test         all tests
+#   make book         the HTML book
 # Settings (make test TORCH="torch==2.13.0"):
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,12 +19,13 @@ BIN := $(VENV)/bin/python
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test benchmark weights reproduce clean
+.PHONY: help lab test book benchmark weights reproduce clean
 
 help:
 	@echo "make lab         set up everything and open JupyterLab at chapter 00"
 	@echo "make test        set up everything and run all tests"
-	@echo "make benchmark   milliseconds per reconstruction -> results/benchmark.json"
+	@echo "make book        run all chapters and make the HTML book -> book/_build/html   (needs npm; ARGS=--fast for a look)"
+	@echo "make benchmark   milliseconds per reconstruction, beside other libraries if installed -> results/benchmark.json"
 	@echo "make reproduce   experiments of the paper in full -> results/*.json   (an hour; ARGS=fig9 for one, ARGS=list)"
 	@echo "make weights     train the shipped generators again   (hours)"
 	@echo "make clean       remove .venv and everything generated, but not runs/"
@@ -43,6 +45,9 @@ test: $(VENV)/.installed-test
 	$(BIN) -m ruff check .
 	$(BIN) -m ruff format --check .
 	$(BIN) -m pytest $(ARGS)
+
+book: $(VENV)/.installed-book
+	$(BIN) book/build.py $(ARGS)
 
 benchmark: $(VENV)/.installed-lab
 	$(BIN) -m course_utils.benchmark

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -244,6 +245,14 @@ def trade_off(rows: Sequence[Mapping], floor: float, alt: str = "") -> CourseFig
     return figure
 
 
+def _short(score) -> str:
+    """The printed digits of a score, but three significant ones at most: a cell is small."""
+    if not math.isfinite(score.value) or score.value == 0:
+        return str(score)
+    places = 2 - math.floor(math.log10(abs(score.value)))
+    return f"{score.value:,.{max(0, min(score.decimals, places))}f}"
+
+
 def cards(score_cards: Mapping[str, object], alt: str = "") -> CourseFigure:
     """Score cards side by side: a table whose cells are darker the worse a generator is among those of its data.
 
@@ -278,13 +287,15 @@ def cards(score_cards: Mapping[str, object], alt: str = "") -> CourseFigure:
             badness = np.abs(values - float(measure.better))
         for members in groups.values():
             part = badness[members]
-            span = np.nanmax(part) - np.nanmin(part) if np.isfinite(part).sum() > 1 else 0
-            if span > 0:
-                shade[i, members] = (part - np.nanmin(part)) / span
+            if np.isfinite(part).sum() < 2:
+                continue
+            # A difference below a tenth of the value is not painted as if it were a large one.
+            span = max(np.nanmax(part) - np.nanmin(part), 0.1 * np.nanmax(np.abs(values[members])))
+            shade[i, members] = (part - np.nanmin(part)) / span
     ax.imshow(shade, cmap="Oranges", vmin=-0.1, vmax=1.8, aspect="auto")
     for i, measure in enumerate(measures):
         for k, card in enumerate(score_cards.values()):
-            ax.text(k, i, str(card[measure.key]), ha="center", va="center", fontsize=9)
+            ax.text(k, i, _short(card[measure.key]), ha="center", va="center", fontsize=9)
         ax.text(len(titles) - 0.4, i, f"best: {measure.better}", va="center", fontsize=8, color="0.35")
     labels = [f"{m.key.split(' ')[0]}  {m.name}" for m in measures]
     ax.set(yticks=range(len(measures)), yticklabels=labels, xticks=range(len(titles)), xticklabels=titles)

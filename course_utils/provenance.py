@@ -29,17 +29,25 @@ def machine() -> dict:
     return found
 
 
+def _commit() -> str:
+    """Hash of the checkout, with "-dirty" if anything but ``results/`` is changed: a run writes there itself."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)results")
+        return git("describe", "--always", "--abbrev=12") + ("-dirty" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown (not a git checkout)"
+
+
 def provenance() -> dict:
     """Commit, versions, machine and date, for a results file."""
-    try:
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=REPOSITORY, capture_output=True, text=True, timeout=10, check=True,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        commit = "unknown (not a git checkout)"
     return {
-        "commit": commit,
+        "commit": _commit(),
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
         "versions": {"python": platform.python_version()}

@@ -21,8 +21,8 @@ MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 
 def text_files():
     """The files of the project that name its address."""
-    names = ("README.md", "CONTRIBUTING.md", "CITATION.cff")
-    return [REPOSITORY / name for name in names] + chapters()
+    names = ("README.md", "CONTRIBUTING.md", "CITATION.cff", "book/_config.yml")
+    return [REPOSITORY / name for name in names] + sorted((REPOSITORY / "book").glob("*.md")) + chapters()
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
@@ -38,7 +38,7 @@ def test_a_fresh_python_lets_idle_threads_sleep_unless_told_otherwise(before, af
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_lab_opens_chapter_00_and_every_target_runs_something_that_exists():
     targets = re.search(r"^\.PHONY: help (.*)$", MAKEFILE, re.MULTILINE)[1].split()
-    assert targets == ["lab", "test", "benchmark", "weights", "reproduce", "clean"]
+    assert targets == ["lab", "test", "book", "benchmark", "weights", "reproduce", "clean"]
     shown = {}
     for target in targets:
         done = subprocess.run(["make", "-n", target], cwd=REPOSITORY, capture_output=True, text=True)

@@ -1,12 +1,13 @@
 """Sweeps, stored results and the full-size experiments (here at a small size)."""
 
 import json
+import subprocess
 
 import pytest
 import torch
 from registry import seeded, tiny
 
-from course_utils import GaussianMatrix, Hard, Identity, Relaxed, Tikhonov, measure, results
+from course_utils import GaussianMatrix, Hard, Identity, Relaxed, Tikhonov, measure, provenance, results
 from course_utils.benchmark.compressed_sensing import plain_loop
 from course_utils.benchmark.timing import multiplications
 from course_utils.generators import GeneratorConfig, build
@@ -69,6 +70,28 @@ def test_results_keep_their_provenance(tmp_path, monkeypatch):
         results.load_result("demo")
     with pytest.raises(FileNotFoundError, match="run  python -m course_utils.reproduce nothing"):
         results.load_result("nothing")
+
+
+def test_the_commit_is_dirty_when_anything_but_a_result_is_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
+
+    def git(*arguments):
+        identity = ("-c", "user.name=A", "-c", "user.email=a@b")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "results").mkdir()
+    for name in ("code.py", "results/fig9.json"):
+        (tmp_path / name).write_text("old")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    clean = provenance.provenance()["commit"]
+    (tmp_path / "results" / "fig9.json").write_text("new")
+    assert provenance.provenance()["commit"] == clean and "dirty" not in clean
+    (tmp_path / "code.py").write_text("new")
+    assert provenance.provenance()["commit"] == f"{clean}-dirty"
+    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path / "elsewhere")
+    assert provenance.provenance()["commit"].startswith("unknown")
 
 
 def test_a_failed_write_leaves_the_old_result(tmp_path, monkeypatch):

@@ -1,0 +1,98 @@
+"""Make the HTML book: run every chapter, lay out the sources, and let Jupyter Book write the pages.
+
+    python book/build.py            -> book/_build/html/index.html
+    python book/build.py --fast     with the smaller experiments (COURSE_FAST=1), for a quick look
+
+Chapters that did not change are not run again.  Warnings are errors.  Once MathJax is in the cache, nothing here
+needs a network, and neither do the pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mathjax
+import nbformat
+import pages
+from execute import ChapterError, execute, library_digest
+from prepare import PageError, page
+
+from course_utils._files import REPOSITORY, IntegrityError
+from course_utils.chapters import chapters
+
+BOOK = REPOSITORY / "book"
+BUILD = BOOK / "_build"
+SITE = BUILD / "html"
+CONFIGURATION = ("_config.yml", "_toc.yml", "references.bib")
+
+
+def bibliography_keys() -> set[str]:
+    """The keys of references.bib."""
+    return set(re.findall(r"^@\w+\{([^,\s]+),", (BOOK / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def lay_out(source: Path, executed: Path) -> None:
+    """Everything that Jupyter Book reads, in one new folder."""
+    shutil.rmtree(source, ignore_errors=True)
+    (source / "notebooks").mkdir(parents=True)
+    for name in CONFIGURATION:
+        shutil.copyfile(BOOK / name, source / name)
+    records = {text.stem: json.loads((executed / f"{text.stem}.json").read_text("utf-8")) for text in chapters()}
+    made = {
+        "<!-- chapters -->": pages.chapter_list,
+        "<!-- notation -->": pages.notation,
+        "<!-- sources -->": pages.sources,
+        "<!-- run times -->": lambda: pages.run_times(records),
+    }
+    for path in BOOK.glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        for mark, make in made.items():
+            if mark in text:
+                text = text.replace(mark, make())
+        (source / path.name).write_text(pages.cited(text), encoding="utf-8")
+    known = bibliography_keys()
+    for text in chapters():
+        notebook = nbformat.read(executed / f"{text.stem}.ipynb", as_version=4)
+        nbformat.write(page(notebook, text.stem, known), source / "notebooks" / f"{text.stem}.ipynb")
+    # html_extra_path is copied as it is; scripts in _static would be put into every page
+    shutil.copytree(BOOK / "static", source / "_static")
+    shutil.copytree(BOOK / "images", source / "images")
+    mathjax.unpack(mathjax.package(), source / "extra" / "_static" / "mathjax")
+
+
+def write_pages(source: Path) -> None:
+    """Run Jupyter Book on the laid-out sources.  Nothing is left of earlier builds, whose warnings would be lost."""
+    for old in (SITE, BUILD / ".doctrees"):
+        shutil.rmtree(old, ignore_errors=True)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command += ["build", str(source), "--path-output", str(BOOK), "-W", "-n", "--keep-going", "-q"]
+    if subprocess.run(command, env=os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}).returncode != 0:
+        raise PageError("Jupyter Book complained; see above")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fast", action="store_true", help="run the chapters with their smaller experiments")
+    options = parser.parse_args(arguments)
+    start, library = time.monotonic(), library_digest()
+    executed = BUILD / ("executed-fast" if options.fast else "executed")
+    try:
+        for text in chapters():
+            execute(text, executed, library, options.fast)
+        lay_out(BUILD / "source", executed)
+        write_pages(BUILD / "source")
+    except (ChapterError, PageError, IntegrityError, OSError, RuntimeError) as error:
+        raise SystemExit(f"the book was not made: {error}") from error
+    print(f"{SITE / 'index.html'}, made in {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The parts of the book's own pages that are made and not written, so that each fact stands in one place."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+from prepare import KEY
+
+from course_utils._files import REPOSITORY
+from course_utils.chapters import chapters, generate
+
+BOOK = REPOSITORY / "book"
+#: Sections of chapter 00 that make up the page on notation.
+LOOKED_UP = ("Conventions", "Notation", "Glossary")
+#: A numbered section of a chapter: "## 3 The adjoint".
+SECTION = re.compile(r"^## (\d+) (.+)$", re.MULTILINE)
+
+
+def prose(notebook) -> str:
+    """All the Markdown of a chapter."""
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def title(notebook) -> str:
+    """``05 The three regularisers``."""
+    return notebook.cells[0].source.partition("\n")[0].removeprefix("# ").strip()
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def chapter_list() -> str:
+    """The chapters with their questions, from the table in the README."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    rows = []
+    for number, name, question, ways in re.findall(r"^\| (\d\d) \| (.*?) \| (.*?) \| (.*?) \|$", readme, re.MULTILINE):
+        planned = ", planned" if ways == "planned" else ""
+        rows.append([number, name + planned, question])
+    return table(["", "chapter", "its question"], rows)
+
+
+def notation() -> str:
+    """Conventions, notation and glossary, from chapter 00; its exercises stay there."""
+    text = prose(generate(chapters(["00"])[0]))
+    parts = []
+    for wanted in LOOKED_UP:
+        found = re.search(rf"^## \d+ ({wanted}.*?)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+        if found is None:
+            raise ValueError(f"chapter 00 has no numbered section '{wanted}'")
+        parts.append(f"## {found[1].strip()}\n{found[2].rstrip()}")
+    return "\n\n".join(parts)
+
+
+def sections() -> dict[str, dict[int, str]]:
+    """Chapter number -> section number -> title, for all numbered sections."""
+    found = {}
+    for text in chapters():
+        found[text.stem[:2]] = {int(n): name for n, name in SECTION.findall(prose(generate(text)))}
+    return found
+
+
+def sources() -> str:
+    """Which part of the paper or the lectures each section teaches, one table a chapter."""
+    origins, named = yaml.safe_load((BOOK / "sources.yml").read_text(encoding="utf-8")), sections()
+    parts = []
+    for text in chapters():
+        number = text.stem[:2]
+        rows = [[str(n), name, origins[number][n]] for n, name in named[number].items()]
+        heading = f"## [{title(generate(text))}](notebooks/{text.stem}.ipynb)"
+        parts.append(f"{heading}\n\n{table(['', 'section', 'from'], rows)}")
+    return "\n\n".join(parts)
+
+
+def run_times(records: dict[str, dict]) -> str:
+    """Seconds and memory of each chapter's run, and on what; ``records`` as book/execute.py stores them."""
+    rows, machines = [], set()
+    for text in chapters():
+        record = records[text.stem]
+        made = record["provenance"]
+        machine, versions = made["machine"], made["versions"]
+        place = machine.get("gpu") or f"{machine['processor']}, threads: {machine['threads']}"
+        machines.add(f"- {made['date']}: {place}; Python {versions['python']}, PyTorch {versions['torch']}")
+        rows.append(
+            [
+                f"[{title(generate(text))}](notebooks/{text.stem}.ipynb)",
+                f"{record['seconds']:.0f}&nbsp;s",
+                f"{max(record['cells']):.0f}&nbsp;s",
+                f"{record['peak_bytes'] / 1e9:.1f}&nbsp;GB",
+                "small" if record["fast"] else "full",
+            ]
+        )
+    rows.append(["all", f"{sum(record['seconds'] for record in records.values()):.0f}&nbsp;s", "", "", ""])
+    head = ["chapter", "run", "slowest cell", "peak memory", "experiments"]
+    return f"{table(head, rows)}\n\n" + "\n".join(sorted(machines))
+
+
+def cited(text: str) -> str:
+    """Keys of references in backticks become links into the bibliography."""
+    return KEY.sub(r"{cite}`\1`", text)

@@ -1,0 +1,109 @@
+"""From an executed chapter to its page: what folds, what goes, and where the links lead."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+import nbformat
+
+from course_utils.chapters import GITHUB
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+#: A key of references.bib in backticks, as the chapters' lists of references carry them.
+KEY = re.compile(r"(?<!\})`([a-z]+\d{4}[a-z]*)`")
+FOLDED = {
+    "setup": ("hide-input", "Setup: show what this cell does on Colab"),
+    "solution": ("hide-cell", "Solution (open after trying)"),
+}
+
+
+class PageError(ValueError):
+    """A chapter cannot be shown without a kernel."""
+
+
+def has_tag(cell, tag: str) -> bool:
+    return cell.cell_type == "code" and tag in cell.metadata.get("tags", [])
+
+
+def keys(notebook) -> set[str]:
+    """The keys of references that a chapter names."""
+    return {key for cell in notebook.cells if cell.cell_type == "markdown" for key in KEY.findall(cell.source)}
+
+
+def openers(stem: str) -> str:
+    """One line of links that open this chapter elsewhere."""
+    path = f"notebooks/{stem}.ipynb"
+    links = {
+        "Colab": f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path}",
+        "Binder": f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path}",
+        "GitHub": f"https://github.com/{GITHUB}/blob/main/{path}",
+    }
+    return "Run this chapter: " + " · ".join(f"[{name}]({link})" for name, link in links.items())
+
+
+def page(notebook, stem: str, known: Iterable[str]):
+    """The notebook that becomes the page of a chapter; ``notebook`` itself is left alone.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        An executed chapter.
+    stem : str
+        ``NN-slug``.
+    known : iterable of str
+        The keys of the bibliography; they become links into it.
+
+    Raises
+    ------
+    PageError
+        A widget would be dead on the page, or a key is not in the bibliography.
+    """
+    result = nbformat.from_dict(json.loads(json.dumps(notebook)))
+    result.metadata.pop("widgets", None)  # the state of widgets that the page does not show
+    result.cells = _one_cell_per_explorer(result.cells)
+    if unknown := keys(result) - set(known):
+        raise PageError(f"{stem}: references.bib has no {', '.join(sorted(unknown))}")
+    title, _, rest = result.cells[0].source.partition("\n")
+    result.cells[0].source = f"{title}\n\n{openers(stem)}\n{rest}"
+    for cell in result.cells:
+        if cell.cell_type == "markdown":
+            cell.source = KEY.sub(r"{cite}`\1`", cell.source)
+            continue
+        cell.metadata.pop("execution", None)
+        _without_widgets(cell, stem)
+        for tag, (fold, prompt) in FOLDED.items():
+            if has_tag(cell, tag):
+                cell.metadata.tags = [*cell.metadata.tags, fold]
+                cell.metadata.setdefault("mystnb", {})["code_prompt_show"] = prompt
+    return result
+
+
+def _one_cell_per_explorer(cells: list) -> list:
+    """Two cells make an explorer, its picture and itself; the page shows one of them.
+
+    What works without a kernel holds the picture already.  Where there is none, the picture stays.
+    """
+    kept = []
+    for cell in cells:
+        before = kept[-1] if kept else None
+        if has_tag(cell, "explorer") and before is not None and has_tag(before, "explorer"):
+            *lines, last = before.source.splitlines()
+            if not last.endswith(".static()"):
+                raise PageError(f"expected <explorer>.static() in the cell before {cell.source!r}, got {last!r}")
+            if any("text/html" in output.get("data", {}) for output in cell.outputs):
+                cell.source = "\n".join([*lines, cell.source])
+                kept.pop()
+            else:
+                continue
+        kept.append(cell)
+    return kept
+
+
+def _without_widgets(cell, stem: str) -> None:
+    """Drop what only a kernel can show; there must be something else to see."""
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if data.pop(WIDGET, None) is not None and not any(mime in data for mime in ("text/html", "image/png")):
+            raise PageError(f"{stem}: {cell.source.strip()[-60:]!r} shows a widget, which is dead on a page")

@@ -1,0 +1,337 @@
+"""The HTML book: what it is made from fits together, and a chapter that is not clean stops it.
+
+The pages themselves are tested in test_book_site.py, where they have been built.
+"""
+
+import hashlib
+import json
+import re
+import sys
+import tarfile
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import yaml
+from test_chapters import alt_text, has_tag, is_code
+
+from course_utils._files import REPOSITORY, IntegrityError
+from course_utils.chapters import GITHUB, chapters, generate
+
+BOOK = REPOSITORY / "book"
+sys.path.insert(0, str(BOOK))
+
+import build  # noqa: E402
+import execute  # noqa: E402
+import mathjax  # noqa: E402
+import pages  # noqa: E402
+import prepare  # noqa: E402
+
+CONFIG = yaml.safe_load((BOOK / "_config.yml").read_text(encoding="utf-8"))
+BIB = (BOOK / "references.bib").read_text(encoding="utf-8")
+every_chapter = pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
+
+
+# Configuration and text
+
+
+def test_the_configuration_names_the_repository_and_runs_nothing():
+    assert CONFIG["repository"] == {"url": f"https://github.com/{GITHUB}", "branch": "main", "path_to_book": ""}
+    assert CONFIG["execute"]["execute_notebooks"] == "off"  # a string; unquoted, YAML would read False
+    assert CONFIG["launch_buttons"]["colab_url"] and CONFIG["launch_buttons"]["binderhub_url"]
+    sphinx = CONFIG["sphinx"]["config"]
+    assert sphinx["mathjax_path"] == f"mathjax/{mathjax.SCRIPT}"
+    assert sphinx["nb_ipywidgets_js"] == {}
+    assert "sphinx_thebe" not in sphinx["extensions"]
+
+
+def test_jupyter_book_accepts_the_configuration():
+    config = pytest.importorskip("jupyter_book.config", reason="the extra 'book' is not installed")
+    config.validate_yaml(CONFIG, raise_on_errors=True)
+
+
+def test_the_contents_list_every_chapter_in_order_and_every_page():
+    contents = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
+    files = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
+    assert [file for file in files if "/" in file] == [f"notebooks/{text.stem}" for text in chapters()]
+    written = {path.stem for path in BOOK.glob("*.md")}
+    assert {contents["root"], *(file for file in files if "/" not in file)} == written
+
+
+def test_the_bibliography_has_what_the_chapters_and_pages_name_and_no_more():
+    named = set().union(*(prepare.keys(generate(text)) for text in chapters()))
+    assert named and build.bibliography_keys() == named
+    for path in [*BOOK.glob("*.md"), BOOK / "sources.yml"]:
+        keys = set(re.findall(r"`([a-z]+\d{4}[a-z]*)`", path.read_text(encoding="utf-8")))
+        assert keys <= named, f"{path.name} names {keys - named}"
+
+
+def test_every_reference_is_complete():
+    wanted = {"article": {"journal"}, "inproceedings": {"booktitle"}, "book": {"publisher"}, "misc": {"note"}}
+    entries = re.findall(r"^@(\w+)\{(\w+),\n(.*?)^\}$", BIB, re.MULTILINE | re.DOTALL)
+    assert len(entries) == BIB.count("\n@")
+    for kind, key, body in entries:
+        fields = dict(re.findall(r"^ +(\w+) += \{(.*?)\},?$", body, re.MULTILINE | re.DOTALL))
+        assert {"author", "title", "year"} | wanted[kind] <= fields.keys(), key
+        assert re.search(r"\d{4}", key)[0] == fields["year"], f"{key}: {fields['year']}"
+        first = re.sub(r"\{\\.(\w)\}|\W", r"\1", fields["author"].split(",")[0]).lower()
+        assert re.match(r"[a-z]+", key)[0][:4] in first.removeprefix("van").removeprefix("den"), f"{key}: {first}"
+
+
+@every_chapter
+def test_cells_that_draw_have_alternative_text(text):
+    for cell in generate(text).cells:
+        if is_code(cell) and (re.search(r"^plt\.show\(\)", cell.source, re.MULTILINE) or has_tag(cell, "explorer")):
+            assert len(alt_text(cell)) >= 20, cell.source
+
+
+@every_chapter
+def test_links_between_chapters_lead_to_chapters(text):
+    prose = pages.prose(generate(text))
+    for target in re.findall(r"\]\((?!https?://|#)([^)\s]+)\)", prose) + re.findall(
+        r'(?:href|src)="(?!http)([^"]+)"', prose
+    ):
+        assert (text.parent / target.partition("#")[0]).is_file(), f"{text.name} links to {target}"
+
+
+@every_chapter
+def test_every_numbered_section_says_where_it_comes_from(text):
+    origins = yaml.safe_load((BOOK / "sources.yml").read_text(encoding="utf-8"))
+    assert origins.keys() == pages.sections().keys()
+    assert origins[text.stem[:2]].keys() == pages.sections()[text.stem[:2]].keys()
+
+
+def test_made_parts_come_from_one_place():
+    assert (
+        pages.chapter_list().count("\n| ")
+        == len(re.findall(r"^\| \d\d \|", (REPOSITORY / "README.md").read_text("utf-8"), re.M)) + 1
+    )
+    assert "notebooks/05-generative-regularisers.ipynb" in pages.chapter_list()
+    notation = pages.notation()
+    for wanted in ("## Conventions", "## Notation", "## Glossary", "PSNR", "`lam`", "adjoint"):
+        assert wanted in notation
+    assert "Exercise" not in notation and "Paper and ours" not in notation
+    machine = {"processor": "P", "threads": 2}
+    made = {"date": "2026-01-02", "machine": machine, "versions": {"python": "3.11", "torch": "2"}}
+    record = {"seconds": 12.4, "cells": [1.0, 3.0], "peak_bytes": 7e8, "fast": False, "provenance": made}
+    times = pages.run_times({text.stem: record for text in chapters()})
+    assert "| 12&nbsp;s | 3&nbsp;s | 0.7&nbsp;GB | full |" in times and "2026-01-02: P, threads: 2" in times
+    assert (
+        pages.cited("see `duff2023regularising`, {cite}`x2020y`, `code`")
+        == "see {cite}`duff2023regularising`, {cite}`x2020y`, `code`"
+    )
+
+
+# The workflows: they cannot run here, so at least they agree with the project
+
+
+def workflow(name):
+    return yaml.safe_load((REPOSITORY / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))
+
+
+def test_the_book_is_tested_before_it_is_published_and_from_main_only():
+    jobs = workflow("book")["jobs"]
+    steps = jobs["build"]["steps"]
+    commands = [step.get("run", "") for step in steps]
+    made = commands.index("make book")
+    tested = next(i for i, command in enumerate(commands) if "tests/test_book_site.py" in command)
+    uploaded = next(i for i, step in enumerate(steps) if "upload-pages" in step.get("uses", ""))
+    assert made < tested < uploaded
+    assert steps[tested]["env"]["COURSE_BOOK_SITE"] == steps[uploaded]["with"]["path"] == "book/_build/html"
+    assert build.SITE == REPOSITORY / "book/_build/html"
+    assert jobs["publish"]["needs"] == "build"
+    assert steps[uploaded]["if"] == jobs["publish"]["if"] == "github.ref == 'refs/heads/main'"
+    versions = [step["with"]["python-version"] for step in steps if "setup-python" in step.get("uses", "")]
+    assert versions == ["3.11"]
+
+
+@pytest.mark.parametrize("name", ["links", "colab"])
+def test_what_the_world_may_break_is_checked_every_week(name):
+    content = workflow(name)
+    schedule = content[True]["schedule"][0]["cron"]  # YAML reads the key "on" as a truth value
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", schedule)
+    text = yaml.safe_dump(content)
+    for path in re.findall(r"\.github/[\w./]+\.py", text):
+        assert (REPOSITORY / path).is_file()
+    assert ("colab.py" in text) == (name == "colab")
+
+
+# Running a chapter
+
+HEADER = '# %% [markdown]\n# # 99 Small\n\n# %%\nprint("ran")\n'
+
+
+def small(folder, code=""):
+    """A chapter of two cells; the second holds ``code``."""
+    text = folder / "99-small.py"
+    text.write_text(f"{HEADER}\n# %%\n{code}\n", encoding="utf-8")
+    return text
+
+
+def test_a_chapter_is_run_in_page_mode_and_only_when_something_changed(tmp_path, capsys):
+    code = "import os\nprint(os.environ['COURSE_PAGE'], os.environ['COURSE_FAST'], os.listdir())"
+    text, folder = small(tmp_path, code), tmp_path / "executed"
+    first = execute.execute(text, folder, "library 1").read_bytes()
+    notebook = nbformat.reads(first.decode(), as_version=4)
+    assert [cell.outputs[0].text for cell in notebook.cells[1:]] == ["ran\n", "1 0 []\n"]
+    record = json.loads((folder / "99-small.json").read_text())
+    assert record["seconds"] > 0 and len(record["cells"]) == 2 and record["peak_bytes"] > 1e7
+    assert "running" in capsys.readouterr().out
+    execute.execute(text, folder, "library 1")
+    assert "as it was" in capsys.readouterr().out
+    execute.execute(text, folder, "library 2")
+    assert "running" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import sys; print('something is wrong', file=sys.stderr)", "something is wrong"),
+        ("import traceback\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n    print(traceback.format_exc())", "stdout"),
+        ("import ipywidgets\nout = ipywidgets.Output()\nwith out:\n    1 / 0\nout", "OutputModel"),
+        ("import os; os._exit(1)", "died"),
+    ],
+    ids=["exception", "stderr", "printed traceback", "inside a widget", "dead kernel"],
+)
+def test_a_chapter_that_is_not_clean_stops_the_book_and_is_not_kept(code, message, tmp_path):
+    with pytest.raises(execute.ChapterError, match=message) as caught:
+        execute.execute(small(tmp_path, code), tmp_path / "executed", "library")
+    assert "99-small.py" in str(caught.value)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_failed_chapter_ends_the_build_with_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "BUILD", tmp_path)
+    monkeypatch.setattr(build, "chapters", lambda: [small(tmp_path, "1 / 0")])
+    with pytest.raises(SystemExit, match="99-small.py"):
+        build.main(["--fast"])
+    assert not (tmp_path / "source").exists()
+
+
+def test_the_library_digest_sees_code_and_results(tmp_path):
+    for name in execute.INPUTS:
+        (tmp_path / name / "__pycache__").mkdir(parents=True)
+        (tmp_path / name / "file").write_text("1")
+    before = execute.library_digest(tmp_path)
+    (tmp_path / "results" / "__pycache__" / "file").write_text("compiled")
+    assert execute.library_digest(tmp_path) == before
+    seen = {before}
+    for name in execute.INPUTS:
+        (tmp_path / name / "file").write_text("2")
+        seen.add(execute.library_digest(tmp_path))
+    assert len(seen) == 3
+
+
+# From an executed chapter to its page
+
+
+def shown(**data):
+    return nbformat.v4.new_output("display_data", data=data)
+
+
+def chapter(*cells):
+    """A notebook of (tags, source, outputs) after a title."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 99 Small\n\nText `known2020key`.")])
+    for tags, source, *outputs in cells:
+        cell = nbformat.v4.new_code_cell(source, outputs=outputs, metadata={"tags": list(tags)})
+        notebook.cells.append(cell)
+    return notebook
+
+
+def page(notebook):
+    return prepare.page(notebook, "99-small", {"known2020key"})
+
+
+def test_setup_and_solutions_are_folded_and_the_title_is_followed_by_links():
+    result = page(chapter((["setup"], "import os"), (["solution"], "x = 1"), ([], "x")))
+    assert [cell.metadata.tags for cell in result.cells[1:]] == [["setup", "hide-input"], ["solution", "hide-cell"], []]
+    assert "Solution" in result.cells[2].metadata.mystnb["code_prompt_show"]
+    first, _, second, *_ = result.cells[0].source.splitlines()
+    assert first == "# 99 Small" and second.count(f"{GITHUB}") == 3 and second.count("notebooks/99-small.ipynb") == 3
+    assert "{cite}`known2020key`" in result.cells[0].source
+
+
+def test_an_explorer_that_works_without_a_kernel_takes_the_place_of_its_picture():
+    picture = shown(**{"image/png": "AAAA"})
+    cells = [(["explorer"], "e = explorer()\ne.static()", picture), (["explorer"], "e", shown(**{"text/html": "<b>"}))]
+    notebook = chapter(*cells)
+    result = page(notebook)
+    assert [cell.source for cell in result.cells[1:]] == ["e = explorer()\ne"]
+    assert list(result.cells[1].outputs[0].data) == ["text/html"]
+    assert len(notebook.cells) == 3  # the given one is as it was
+    cells[1] = (["explorer"], "e", shown(**{prepare.WIDGET: {}, "text/plain": "VBox()"}))
+    result = page(chapter(*cells))
+    assert [cell.source for cell in result.cells[1:]] == ["e = explorer()\ne.static()"]
+    with pytest.raises(prepare.PageError, match=r"\.static\(\)"):
+        page(chapter((["explorer"], "e = explorer()"), cells[1]))
+
+
+def test_dead_widgets_and_unknown_references_are_refused():
+    with pytest.raises(prepare.PageError, match="widget"):
+        page(chapter(([], "slider", shown(**{prepare.WIDGET: {}, "text/plain": "Slider()"}))))
+    both = shown(**{prepare.WIDGET: {}, "text/html": "<b>"})
+    notebook = chapter(([], "slider", both))
+    notebook.metadata.widgets = {"state": {}}
+    result = page(notebook)
+    assert list(result.cells[1].outputs[0].data) == ["text/html"] and "widgets" not in result.metadata
+    with pytest.raises(prepare.PageError, match="known2020key"):
+        prepare.page(chapter(), "99-small", set())
+
+
+# MathJax
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small package as npm packs it, an empty cache, and an npm that brings the package."""
+    folder = tmp_path / "package"
+    for name in ("LICENSE", f"es5/{mathjax.SCRIPT}", "es5/output/chtml/fonts/woff-v2/a.woff", "es5/startup.js"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    archive = tmp_path / "made.tgz"
+    with tarfile.open(archive, "w:gz") as content:
+        content.add(folder, "package")
+    calls = []
+
+    def npm(command, cwd, **options):
+        calls.append(command)
+        (mathjax.Path(cwd) / f"mathjax-{mathjax.VERSION}.tgz").write_bytes(archive.read_bytes())
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(mathjax.shutil, "which", lambda name: name)
+    monkeypatch.setattr(mathjax.subprocess, "run", npm)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    return SimpleNamespace(archive=archive, digest=digest, calls=calls, cache=tmp_path / "cache")
+
+
+def test_mathjax_is_fetched_once_and_only_what_pages_need_is_unpacked(package, tmp_path):
+    found = mathjax.package(expected=package.digest)
+    assert mathjax.package(expected=package.digest) == found and len(package.calls) == 1
+    written = mathjax.unpack(found, tmp_path / "site")
+    names = {path.relative_to(tmp_path / "site").as_posix() for path in written}
+    assert names == {"LICENSE", mathjax.SCRIPT, "output/chtml/fonts/woff-v2/a.woff"}
+
+
+def test_an_altered_mathjax_is_refused_and_not_kept(package):
+    with pytest.raises(IntegrityError, match="SHA-256"):
+        mathjax.package(expected="0" * 64)
+    assert not list(package.cache.glob("*"))
+    with pytest.raises(IntegrityError, match="SHA-256"):
+        mathjax.package(package.archive)  # not the published package
+    with pytest.raises(SystemExit, match="SHA-256"):
+        mathjax.main([str(package.cache), "--from", str(package.archive)])
+
+
+def test_what_is_missing_for_mathjax_is_named(package, tmp_path, monkeypatch):
+    with tarfile.open(package.archive, "w:gz"):
+        pass
+    with pytest.raises(FileNotFoundError, match=mathjax.SCRIPT):
+        mathjax.unpack(package.archive, tmp_path / "site")
+    monkeypatch.setattr(mathjax.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=1, stderr="no network"))
+    with pytest.raises(RuntimeError, match="no network"):
+        mathjax.package(expected=package.digest)
+    monkeypatch.setattr(mathjax.shutil, "which", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="npm"):
+        mathjax.package(expected=package.digest)

@@ -1,0 +1,254 @@
+"""The built pages in headless Chromium, from a plain file server, with every request elsewhere refused.
+
+COURSE_BOOK_SITE=book/_build/html tests a site that is there; COURSE_BUILD_BOOK=1 builds it first, in full.
+Without one of them these tests skip; so they do without Chromium, unless COURSE_REQUIRE_BROWSER=1.
+"""
+
+import functools
+import gzip
+import http.server
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import conftest
+import pytest
+from test_lab import FLAGS, browser_path
+
+from course_utils._files import REPOSITORY
+from course_utils.chapters import GITHUB, chapters, generate
+from course_utils.explore.base import Explorer
+
+HEAVIEST = 3e6  # bytes of one page's own HTML, compressed
+NARROW = 400  # pixels of a phone
+
+
+def site_folder() -> Path | None:
+    """Where the pages lie, built first if that was asked for."""
+    if named := os.environ.get("COURSE_BOOK_SITE"):
+        return Path(named)
+    if os.environ.get("COURSE_BUILD_BOOK") == "1" and importlib.util.find_spec("jupyter_book"):
+        subprocess.run([sys.executable, str(REPOSITORY / "book" / "build.py")], check=True)
+        return REPOSITORY / "book" / "_build" / "html"
+    return None
+
+
+@pytest.fixture(scope="module")
+def folder():
+    found = site_folder()
+    if found is None:
+        pytest.skip("no site: COURSE_BOOK_SITE is not set, nor COURSE_BUILD_BOOK=1 with the extra 'book'")
+    assert (found / "index.html").is_file(), f"{found} holds no site"
+    return found
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Files as they are; no log."""
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = browser_path()
+    if found is None:
+        if os.environ.get("COURSE_REQUIRE_BROWSER") == "1":
+            pytest.fail("no Chromium, and COURSE_REQUIRE_BROWSER=1")
+        pytest.skip("no Chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser, address):
+    """A function that opens a page of the site; ``page.complaints`` lists errors and requests elsewhere."""
+    context = browser.new_context(viewport={"width": 1300, "height": 900}, color_scheme="light")
+
+    def open_page(name):
+        page = context.new_page()
+        page.complaints = []
+
+        def only_the_site(route):
+            if route.request.url.startswith((address, "data:", "blob:")):
+                route.continue_()
+            else:
+                page.complaints.append(f"asks for {route.request.url}")
+                route.abort()
+
+        page.route("**/*", only_the_site)
+        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("response", lambda reply: reply.status >= 400 and page.complaints.append(f"{reply.status} {reply.url}"))
+        page.goto(address + name, wait_until="networkidle")
+        page.wait_for_function("window.MathJax === undefined || MathJax.startup?.promise !== undefined")
+        page.evaluate("window.MathJax?.startup?.promise")
+        return page
+
+    yield open_page
+    context.close()
+
+
+def names(folder) -> list[str]:
+    """All pages, as addresses within the site."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html") if "_static" not in path.parts)
+
+
+#: What is wrong with the open page, as far as the page can tell.
+FAULTS = r"""() => {
+  const faults = [], article = document.querySelector("article") ?? document.body;
+  for (const math of document.querySelectorAll("article .math"))
+    if (!math.querySelector("mjx-container")) faults.push("formula not drawn: " + math.textContent.slice(0, 60));
+  for (const error of document.querySelectorAll("mjx-merror, [data-mjx-error]"))
+    faults.push("formula with an error: " + (error.getAttribute("data-mjx-error") ?? error.textContent));
+  const copy = article.cloneNode(true);
+  copy.querySelectorAll("pre, code, script, style, mjx-container").forEach(element => element.remove());
+  const raw = copy.textContent.match(/.{0,30}(\\[(\[]|\$\$|\{cite\}|\\lambda).{0,30}/);
+  if (raw) faults.push("raw text: " + raw[0]);
+  if (article.textContent.includes("Traceback (most recent call last)")) faults.push("a traceback");
+  for (const image of article.querySelectorAll("img[src]")) {
+    if ((image.getAttribute("alt") ?? "").length < 10 || /^[0-9a-f]{16}/.test(image.alt) || /\.png$/.test(image.alt))
+      faults.push("picture without a description: " + image.src.slice(0, 80));
+    if (image.complete && !image.naturalWidth) faults.push("broken picture: " + image.src.slice(0, 80));
+  }
+  for (const left of document.querySelectorAll(".cell_output .stderr, .system-message, script[type*='jupyter.widget']"))
+    faults.push("left over: " + left.textContent.slice(0, 80));
+  if (document.documentElement.lang.toLowerCase().replace("_", "-") !== "en-gb") faults.push("not in British English");
+  return faults;
+}"""
+
+
+def test_every_page_opens_cleanly_and_asks_nobody_else(folder, opened):
+    faults, formulas = {}, 0
+    for name in names(folder):
+        page = opened(name)
+        found = page.complaints + page.evaluate(FAULTS)
+        formulas += page.locator("mjx-container").count()
+        page.set_viewport_size({"width": NARROW, "height": 900})
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > NARROW:
+            found.append(f"{width} pixels wide on a screen of {NARROW}")
+        if found:
+            faults[name] = found
+        page.close()
+    assert not faults, "\n".join(f"{name}: {line}" for name, lines in faults.items() for line in lines)
+    assert formulas > 500
+
+
+def test_the_pages_are_light(folder):
+    weights = {name: len(gzip.compress((folder / name).read_bytes())) for name in names(folder)}
+    for name, weight in weights.items():
+        conftest.MEASURED.append(
+            f"{name}: {weight / 1e3:.0f} kB compressed, {(folder / name).stat().st_size / 1e3:.0f} kB"
+        )
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    conftest.MEASURED.append(f"the whole site: {total / 1e6:.1f} MB")
+    assert max(weights.values()) < HEAVIEST
+
+
+class Links(HTMLParser):
+    """Targets and anchors of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.targets, self.anchors = set(), set()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in ("href", "src") and value:
+                self.targets.add(value)
+            elif name in ("id", "name") and value:
+                self.anchors.add(value)
+
+
+def test_every_link_within_the_site_leads_somewhere(folder):
+    pages = {name: Links((folder / name).read_text(encoding="utf-8")) for name in names(folder)}
+    broken, within = [], 0
+    for name, page in pages.items():
+        for target in page.targets:
+            parts = urlsplit(urljoin(f"http://site/{name}", target))
+            if parts.netloc != "site" or parts.scheme != "http":
+                continue
+            within += 1
+            path = unquote(parts.path).lstrip("/") or "index.html"
+            if not (folder / path).is_file():
+                broken.append(f"{name}: {target}")
+            elif parts.fragment and path in pages and unquote(parts.fragment) not in pages[path].anchors:
+                broken.append(f"{name}: {target} (no such place on that page)")
+    assert not broken, "\n".join(broken)
+    assert within > 500
+
+
+@pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
+def test_a_chapter_can_be_opened_elsewhere_and_its_answers_are_folded(text, folder, opened):
+    page = opened(f"notebooks/{text.stem}.html")
+    path = f"notebooks/{text.stem}.ipynb"
+    targets = page.eval_on_selector_all("a[href]", "links => links.map(link => link.href)")
+    colab = f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path}"
+    binder = f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path}"
+    assert targets.count(colab) == 2 and targets.count(binder) == 2  # under the title, and in the theme's menu
+    assert f"https://github.com/{GITHUB}/blob/main/{path}" in targets
+    notebook = generate(text)
+    tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
+    assert page.locator(".tag_solution details").count() == tags.count("solution") > 0
+    assert page.locator(".tag_setup details").count() == 1
+    assert page.locator("article details[open]").count() == 0
+    answers = sum(cell.source.count("<details") for cell in notebook.cells if cell.cell_type == "markdown")
+    assert page.locator("article details:not([class])").count() == answers > 0
+    assert page.locator(".tag_explorer").count() == tags.count("explorer") / 2
+    if hasattr(Explorer, "page"):  # explorers that work without a kernel; one that could not start says so itself
+        assert page.locator(".tag_explorer .course-page").count() == tags.count("explorer") / 2
+        assert page.locator(".course-page[data-state=failed]").count() == 0
+    page.locator(".tag_solution summary").first.click()
+    assert page.locator(".tag_solution pre").first.is_visible()
+    page.close()
+
+
+def test_the_search_finds_a_word(opened):
+    page = opened("search.html?q=Morozov")
+    page.wait_for_selector("#search-results li a", timeout=10000)
+    assert "05-generative-regularisers" in " ".join(
+        page.eval_on_selector_all("#search-results li a", "links => links.map(link => link.href)")
+    )
+    assert not page.complaints
+    page.close()
+
+
+def test_the_dark_switch_works_and_is_remembered(opened):
+    shade = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
+    page = opened("index.html")
+    assert page.evaluate(shade) > 600
+    for _ in range(3):  # light, dark, as the system has it
+        if page.evaluate("document.documentElement.dataset.mode") == "dark":
+            break
+        page.locator("button.theme-switch-button").first.click()
+    assert page.evaluate(shade) < 150
+    page.close()
+    page = opened("notation.html")
+    assert page.evaluate(shade) < 150
+    page.evaluate("localStorage.clear()")
+    page.close()
+
+
+def test_no_place_of_the_machine_is_left_in_the_pages(folder):
+    home = re.compile(re.escape(str(REPOSITORY)))
+    for name in names(folder):
+        assert not home.search((folder / name).read_text(encoding="utf-8")), name
