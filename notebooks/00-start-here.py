@@ -340,9 +340,9 @@ assert checks.convert(our_lambda)
 # | 01 | [Inverse problems](01-inverse-problems.ipynb) | Why does undoing a known blur destroy the picture? |
 # | 02 | Classical solutions (planned) | How far does one get without learning? |
 # | 03 | [Generative models](03-generative-models.ipynb) | How does a network learn to draw digits? |
-# | 04 | Desired properties (planned) | What should a generator be able to do before it is used? |
+# | 04 | [Desired properties](04-desired-properties.ipynb) | What should a generator be able to do before it is used? |
 # | 05 | [The three regularisers](05-generative-regularisers.ipynb) | Must the solution be an output of the generator? |
-# | 06 | Tomography (planned) | What happens where there are no data? |
+# | 06 | [Tomography](06-tomography.ipynb) | What happens where there are no data? |
 # | 07 | MRI (planned) | Does it scale to medical images? |
 # | 08 | Learned reconstruction and its dangers (planned) | What breaks an end-to-end network? |
 # | 09 | Equivariance (planned) | Should a rotated scan give a rotated image? |
@@ -350,7 +350,7 @@ assert checks.convert(our_lambda)
 # | 11 | Beyond the paper (planned) | What is open? |
 # | 12 | Capstone (planned) | What does it do with your images? |
 #
-# Read 01, 03, 05 in this order. If you know inverse problems, start with 03; if you know generative models, with
+# Read 01, 03, 04, 05, 06 in this order. If you know inverse problems, start with 03; if you know generative models, with
 # 01. Every chapter opens with its question, asks you to predict before you run, and ends with what the paper says
 # and what we found.
 #

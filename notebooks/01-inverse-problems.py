@@ -54,6 +54,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 from course_utils import data, plots
 from course_utils.chapters import FAST
 from course_utils.checks import inverse_problems as checks
+from course_utils.explore.denoising import denoising_explorer
 from course_utils.explore.inverse_problems import data_picture, operators, truncated_svd_explorer, truncation_errors
 from course_utils.operators import ParallelBeam, add_noise, dot_test, measure, operator_norm, poisson_noise
 
@@ -557,6 +558,35 @@ explorer
 # 3. All singular values of compressed sensing lie within a factor of three: there is nothing to cut. The error is
 #    in the null space, and no number of kept terms brings it back.
 # 4. With 20 angles the curve of singular values has a cliff; truncation has to stop before it.
+# </details>
+
+# %% [markdown]
+# ### Explorer: a preference instead of a cut
+#
+# Truncation knows $A$ and nothing of images. The other repair states a preference $R$ and asks for a compromise,
+# $\min_x\|x-y\|_2^2+\lambda R(x)$; here without any blur, so that only the noise is left. *Tikhonov* prefers small
+# values, $R(x)=\|x\|_2^2$. *Total variation* prefers few and small jumps, $R(x)=\sum_i\|(\nabla x)_i\|_2$.
+#
+# 1. *Tikhonov*, the signal: raise $\lambda$. Does the noise go before the signal does?
+# 2. *TV*, the signal: find the $\lambda$ that is best. Which part of the signal comes out best, which worst?
+# 3. Raise *noise sigma*. Which way does the best $\lambda$ move?
+# 4. The same on the digit: is TV's preference right for a pen stroke?
+
+# %% tags=["explorer"] mystnb={"image": {"alt": "A noisy signal with steps, a ramp and a bump, its reconstruction by total variation, and the PSNR of Tikhonov and of total variation against lambda, with a peak for total variation."}}
+denoising = denoising_explorer()
+denoising.static()
+
+# %% tags=["explorer"] mystnb={"image": {"alt": "The same figure with controls: signal or digit, Tikhonov or total variation, lambda, and noise sigma."}}
+denoising
+
+# %% [markdown]
+# <details><summary><b>What to find</b></summary>
+#
+# 1. No. $x=y/(1+\lambda)$: signal and noise shrink by the same factor.
+# 2. The steps: flat pieces with a jump are what TV likes best. Ramp and bump turn into stairs.
+# 3. Up: the noisier the data, the more the preference should count.
+# 4. Half right. It empties the black ground, which is most of the picture, and pays at the stroke, which loses
+#    contrast: blue in the residual. A preference that knew digits would not have to pay. Enter the generators.
 # </details>
 
 # %% [markdown]
