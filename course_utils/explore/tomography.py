@@ -164,6 +164,6 @@ def tomography_explorer() -> Explorer:
         "views": [5, 125], "degrees": [30, 180], "sigma": [10**-2.5, 0.1], "image": [3], "kind": ["shapes", "shapes+"],
     }  # fmt: skip
     frames = {
-        "method": list(METHODS.values()), "views": [5, 30, 125], "degrees": [60, 180], "kind": list(IMAGES.values()),
+        "method": list(METHODS.values()), "views": [10, 30, 125], "degrees": [60, 180], "kind": list(IMAGES.values()),
     }  # fmt: skip
     return Explorer("tomography", controls, draw, alt, grid=grid, frames=frames)
