@@ -48,6 +48,7 @@ def lay_out(source: Path, executed: Path) -> None:
     records = {text.stem: json.loads((executed / f"{text.stem}.json").read_text("utf-8")) for text in chapters()}
     made = {
         "<!-- chapters -->": pages.chapter_list,
+        "<!-- explorer -->": lambda: pages.explorer("regularisers"),
         "<!-- notation -->": pages.notation,
         "<!-- sources -->": pages.sources,
         "<!-- run times -->": lambda: pages.run_times(records),

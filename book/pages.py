@@ -9,6 +9,7 @@ from prepare import KEY
 
 from course_utils._files import REPOSITORY
 from course_utils.chapters import chapters, generate
+from course_utils.explore import EXPLORERS
 
 BOOK = REPOSITORY / "book"
 #: Sections of chapter 00 that make up the page on notation.
@@ -96,6 +97,11 @@ def run_times(records: dict[str, dict]) -> str:
     rows.append(["all", f"{sum(record['seconds'] for record in records.values()):.0f}&nbsp;s", "", "", ""])
     head = ["chapter", "run", "slowest cell", "peak memory", "experiments"]
     return f"{table(head, rows)}\n\n" + "\n".join(sorted(machines))
+
+
+def explorer(name: str) -> str:
+    """An explorer that works without a kernel, as a block of raw HTML."""
+    return f"````{{raw}} html\n{EXPLORERS[name]().page()}\n````"
 
 
 def cited(text: str) -> str:
