@@ -50,6 +50,8 @@ def lay_out(source: Path, executed: Path) -> None:
         "<!-- chapters -->": pages.chapter_list,
         "<!-- notation -->": pages.notation,
         "<!-- sources -->": pages.sources,
+        "<!-- exercises -->": pages.exercises,
+        "<!-- progress script -->": pages.progress_script,
         "<!-- run times -->": lambda: pages.run_times(records),
     }
     for path in BOOK.glob("*.md"):
