@@ -223,6 +223,22 @@ def test_a_chapter_can_be_opened_elsewhere_and_its_answers_are_folded(text, fold
     page.close()
 
 
+def test_the_list_of_exercises_has_boxes_and_is_a_plain_list_without_scripts(opened, browser, address):
+    asked = sum(cell.source.count("### Exercise") for text in chapters() for cell in generate(text).cells)
+    page = opened("progress.html")
+    assert page.locator("#exercises li label input[type=checkbox]").count() == asked
+    page.locator("#exercises input").first.press("Space")
+    assert page.locator("article [role=status]").inner_text() == f"1 of {asked} exercises done."
+    assert page.locator("#exercises li .math mjx-container").count() > 0
+    page.close()
+    plain = browser.new_context(java_script_enabled=False)
+    page = plain.new_page()
+    page.goto(address + "progress.html")
+    assert page.locator("#exercises li").count() == asked
+    assert page.locator("#exercises input").count() == 0
+    plain.close()
+
+
 def test_the_search_finds_a_word(opened):
     page = opened("search.html?q=Morozov")
     page.wait_for_selector("#search-results li a", timeout=10000)
