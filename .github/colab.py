@@ -21,15 +21,15 @@ ON_COLAB = "import sys, types\nsys.modules.setdefault('google.colab', types.Modu
 def main() -> int:
     before = {name: version(name) for name in KEPT}
     failed = []
-    for path in sorted((COURSE / "notebooks").glob("*.ipynb")):
+    for path in sorted((COURSE / "notebooks").glob("**/[0-9][0-9]-*.ipynb")):  # the students' copies too
         notebook = nbformat.read(path, as_version=4)
         notebook.cells.insert(0, nbformat.v4.new_code_cell(ON_COLAB))
         try:
             NotebookClient(notebook, timeout=900, kernel_name="python3").execute(cwd="/content")
-            print(f"{path.name}: good", flush=True)
+            print(f"{path.relative_to(COURSE)}: good", flush=True)
         except Exception as error:  # one bad chapter must not hide the next
-            failed.append(path.name)
-            print(f"{path.name}: {error}", flush=True)
+            failed.append(str(path.relative_to(COURSE)))
+            print(f"{path.relative_to(COURSE)}: {error}", flush=True)
     after = {name: version(name) for name in KEPT}
     if after != before:
         failed.append(f"versions changed from {before} to {after}")

@@ -51,6 +51,8 @@ def lay_out(source: Path, executed: Path) -> None:
         "<!-- explorer -->": lambda: pages.explorer("regularisers"),
         "<!-- notation -->": pages.notation,
         "<!-- sources -->": pages.sources,
+        "<!-- exercises -->": pages.exercises,
+        "<!-- progress script -->": pages.progress_script,
         "<!-- run times -->": lambda: pages.run_times(records),
     }
     for path in BOOK.glob("*.md"):

@@ -16,6 +16,8 @@ BOOK = REPOSITORY / "book"
 LOOKED_UP = ("Conventions", "Notation", "Glossary")
 #: A numbered section of a chapter: "## 3 The adjoint".
 SECTION = re.compile(r"^## (\d+) (.+)$", re.MULTILINE)
+#: An exercise: "### Exercise 2 (core): filter the views".
+EXERCISE = re.compile(r"^### Exercise (\d+) \((\w+)\): (.+)$", re.MULTILINE)
 
 
 def prose(notebook) -> str:
@@ -102,6 +104,24 @@ def run_times(records: dict[str, dict]) -> str:
 def explorer(name: str) -> str:
     """An explorer that works without a kernel, as a block of raw HTML."""
     return f"````{{raw}} html\n{EXPLORERS[name]().page()}\n````"
+
+
+def exercises() -> str:
+    """Every exercise of every chapter, as lists; each item carries the mark that the page's script looks for."""
+    parts = []
+    for text in chapters():
+        notebook = generate(text)
+        lines = [
+            f'- <span data-exercise="{text.stem[:2]}-{number}"></span>Exercise {number} ({grade}): {name}'
+            for number, grade, name in EXERCISE.findall(prose(notebook))
+        ]
+        parts.append(f"## [{title(notebook)}](notebooks/{text.stem}.ipynb)\n\n" + "\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def progress_script() -> str:
+    """The script of the page of exercises; in the page itself, as one in _static would be put into every page."""
+    return f"<script>\n{(BOOK / 'progress.js').read_text(encoding='utf-8')}</script>"
 
 
 def cited(text: str) -> str:

@@ -33,12 +33,12 @@ def keys(notebook) -> set[str]:
 
 
 def openers(stem: str) -> str:
-    """One line of links that open this chapter elsewhere."""
-    path = f"notebooks/{stem}.ipynb"
+    """One line of links that open this chapter elsewhere; where it can be run, without the solutions."""
+    path = f"notebooks/student/{stem}.ipynb"
     links = {
         "Colab": f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path}",
         "Binder": f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path}",
-        "GitHub": f"https://github.com/{GITHUB}/blob/main/{path}",
+        "with solutions, on GitHub": f"https://github.com/{GITHUB}/blob/main/notebooks/{stem}.ipynb",
     }
     return "Run this chapter: " + " · ".join(f"[{name}]({link})" for name, link in links.items())
 

@@ -1,10 +1,11 @@
 """The chapters: where they lie, and how each notebook is made from its text.
 
     python -m course_utils.chapters list            the chapters found
-    python -m course_utils.chapters build [names]   notebooks/NN-slug.py -> notebooks/NN-slug.ipynb
-    python -m course_utils.chapters check [names]   do the pairs agree?  Names the cells that differ
+    python -m course_utils.chapters build [names]   notebooks/NN-slug.py -> notebooks/NN-slug.ipynb, and the copy
+                                                    without solutions, notebooks/student/NN-slug.ipynb
+    python -m course_utils.chapters check [names]   do they agree?  Names the cells that differ
 
-The text (py:percent) is the source; the notebook is generated from it, always in this direction, without
+The text (py:percent) is the source; both notebooks are generated from it, always in this direction, without
 outputs and with the same bytes every time.  A name is ``05``, ``05-generative-regularisers`` or a path.
 """
 
@@ -18,8 +19,9 @@ from collections import Counter
 from pathlib import Path
 
 from ._files import REPOSITORY, atomic
+from .student import FOLDER, student
 
-__all__ = ["COLAB_SETUP", "FAST", "GITHUB", "NOTEBOOKS", "build", "chapters", "differences", "generate"]
+__all__ = ["COLAB_SETUP", "FAST", "GITHUB", "NOTEBOOKS", "build", "chapters", "differences", "generate", "student_path"]
 
 #: Where the course lives on GitHub.  CONTRIBUTING says how to change it.
 GITHUB = "generative-regularisation/course"
@@ -126,8 +128,19 @@ def generate(text: Path):
     return notebook
 
 
-def build(text: Path) -> Path:
-    """Write the notebook of a chapter beside its text; returns its path.  An equal one is left alone.
+def student_path(text: Path) -> Path:
+    """Where the copy without solutions lies: in the folder ``student`` beside the text."""
+    return text.parent / FOLDER / f"{text.stem}.ipynb"
+
+
+def _both(text: Path) -> dict:
+    """Path -> notebook, for the two notebooks that a chapter's text stands for."""
+    full = generate(text)
+    return {text.with_suffix(".ipynb"): full, student_path(text): student(full, text.stem, GITHUB)}
+
+
+def build(text: Path) -> list[Path]:
+    """Write the two notebooks of a chapter; returns their paths.  Equal ones are left alone.
 
     Parameters
     ----------
@@ -136,36 +149,41 @@ def build(text: Path) -> Path:
     """
     import nbformat
 
-    target = text.with_suffix(".ipynb")
-    content = nbformat.writes(generate(text)) + "\n"
-    if not target.is_file() or target.read_text(encoding="utf-8") != content:
-        with atomic(target) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    return target
+    written = _both(text)
+    for target, notebook in written.items():
+        content = nbformat.writes(notebook) + "\n"
+        if not target.is_file() or target.read_text(encoding="utf-8") != content:
+            with atomic(target) as temporary:
+                temporary.write_text(content, encoding="utf-8")
+    return list(written)
 
 
 def differences(text: Path) -> list[str]:
-    """How the committed notebook differs from the chapter's text, one line a difference; empty if they agree.
+    """How the committed notebooks differ from the chapter's text, one line a difference; empty if they agree.
 
     Compared are, cell by cell, the type, the source, the metadata and the id; outputs must be absent.
 
     Parameters
     ----------
     text : Path
-        A py:percent file; its notebook is expected beside it.
+        A py:percent file; its notebook is expected beside it, the copy without solutions in ``student``.
     """
+    return [line for path, expected in _both(text).items() for line in _compared(text, path, expected)]
+
+
+def _compared(text: Path, path: Path, expected) -> list[str]:
+    """How one notebook differs from what it should be."""
     import nbformat
 
-    path = text.with_suffix(".ipynb")
+    shown = path.relative_to(text.parent).as_posix()
     if not path.is_file():
-        return [f"{path.name} is missing"]
-    expected = generate(text)
+        return [f"{shown} is missing"]
     found = nbformat.reads(path.read_text(encoding="utf-8"), as_version=nbformat.NO_CONVERT)
     lines = []
     if len(expected.cells) != len(found.cells):
-        lines.append(f"{text.name} has {len(expected.cells)} cells, {path.name} has {len(found.cells)}")
+        lines.append(f"{text.name} has {len(expected.cells)} cells, {shown} has {len(found.cells)}")
     for number, (ours, theirs) in enumerate(zip(expected.cells, found.cells, strict=False), start=1):
-        where = f"{path.name}, cell {number} ({theirs.cell_type}, {theirs.source.strip()[:40]!r})"
+        where = f"{shown}, cell {number} ({theirs.cell_type}, {theirs.source.strip()[:40]!r})"
         for key in ("cell_type", "source", "metadata", "id"):
             a, b = ours.get(key), theirs.get(key)
             if a != b:
@@ -173,7 +191,7 @@ def differences(text: Path) -> list[str]:
         if theirs.get("outputs") or theirs.get("execution_count") is not None:
             lines.append(f"{where}: holds outputs or an execution count")
     if expected.metadata != found.metadata or (found.nbformat, found.nbformat_minor) != (4, 5):
-        lines.append(f"{path.name}: the notebook's own metadata or format differs")
+        lines.append(f"{shown}: the notebook's own metadata or format differs")
     return lines
 
 
@@ -201,13 +219,13 @@ def main(arguments: list[str] | None = None) -> int:
     bad = 0
     for text in found:
         if options.action == "build":
-            print(build(text).relative_to(REPOSITORY))
+            print(*(path.relative_to(REPOSITORY) for path in build(text)), sep="\n")
         elif options.action == "list":
             print(text.stem)
         else:
             lines = differences(text)
             bad += bool(lines)
-            print(*(lines or [f"{text.stem}: text and notebook agree"]), sep="\n")
+            print(*(lines or [f"{text.stem}: text and notebooks agree"]), sep="\n")
     if bad:
         print(f"{bad} of {len(found)} chapters differ; `python -m course_utils.chapters build` mends that")
     return 1 if bad else 0

@@ -929,7 +929,7 @@ def penalty(critic, x):
 assert checks.critic_penalty(penalty)
 
 # %% [markdown]
-# <details><summary><b>What happened</b></summary>
+# <details><summary><b>Solution</b>, and what happened</summary>
 #
 # `dim=2` runs over the rows, so the norm is that of each *column*: 28 norms per image, each pushed to 1. Then the norm
 # of the whole gradient is $\sqrt{28}=5.3$. The authors' code takes the norm over one axis in this way; for its

@@ -199,12 +199,13 @@ def test_every_link_within_the_site_leads_somewhere(folder):
 @pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
 def test_a_chapter_can_be_opened_elsewhere_and_its_answers_are_folded(text, folder, opened):
     page = opened(f"notebooks/{text.stem}.html")
-    path = f"notebooks/{text.stem}.ipynb"
+    path = f"notebooks/student/{text.stem}.ipynb"
     targets = page.eval_on_selector_all("a[href]", "links => links.map(link => link.href)")
     colab = f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path}"
     binder = f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path}"
-    assert targets.count(colab) == 2 and targets.count(binder) == 2  # under the title, and in the theme's menu
-    assert f"https://github.com/{GITHUB}/blob/main/{path}" in targets
+    assert targets.count(colab) == 1 and targets.count(binder) == 1
+    assert f"https://github.com/{GITHUB}/blob/main/notebooks/{text.stem}.ipynb" in targets
+    assert not [target for target in targets if re.search(r"(mybinder|colab)\..*notebooks/\d", target)]
     notebook = generate(text)
     tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
     assert page.locator(".tag_solution details").count() == tags.count("solution") > 0
@@ -218,6 +219,22 @@ def test_a_chapter_can_be_opened_elsewhere_and_its_answers_are_folded(text, fold
     page.locator(".tag_solution summary").first.click()
     assert page.locator(".tag_solution pre").first.is_visible()
     page.close()
+
+
+def test_the_list_of_exercises_has_boxes_and_is_a_plain_list_without_scripts(opened, browser, address):
+    asked = sum(cell.source.count("### Exercise") for text in chapters() for cell in generate(text).cells)
+    page = opened("progress.html")
+    assert page.locator("#exercises li label input[type=checkbox]").count() == asked
+    page.locator("#exercises input").first.press("Space")
+    assert page.locator("article [role=status]").inner_text() == f"1 of {asked} exercises done."
+    assert page.locator("#exercises li .math mjx-container").count() > 0
+    page.close()
+    plain = browser.new_context(java_script_enabled=False)
+    page = plain.new_page()
+    page.goto(address + "progress.html")
+    assert page.locator("#exercises li").count() == asked
+    assert page.locator("#exercises input").count() == 0
+    plain.close()
 
 
 def test_the_search_finds_a_word(opened):

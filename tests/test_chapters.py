@@ -25,6 +25,8 @@ from course_utils.chapters import chapters, generate
 
 CHAPTERS = chapters()
 TESTS = Path(__file__).parent
+#: What the caller put in front; a course that is not installed is found that way.
+PYTHONPATH = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
 SECONDS, PEAK_BYTES = 120, 1.5e9  # a chapter in fast mode on a busy machine; what Binder leaves a kernel
 GRADES = {"easy", "core", "stretch"}
 
@@ -77,13 +79,18 @@ def closed_environment(folder: Path) -> dict[str, str]:
 def run_notebook(notebook) -> Run:
     """Run a notebook with nbval in an empty folder."""
     with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "chapter.ipynb"
+        nbformat.write(notebook, path)
+        return run_file(path)
+
+
+def run_file(path: Path) -> Run:
+    """Run a notebook with nbval where it lies."""
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        desk = folder / "desk"
-        desk.mkdir()
-        nbformat.write(notebook, desk / "chapter.ipynb")
         report = folder / "report.json"
         environment = closed_environment(folder)
-        environment |= {"CELL_REPORT": str(report), "PYTHONPATH": str(TESTS)}
+        environment |= {"CELL_REPORT": str(report), "PYTHONPATH": os.pathsep.join([str(TESTS), *PYTHONPATH])}
         command = [
             sys.executable,
             "-m",
@@ -96,9 +103,9 @@ def run_notebook(notebook) -> Run:
             "--nbval-current-env",
         ]
         command += ["--nbval-cell-timeout=300", "-p", "cell_report", "-p", "no:cacheprovider"]
-        command += ["-c", os.devnull, "--rootdir", str(desk), str(desk / "chapter.ipynb")]
+        command += ["-c", os.devnull, "--rootdir", str(path.parent), str(path)]
         start = time.monotonic()
-        done = subprocess.run(command, cwd=desk, env=environment, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(command, cwd=path.parent, env=environment, capture_output=True, text=True, timeout=900)
         seconds = time.monotonic() - start
         found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {"cells": [], "peak_bytes": None}
         return Run(done.returncode == 0, done.stdout + done.stderr, found["cells"], seconds, found["peak_bytes"])

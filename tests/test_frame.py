@@ -64,8 +64,8 @@ def test_every_link_into_the_repository_leads_somewhere_and_every_picture_is_des
 
 def test_the_readme_lists_every_chapter_with_both_ways_to_open_it():
     for text in chapters():
-        path = f"notebooks/{text.stem}.ipynb"
-        assert f"]({path})" in README
+        path = f"notebooks/student/{text.stem}.ipynb"
+        assert README.count(f"](notebooks/{text.stem}.ipynb)") == 2
         assert f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path})" in README
         assert f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path})" in README
     for number, rest in re.findall(r"^\| (\d\d) \| (.*)$", README, re.MULTILINE):

@@ -33,9 +33,9 @@ def pair(tmp_path):
 
 
 def test_there_are_chapters_and_no_widows():
-    texts, notebooks = {p.stem for p in NOTEBOOKS.glob("*.py")}, {p.stem for p in NOTEBOOKS.glob("*.ipynb")}
-    assert texts == notebooks == {path.stem for path in CHAPTERS}
-    assert "00-start-here" in texts
+    found = {pattern: {path.stem for path in NOTEBOOKS.glob(pattern)} for pattern in ("*.py", "*.ipynb", "student/*")}
+    assert all(stems == {path.stem for path in CHAPTERS} for stems in found.values())
+    assert "00-start-here" in found["*.py"]
 
 
 @pytest.mark.parametrize("text", CHAPTERS, ids=lambda path: path.stem)
@@ -93,6 +93,7 @@ def test_an_edit_of_the_notebook_alone_is_named(pair, old, new, complaint):
 def test_a_new_cell_and_a_missing_notebook_are_named(pair):
     pair.write_text(TEXT + "\n# %%\ny = 2\n", encoding="utf-8")
     assert "05-small.py has 5 cells, 05-small.ipynb has 4" in differences(pair)[0]
+    build(pair)
     pair.with_suffix(".ipynb").unlink()
     assert differences(pair) == ["05-small.ipynb is missing"]
 
