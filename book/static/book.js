@@ -1,0 +1,17 @@
+// Two things that the theme leaves to the mouse and to sighted readers.
+"use strict";
+
+// What scrolls sideways, wide tables and long formulas, must take the focus, or the keyboard cannot scroll it.
+function letScroll() {
+  for (const box of document.querySelectorAll("article table, article mjx-container, article pre")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+}
+
+window.addEventListener("load", async () => {
+  // the entries of a list are its items; the role that Sphinx gives them is not allowed in a list
+  for (const entry of document.querySelectorAll(".citation-list > .citation")) entry.setAttribute("role", "listitem");
+  await window.MathJax?.startup?.promise;
+  letScroll();
+});
+window.addEventListener("resize", letScroll);
