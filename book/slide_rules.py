@@ -76,8 +76,8 @@ def blocks(source: str) -> list[Block]:
         first, last = group[0].map
         kind = group[0].type.removesuffix("_open")
         text = "\n".join(lines[first:last]).strip()
-        if kind == "paragraph" and text.startswith("$$") and text.rstrip(" .,;").endswith("$$"):
-            kind = "math_block"
+        if kind == "paragraph" and "$$" in text:
+            kind = "math_block"  # a displayed formula with words around it
         level = int(group[0].tag[1]) if kind == "heading" else 0
         inner = group[1:-1] if kind == "heading" else group
         found.append(Block(kind, text, MARKDOWN.renderer.render(inner, MARKDOWN.options, environment), level))
@@ -88,6 +88,11 @@ def weight(part: str) -> int:
     """How much room a piece of HTML takes, in letters."""
     text = re.sub(r"\\[a-zA-Z]+", "x", re.sub(r"<[^>]+>", "", part))
     return len(text) + 90 * (part.count(r"\[") + part.count("</tr>")) + 30 * part.count("</li>")
+
+
+def leads(part: str) -> bool:
+    """Whether a paragraph belongs to what comes next: it ends with a colon, or is a heading in bold."""
+    return bool(re.search(r":</p>\s*$|^<p><strong>[^<]*</strong></p>\s*$", part))
 
 
 def sentences(text: str) -> list[str]:
@@ -147,7 +152,8 @@ class Writer:
         slide = self.slides[-1]
         alone = kind != "text" or slide.kind != "text"
         if slide.parts and (alone or slide.weight + weight(part) > FULL):
-            slide = Slide(3, slide.title)
+            lead = [slide.parts.pop()] if not alone and len(slide.parts) > 1 and leads(slide.parts[-1]) else []
+            slide = Slide(3, slide.title, lead)
             self.slides.append(slide)
         slide.kind = kind
         slide.parts.append(part)

@@ -13,8 +13,8 @@ const turn = (direction, move) => () => {
 // Letters of an explorer are made for a page: enlarge it as far as the whole of it still fits.
 function fit(slide) {
   for (const explorer of slide.querySelectorAll(":scope > .course-page")) {
-    for (let zoom = 1.8; zoom >= 1; zoom -= 0.1) {
-      explorer.style.zoom = zoom.toFixed(1);
+    for (let zoom = 1.8; zoom >= 0.999; zoom -= 0.05) {
+      explorer.style.zoom = zoom.toFixed(2);
       const card = explorer.querySelector(".cp-card");
       const wide = card !== null && card.scrollWidth > card.clientWidth + 1;
       if (slide.scrollHeight <= slide.clientHeight && !wide) break;
