@@ -21,11 +21,11 @@ from prepare import has_tag, one_cell_per_explorer
 
 #: Letters on one slide, formulas and rows counted as lines: more goes on a further slide of the same title.
 FULL = 620
-#: Printed output of so many lines is a table; less is a remark for the speaker.
-TABLE_LINES = 3
 ANSWERS = re.compile(r"solution|answer|hint", re.IGNORECASE)
 #: Ends of sentences, but not of abbreviations.
-SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bcf)(?<!\bal)(?<!\bvs)(?<=[.?!])[*\"”)]*\s+(?=[A-Z*`$\\\"“])")
+SENTENCE_END = re.compile(
+    r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bcf\.)(?<!\bal\.)(?<!\bvs\.)(?<=[.?!])[*\"”)]*\s+(?=[A-Z*`$\\\"“])"
+)
 
 
 def _formula(content: str, options: dict) -> str:
@@ -88,6 +88,18 @@ def weight(part: str) -> int:
     """How much room a piece of HTML takes, in letters."""
     text = re.sub(r"\\[a-zA-Z]+", "x", re.sub(r"<[^>]+>", "", part))
     return len(text) + 90 * (part.count(r"\[") + part.count("</tr>")) + 30 * part.count("</li>")
+
+
+def is_table(printed: str) -> bool:
+    """Whether printed output stands in columns; else it is a remark, for the speaker.
+
+    Example
+    -------
+    >>> is_table("method   PSNR\\nhard     20.1\\nTV       18.0"), is_table("A sentence.\\nAnother one.\\nA third.")
+    (True, False)
+    """
+    lines = printed.strip("\n").splitlines()
+    return len(lines) >= 3 and sum(bool(re.search(r"\S {2,}\S", line)) for line in lines) > len(lines) / 2
 
 
 def leads(part: str) -> bool:
@@ -217,7 +229,7 @@ class Writer:
                 self.show(MARKDOWN.render(data["text/markdown"]), "output")
             elif output["output_type"] == "stream":
                 printed = f"<pre>{html.escape(output['text'].rstrip())}</pre>"
-                if output["text"].count("\n") >= TABLE_LINES:
+                if is_table(output["text"]):
                     self.show(printed, "output")
                 else:
                     self.note(printed)

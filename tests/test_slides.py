@@ -6,6 +6,7 @@ with COURSE_REQUIRE_SLIDES=1 it fails (COURSE_REQUIRE_BROWSER=1 asks for Chromiu
 
 import ast
 import base64
+import doctest
 import html
 import os
 import re
@@ -106,24 +107,28 @@ def test_pictures_tables_and_explorers_are_shown_and_code_is_not():
         text("## One\n\nLead."),
         code("plot()", shown(image_png=PICTURE), alt='A "curve".'),
         code("table()", shown(text_markdown="| a |\n|---|\n| 7 |")),
-        code("print(1)", printed("one line\n"), printed("a\nb\nc\n")),
+        code("print(1)", printed("one line\n"), printed("a  1\nb  2\nc  3\n"), printed("So.\nAnd so.\nAnd so  on.\n")),
         code("e = f()\ne.static()", shown(image_png=PICTURE), tags=["explorer"]),
         code("e", shown(text_html='<div class="course-page">live</div>'), tags=["explorer"]),
     )
     assert [slide.kind for slide in found] == ["text", "text", "picture", "output", "output", "explorer"]
     assert {slide.title for slide in found[1:]} == {"One"}
     assert f'alt="A &quot;curve&quot;." src="data:image/png;base64,{PICTURE}"' in found[2].parts[0]
-    assert "<td>7</td>" in found[3].parts[0] and found[4].parts == ["<pre>a\nb\nc</pre>"]
-    assert "one line" in in_notes(found) and "plot()" not in on_slides(found) + in_notes(found)
+    assert "<td>7</td>" in found[3].parts[0] and found[4].parts == ["<pre>a  1\nb  2\nc  3</pre>"]
+    assert (
+        "one line" in in_notes(found)
+        and "And so  on." in in_notes(found)
+        and "plot()" not in on_slides(found) + in_notes(found)
+    )
     assert on_slides(found).count(PICTURE) == 1  # the explorer stands for its own picture
 
 
 def test_setup_hints_answers_solutions_and_references_are_left_out():
     fold = "<details><summary>{}</summary>\n\nSecret {}.\n\n- secret list\n</details>\n\n"
     found = made(
-        code("import os", printed("secret\nsecret\nsecret\nsecret\n"), tags=["setup"]),
+        code("import os", printed("secret  1\nsecret  2\nsecret  3\n"), tags=["setup"]),
         text("## One\n\nLead.\n\n### Exercise 1: do it\n\nThe statement. It is long. All of it.\n\n$$ s $$"),
-        code("check()", printed("secret\nsecret\nsecret\nsecret\n")),
+        code("check()", printed("secret  1\nsecret  2\nsecret  3\n")),
         text(fold.format("<b>Hint</b>", 1) + fold.format("<b>Solution</b>", 2)),
         code("secret()", shown(image_png=PICTURE), tags=["solution"]),
         text("Afterwards.\n\n## Quiz\n\n**1.** What? And why? How?\n\n" + fold.format("Answer", 3)),
@@ -156,6 +161,11 @@ def test_a_long_text_goes_on_further_slides_and_nothing_is_lost():
     assert len(found) > 3 and {slide.title for slide in found[1:]} == {"One"}
     assert all(slide.weight <= slide_rules.FULL or len(slide.parts) == 1 for slide in found)
     assert [number for number in range(9) if f" {number}." in on_slides(found)] == list(range(9))
+
+
+def test_the_examples_of_the_rules_run():
+    done = doctest.testmod(slide_rules)
+    assert done.attempted >= 2 and done.failed == 0
 
 
 def test_words_that_lead_to_a_list_go_with_it():

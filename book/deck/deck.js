@@ -12,6 +12,12 @@ const turn = (direction, move) => () => {
 
 // Letters of an explorer are made for a page: enlarge it as far as the whole of it still fits.
 function fit(slide) {
+  for (const printed of slide.querySelectorAll(":scope > pre")) {
+    for (let size = 26; size >= 16; size--) { // smaller cannot be read: then it scrolls
+      printed.style.fontSize = `${size}px`;
+      if (printed.scrollWidth <= printed.clientWidth && slide.scrollHeight <= slide.clientHeight) break;
+    }
+  }
   for (const explorer of slide.querySelectorAll(":scope > .course-page")) {
     for (let zoom = 1.8; zoom >= 0.999; zoom -= 0.05) {
       explorer.style.zoom = zoom.toFixed(2);
