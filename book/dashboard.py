@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib.util
 import json
 import subprocess
 import sys
@@ -113,6 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (PageError, ValueError, OSError) as error:
         raise SystemExit(f"no dashboard: {error}") from error
     print(notebook)
+    if not options.make and importlib.util.find_spec("voila") is None:
+        raise SystemExit('Voila is not installed: `make dashboard` brings it, or pip install -e ".[dashboard]"')
     return 0 if options.make else subprocess.run(command(notebook)).returncode
 
 

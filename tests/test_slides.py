@@ -227,13 +227,17 @@ def test_a_dashboard_holds_every_explorer_of_its_chapter_and_no_exercise(path, t
     assert names <= known
 
 
-def test_voila_is_bound_to_this_machine_and_a_chapter_without_explorer_is_refused(tmp_path):
+def test_voila_is_bound_to_this_machine_and_a_chapter_without_explorer_is_refused(tmp_path, monkeypatch):
     started = dashboard.command(tmp_path / "a.ipynb")
     assert started[1:4] == ["-m", "voila", str(tmp_path / "a.ipynb")] and "--Voila.ip=127.0.0.1" in started
     with pytest.raises(PageError, match="99-small"):
         dashboard.dashboard(nbformat.v4.new_notebook(cells=[text("# 99 Small")]), "99-small")
     with pytest.raises(SystemExit, match="77"):
         dashboard.main(["77", "--make"])
+    monkeypatch.setattr(dashboard, "write", lambda text: tmp_path / "a.ipynb")
+    monkeypatch.setattr(dashboard.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="make dashboard"):
+        dashboard.main([chapters()[0].stem])
 
 
 # In the browser
