@@ -21,6 +21,8 @@ from page_tools import chromium
 from course_utils._files import REPOSITORY, IntegrityError
 from course_utils.chapters import chapters, generate
 from course_utils.explore.base import Explorer
+from course_utils.properties import ScoreCard
+from course_utils.properties.card import Score
 
 sys.path.insert(0, str(REPOSITORY / "book"))
 
@@ -121,6 +123,12 @@ def test_pictures_tables_and_explorers_are_shown_and_code_is_not():
         and "plot()" not in on_slides(found) + in_notes(found)
     )
     assert on_slides(found).count(PICTURE) == 1  # the explorer stands for its own picture
+
+
+def test_a_score_card_keeps_its_columns_on_a_slide():
+    card = ScoreCard("G", "made", [Score("B2 radius", "root mean square of ||z||", "1", 1.14, 0.02, "1", 1.0)], {}, 0.0)
+    row = on_slides(made(text("## One"), code("card", shown(text_markdown=card.markdown()))))
+    assert "root mean square of ||z||</td>" in row and row.count("<td") == 7
 
 
 def test_setup_hints_answers_solutions_and_references_are_left_out():
