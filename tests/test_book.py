@@ -24,6 +24,7 @@ sys.path.insert(0, str(BOOK))
 import build  # noqa: E402
 import execute  # noqa: E402
 import mathjax  # noqa: E402
+import npm  # noqa: E402
 import pages  # noqa: E402
 import prepare  # noqa: E402
 
@@ -295,14 +296,14 @@ def package(tmp_path, monkeypatch):
         content.add(folder, "package")
     calls = []
 
-    def npm(command, cwd, **options):
+    def fetch(command, cwd, **options):
         calls.append(command)
-        (mathjax.Path(cwd) / f"mathjax-{mathjax.VERSION}.tgz").write_bytes(archive.read_bytes())
+        (npm.Path(cwd) / f"mathjax-{mathjax.VERSION}.tgz").write_bytes(archive.read_bytes())
         return SimpleNamespace(returncode=0, stderr="")
 
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(mathjax.shutil, "which", lambda name: name)
-    monkeypatch.setattr(mathjax.subprocess, "run", npm)
+    monkeypatch.setattr(npm.shutil, "which", lambda name: name)
+    monkeypatch.setattr(npm.subprocess, "run", fetch)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     return SimpleNamespace(archive=archive, digest=digest, calls=calls, cache=tmp_path / "cache")
 
@@ -330,9 +331,9 @@ def test_what_is_missing_for_mathjax_is_named(package, tmp_path, monkeypatch):
         pass
     with pytest.raises(FileNotFoundError, match=mathjax.SCRIPT):
         mathjax.unpack(package.archive, tmp_path / "site")
-    monkeypatch.setattr(mathjax.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=1, stderr="no network"))
+    monkeypatch.setattr(npm.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=1, stderr="no network"))
     with pytest.raises(RuntimeError, match="no network"):
         mathjax.package(expected=package.digest)
-    monkeypatch.setattr(mathjax.shutil, "which", lambda name: None)
+    monkeypatch.setattr(npm.shutil, "which", lambda name: None)
     with pytest.raises(FileNotFoundError, match="npm"):
         mathjax.package(expected=package.digest)

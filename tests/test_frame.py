@@ -38,7 +38,7 @@ def test_a_fresh_python_lets_idle_threads_sleep_unless_told_otherwise(before, af
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_lab_opens_chapter_00_and_every_target_runs_something_that_exists():
     targets = re.search(r"^\.PHONY: help (.*)$", MAKEFILE, re.MULTILINE)[1].split()
-    assert targets == ["lab", "test", "book", "benchmark", "weights", "reproduce", "clean"]
+    assert targets == ["lab", "test", "book", "slides", "dashboard", "benchmark", "weights", "reproduce", "clean"]
     shown = {}
     for target in targets:
         done = subprocess.run(["make", "-n", target], cwd=REPOSITORY, capture_output=True, text=True)

@@ -116,8 +116,9 @@ class ScoreCard:
         lines = ["| | measure | value | ± | real images | better | unit |", "|:---|:---|---:|---:|---:|:---|:---|"]
         for s in self.scores:
             error = s.text(s.error) if math.isfinite(s.value) else ""
+            name = s.name.replace("|", r"\|")  # a bar ends a cell
             lines.append(
-                f"| {s.key.split(' ')[0]} | {s.name} | {s} | {error} | {s.text(s.floor)} | {s.better} | {s.unit} |"
+                f"| {s.key.split(' ')[0]} | {name} | {s} | {error} | {s.text(s.floor)} | {s.better} | {s.unit} |"
             )
         return "\n".join(lines)
 

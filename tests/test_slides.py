@@ -1,0 +1,353 @@
+"""Slides and dashboards: what goes on them, and one small deck in headless Chromium without a network.
+
+The browser test needs npm, or reveal.js and MathJax in the cache, and Chromium.  Without them it skips and says why;
+with COURSE_REQUIRE_SLIDES=1 it fails (COURSE_REQUIRE_BROWSER=1 asks for Chromium alone: not every CI has npm).
+"""
+
+import ast
+import base64
+import doctest
+import html
+import os
+import re
+import sys
+
+import nbformat
+import pytest
+from ipywidgets import IntSlider
+from matplotlib.figure import Figure
+from page_tools import chromium
+
+from course_utils._files import REPOSITORY, IntegrityError
+from course_utils.chapters import chapters, generate
+from course_utils.explore.base import Explorer
+from course_utils.properties import ScoreCard
+from course_utils.properties.card import Score
+
+sys.path.insert(0, str(REPOSITORY / "book"))
+
+import dashboard
+import slide_rules
+import slides
+from prepare import PageError
+
+PICTURE = base64.b64encode(b"a picture").decode()
+
+
+def text(source, slide_type=None):
+    metadata = {"slideshow": {"slide_type": slide_type}} if slide_type else {}
+    return nbformat.v4.new_markdown_cell(source, metadata=metadata)
+
+
+def code(source, *outputs, tags=(), slide_type=None, alt=None):
+    metadata = {"tags": list(tags)}
+    if slide_type:
+        metadata["slideshow"] = {"slide_type": slide_type}
+    if alt:
+        metadata["mystnb"] = {"image": {"alt": alt}}
+    return nbformat.v4.new_code_cell(source, outputs=list(outputs), metadata=metadata)
+
+
+def shown(**data):
+    return nbformat.v4.new_output("display_data", data={key.replace("_", "/"): value for key, value in data.items()})
+
+
+def printed(words):
+    return nbformat.v4.new_output("stream", text=words)
+
+
+def made(*cells):
+    notebook = nbformat.v4.new_notebook(cells=[text("# 99 Small\n\n> Why?"), *cells])
+    return slide_rules.slides(notebook)
+
+
+def on_slides(found):
+    return "".join(part for slide in found for part in slide.parts)
+
+
+def in_notes(found):
+    return "".join(note for slide in found for note in slide.notes)
+
+
+# What goes where
+
+
+def test_headings_make_columns_and_slides_below():
+    found = made(text("## One\n\nFirst.\n\n### Below\n\nSecond.\n\n## Two"))
+    assert [(slide.level, slide.title) for slide in found] == [(1, "99 Small"), (2, "One"), (3, "Below"), (2, "Two")]
+    page = slides.deck(found, "99 Small")
+    body = page[page.index('<div class="slides">') :]
+    columns = re.split(r"<section>\n", body)[1:]
+    assert [column.count("<section class=") for column in columns] == [1, 2, 1]
+    assert "<blockquote>" in columns[0] and 'class="part"' in columns[2]
+
+
+def test_the_first_sentences_are_shown_and_the_whole_text_is_for_the_speaker():
+    found = made(
+        text(
+            "## One\n\nIt is *short*. It has $a. B$, eq. (3). The third.\n\nA later one. It leads to:\n\n$$ x^2 < y $$"
+        )
+    )
+    assert r"It is <em>short</em>." in on_slides(found) and r"\(a. B\)" in on_slides(found)
+    assert "The third." not in on_slides(found) and "A later one." not in on_slides(found)
+    assert "It leads to:" in on_slides(found) and r"\[x^2 &lt; y\]" in on_slides(found)
+    assert "The third." in in_notes(found) and "A later one." in in_notes(found)
+
+
+def test_lists_tables_quotations_and_predictions_are_shown_in_full():
+    source = (
+        "## One\n\nLead.\n\n- a\n- b\n\n| c | d |\n|:--|:--|\n| 1 | 2 |\n\n**Predict, then run.** How many? Why? When?"
+    )
+    shown_part = on_slides(made(text(source)))
+    for part in ("<li>a</li>", "<td>2</td>", "<th>c</th>"):
+        assert part.replace(">", "") in shown_part.replace(' style="text-align:left"', "").replace(">", "")
+    assert re.search(r'class="predict">.*How many\? Why\? When\?', shown_part)
+
+
+def test_pictures_tables_and_explorers_are_shown_and_code_is_not():
+    found = made(
+        text("## One\n\nLead."),
+        code("plot()", shown(image_png=PICTURE), alt='A "curve".'),
+        code("table()", shown(text_markdown="| a |\n|---|\n| 7 |")),
+        code("print(1)", printed("one line\n"), printed("a  1\nb  2\nc  3\n"), printed("So.\nAnd so.\nAnd so  on.\n")),
+        code("e = f()\ne.static()", shown(image_png=PICTURE), tags=["explorer"]),
+        code("e", shown(text_html='<div class="course-page">live</div>'), tags=["explorer"]),
+    )
+    assert [slide.kind for slide in found] == ["text", "text", "picture", "output", "output", "explorer"]
+    assert {slide.title for slide in found[1:]} == {"One"}
+    assert f'alt="A &quot;curve&quot;." src="data:image/png;base64,{PICTURE}"' in found[2].parts[0]
+    assert "<td>7</td>" in found[3].parts[0] and found[4].parts == ["<pre>a  1\nb  2\nc  3</pre>"]
+    assert (
+        "one line" in in_notes(found)
+        and "And so  on." in in_notes(found)
+        and "plot()" not in on_slides(found) + in_notes(found)
+    )
+    assert on_slides(found).count(PICTURE) == 1  # the explorer stands for its own picture
+
+
+def test_a_score_card_keeps_its_columns_on_a_slide():
+    card = ScoreCard("G", "made", [Score("B2 radius", "root mean square of ||z||", "1", 1.14, 0.02, "1", 1.0)], {}, 0.0)
+    row = on_slides(made(text("## One"), code("card", shown(text_markdown=card.markdown()))))
+    assert "root mean square of ||z||</td>" in row and row.count("<td") == 7
+
+
+def test_setup_hints_answers_solutions_and_references_are_left_out():
+    fold = "<details><summary>{}</summary>\n\nSecret {}.\n\n- secret list\n</details>\n\n"
+    found = made(
+        code("import os", printed("secret  1\nsecret  2\nsecret  3\n"), tags=["setup"]),
+        text("## One\n\nLead.\n\n### Exercise 1: do it\n\nThe statement. It is long. All of it.\n\n$$ s $$"),
+        code("check()", printed("secret  1\nsecret  2\nsecret  3\n")),
+        text(fold.format("<b>Hint</b>", 1) + fold.format("<b>Solution</b>", 2)),
+        code("secret()", shown(image_png=PICTURE), tags=["solution"]),
+        text("Afterwards.\n\n## Quiz\n\n**1.** What? And why? How?\n\n" + fold.format("Answer", 3)),
+        text("## References\n\n- secret book"),
+        text("## Last\n\nThe end.\n\n" + "<details><summary>What to find</summary>\n\nA pearl.\n</details>"),
+    )
+    everything = on_slides(found) + in_notes(found) + "".join(slide.title for slide in found)
+    assert "ecret" not in everything and PICTURE not in everything and "References" not in everything
+    assert "The statement. It is long. All of it." in on_slides(found) and r"\[s\]" in on_slides(found)
+    assert "What? And why? How?" in on_slides(found) and "Afterwards." in in_notes(found)
+    assert "A pearl." in in_notes(found) and "A pearl." not in on_slides(found) and "The end." in on_slides(found)
+
+
+def test_the_metadata_of_a_cell_overrules():
+    found = made(
+        text("## Skipped", "skip"),
+        text("## One\n\nAll. Of. This. Is. Shown.", "slide"),
+        text("Spoken only.", "notes"),
+        code("a < b", printed("x\n"), slide_type="slide"),
+        code("plot()", shown(image_png=PICTURE), slide_type="skip"),
+    )
+    assert [slide.title for slide in found] == ["99 Small", "One", "One"]
+    assert "All. Of. This. Is. Shown." in on_slides(found) and "a &lt; b" in on_slides(found)
+    assert "Spoken only." in in_notes(found) and PICTURE not in on_slides(found)
+
+
+def test_a_long_text_goes_on_further_slides_and_nothing_is_lost():
+    items = [f"- {'word ' * 40}{number}." for number in range(9)]
+    found = made(text("## One\n\n" + "\n\n<!-- -->\n\n".join(items)))
+    assert len(found) > 3 and {slide.title for slide in found[1:]} == {"One"}
+    assert all(slide.weight <= slide_rules.FULL or len(slide.parts) == 1 for slide in found)
+    assert [number for number in range(9) if f" {number}." in on_slides(found)] == list(range(9))
+
+
+def test_the_examples_of_the_rules_run():
+    done = doctest.testmod(slide_rules)
+    assert done.attempted >= 2 and done.failed == 0
+
+
+def test_words_that_lead_to_a_list_go_with_it():
+    found = made(text("## One\n\n> Quoted.\n\n**You will**\n\n- " + "word " * 150))
+    assert [len(slide.parts) for slide in found[1:]] == [1, 2] and "You will" in found[2].parts[0]
+
+
+def test_a_deck_needs_a_title(tmp_path):
+    with pytest.raises(PageError, match="99-small"):
+        slides.write(nbformat.v4.new_notebook(cells=[text("No title.")]), tmp_path, "99-small")
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_every_chapter_makes_slides_with_its_formulas_and_without_its_solutions(path):
+    notebook = generate(path)
+    found = slide_rules.slides(notebook)
+    headings = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    wanted = len(re.findall(r"^## (?!References)", "\n".join(headings), re.MULTILINE))
+    assert sum(slide.level == 2 for slide in found) == wanted > 5
+    everything = on_slides(found) + in_notes(found)
+    folded = re.compile(r"<details.*?</details>|^## References.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    formulas = re.findall(r"\$\$(.+?)\$\$", "\n".join(folded.sub("", source) for source in headings), re.DOTALL)
+    lost = [formula for formula in formulas if html.escape(formula.strip()) not in on_slides(found)]
+    assert formulas and not lost
+    assert "<details" not in everything and "$$" not in everything
+    for cell in notebook.cells:
+        if "solution" in cell.metadata.get("tags", []):
+            assert cell.source not in everything
+
+
+# Dashboards
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_a_dashboard_holds_every_explorer_of_its_chapter_and_no_exercise(path, tmp_path):
+    chapter = generate(path)
+    pairs = [cell for cell in chapter.cells if "explorer" in cell.metadata.get("tags", [])]
+    made = nbformat.read(dashboard.write(path, tmp_path), as_version=4)
+    nbformat.validate(made)
+    cells = [cell.source for cell in made.cells if "explorer" in cell.metadata.get("tags", [])]
+    assert len(cells) == len(pairs) / 2 > 0
+    assert cells == [
+        first.source.rpartition("\n")[0] + "\n" + second.source
+        for first, second in zip(pairs[::2], pairs[1::2], strict=True)
+    ]
+    assert made.cells[0].source == chapter.cells[0].source.splitlines()[0]
+    words = "\n".join(cell.source for cell in made.cells)
+    assert "xercise" not in words and "course_utils.checks" not in words and ".static()" not in words
+    # every name that the explorers use is brought by the imports or made before
+    known = set()
+    for cell in made.cells:
+        if cell.cell_type == "code":
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.alias):
+                    known.add(node.asname or node.name.split(".")[0])
+                elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    known.add(node.id)
+    names = {node.id for source in cells for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    assert names <= known
+
+
+def test_voila_is_bound_to_this_machine_and_a_chapter_without_explorer_is_refused(tmp_path, monkeypatch):
+    started = dashboard.command(tmp_path / "a.ipynb")
+    assert started[1:4] == ["-m", "voila", str(tmp_path / "a.ipynb")] and "--Voila.ip=127.0.0.1" in started
+    with pytest.raises(PageError, match="99-small"):
+        dashboard.dashboard(nbformat.v4.new_notebook(cells=[text("# 99 Small")]), "99-small")
+    with pytest.raises(SystemExit, match="77"):
+        dashboard.main(["77", "--make"])
+    monkeypatch.setattr(dashboard, "write", lambda text: tmp_path / "a.ipynb")
+    monkeypatch.setattr(dashboard.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="make dashboard"):
+        dashboard.main([chapters()[0].stem])
+
+
+# In the browser
+
+
+def frames_explorer():
+    figure = Figure(figsize=(6, 3))
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+
+    def draw(height):
+        axes.clear()
+        axes.bar([0], [height])
+        axes.set_ylim(0, 5)
+        return figure
+
+    control = IntSlider(2, 1, 4, description="height", tooltip="height of the bar")
+    return Explorer("bar", {"height": control}, draw, alt="One blue bar.", frames={"height": [1, 2, 3, 4]})
+
+
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    try:
+        slides.furnish(folder)
+    except (OSError, RuntimeError, IntegrityError) as error:
+        if os.environ.get("COURSE_REQUIRE_SLIDES") == "1":
+            pytest.fail(f"COURSE_REQUIRE_SLIDES=1, and {error}")
+        pytest.skip(f"reveal.js or MathJax cannot be had here: {error}")
+    long = "\n".join(f"- line {number} of a long list" for number in range(40))
+    cells = [
+        text("# 99 Small\n\n> Why $a^2$?"),
+        text("## One\n\nA formula:\n\n$$ \\|Ax-y\\|_2^2 + \\lambda R(x) $$\n\nThe rest is spoken. It is."),
+        code("e = bar()\ne.static()", shown(image_png=PICTURE), tags=["explorer"]),
+        code("e", shown(text_html=frames_explorer().page()), tags=["explorer"]),
+        text("## Two\n\n" + long),
+    ]
+    return slides.write(nbformat.v4.new_notebook(cells=cells), folder, "99-small")
+
+
+@pytest.fixture
+def page(deck):
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1280, "height": 720})
+        complaints = []
+
+        def only_this_folder(route):
+            if route.request.url.startswith((deck.parent.as_uri(), "data:", "blob:")):
+                route.continue_()
+            else:
+                complaints.append(f"asks for {route.request.url}")
+                route.abort()
+
+        context.route("**/*", only_this_folder)
+        page = context.new_page()
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(deck.as_uri())
+        page.wait_for_function("window.Reveal?.isReady() && window.MathJax?.typesetPromise")
+        yield page
+        assert not complaints, complaints
+
+
+def place(page):
+    return page.evaluate("Object.values(Reveal.getIndices()).slice(0, 2).join()")
+
+
+def test_a_deck_turns_by_key_and_its_explorer_keeps_its_own_keys(page):
+    page.wait_for_selector(".present mjx-container")
+    assert place(page) == "0,0"
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".present.text mjx-container[display=true]")
+    assert place(page) == "1,0"
+    assert not page.locator("aside.notes").first.is_visible()
+    page.keyboard.press("ArrowDown")
+    assert place(page) == "1,1"
+    card = page.locator(".present .cp-card")
+    idle = "document.querySelector('.course-page').dataset.busy === 'no'"
+    page.wait_for_function(idle)
+    box = card.bounding_box()
+    assert box["width"] > 700 and box["y"] + box["height"] <= 720  # enlarged, and nothing below the edge
+    before = card.screenshot()
+    slider = page.locator(".course-page input[type=range]")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(idle)
+    assert slider.input_value() == "2" and card.screenshot() != before
+    assert place(page) == "1,1"
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    assert place(page) == "2,0" and slider.input_value() == "2"
+
+
+def test_a_slide_that_is_too_long_scrolls_by_key_before_the_next_one(page):
+    page.evaluate("Reveal.slide(2, 0)")
+    page.wait_for_selector(".present.text li")
+    last = page.locator(".present li").last
+    assert last.bounding_box()["y"] > 720
+    for _ in range(10):
+        page.keyboard.press("ArrowDown")
+    assert last.bounding_box()["y"] < 720 and place(page) == "2,0"
+    heights = page.evaluate("[Reveal.getCurrentSlide().scrollTop, Reveal.getCurrentSlide().scrollHeight]")
+    assert 0 < heights[0] < heights[1]
+    # the controls of other slides cannot take the keys
+    page.evaluate("document.querySelector('.course-page input').focus()")
+    assert page.evaluate("document.activeElement.closest('.course-page') === null")
