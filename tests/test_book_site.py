@@ -21,11 +21,16 @@ import conftest
 import pytest
 from test_lab import FLAGS, browser_path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
+
+import npm
+
 from course_utils._files import REPOSITORY
 from course_utils.chapters import GITHUB, chapters, generate
 
 HEAVIEST = 3e6  # bytes of one page's own HTML, compressed
 NARROW = 400  # pixels of a phone
+AXE = ("axe-core", "4.10.3", "0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292")
 
 
 def site_folder() -> Path | None:
@@ -235,6 +240,23 @@ def test_the_list_of_exercises_has_boxes_and_is_a_plain_list_without_scripts(ope
     assert page.locator("#exercises li").count() == asked
     assert page.locator("#exercises input").count() == 0
     plain.close()
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_axe_finds_nothing_serious(mode, folder, opened, tmp_path):
+    """The rules of axe-core, on every page; it comes by npm, and the test fails without."""
+    (script,) = npm.unpack(npm.package(*AXE), tmp_path, {"package/axe.min.js": "axe.min.js"})
+    source, found = script.read_text(encoding="utf-8"), []
+    for name in names(folder):
+        page = opened(name)
+        page.evaluate("m => { const d = document.documentElement.dataset; d.mode = d.theme = m; }", mode)
+        page.wait_for_timeout(500)  # colours fade
+        page.evaluate(source)
+        for violation in page.evaluate("async () => (await axe.run(document)).violations"):
+            if violation["impact"] in ("serious", "critical"):
+                found.append(f"{name}: {violation['id']}: {violation['nodes'][0]['html'][:150]}")
+        page.close()
+    assert not found, "\n".join(found)
 
 
 def test_the_search_finds_a_word(opened):
