@@ -2,15 +2,13 @@
 
 import base64
 import json
-import os
 import re
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import conftest
-import pytest
-from test_lab import FLAGS, browser_path
+from test_lab import FLAGS, needed_browser
 
 from course_utils.explore import EXPLORERS, Explorer
 
@@ -39,11 +37,7 @@ def block(text: str, name: str) -> bytes:
 @contextmanager
 def chromium():
     """A browser, or the reason why there is none."""
-    if (path := browser_path()) is None:
-        reason = "no Chromium found (apt install chromium, or playwright install chromium)"
-        if os.environ.get("COURSE_REQUIRE_BROWSER", "0") not in ("", "0"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    path = needed_browser()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import conftest
 import pytest
-from test_lab import FLAGS, browser_path
+from test_lab import FLAGS, needed_browser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
 
@@ -69,11 +69,7 @@ def address(folder):
 
 @pytest.fixture(scope="module")
 def browser():
-    found = browser_path()
-    if found is None:
-        if os.environ.get("COURSE_REQUIRE_BROWSER") == "1":
-            pytest.fail("no Chromium, and COURSE_REQUIRE_BROWSER=1")
-        pytest.skip("no Chromium")
+    found = needed_browser()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

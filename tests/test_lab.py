@@ -114,6 +114,16 @@ def browser_path() -> str | None:
     return found if found and Path(found).exists() else None
 
 
+def needed_browser() -> str:
+    """The Chromium to drive.  Without one the test skips; with COURSE_REQUIRE_BROWSER=1 it fails."""
+    if (path := browser_path()) is None:
+        reason = "no Chromium found (apt install chromium, or playwright install chromium)"
+        if os.environ.get("COURSE_REQUIRE_BROWSER", "0") not in ("", "0"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
 @contextmanager
 def lab_server(folder: Path):
     """JupyterLab on a free port, serving ``folder / "notebooks"``; yields its address."""
@@ -168,11 +178,7 @@ def lab_server(folder: Path):
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """``lab(notebook, name)`` opens a notebook in JupyterLab, runs it all, and gives the page."""
-    if (path := browser_path()) is None:
-        reason = "no Chromium found (apt install chromium, or playwright install chromium)"
-        if os.environ.get("COURSE_REQUIRE_BROWSER", "0") not in ("", "0"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    path = needed_browser()
     from playwright.sync_api import sync_playwright
 
     folder = tmp_path_factory.mktemp("lab")

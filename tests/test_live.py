@@ -6,7 +6,6 @@ Without Chromium these tests skip; with COURSE_REQUIRE_BROWSER=1 they fail.
 import base64
 import itertools
 import json
-import os
 from functools import cache
 
 import conftest
@@ -16,7 +15,7 @@ import torch
 from scipy import stats
 from scipy.signal import convolve2d
 from scipy.sparse.linalg import cg
-from test_lab import FLAGS, browser_path
+from test_lab import FLAGS, needed_browser
 
 from course_utils import TV, GaussianBlur, GaussianMatrix, Hard, LinearOperator, Relaxed, Sparse, Tikhonov, pretrained
 from course_utils.explore.parabola import Z, solve_parabola
@@ -69,11 +68,7 @@ def pack(v) -> str:
 @pytest.fixture(scope="module")
 def page():
     """An empty page with the engine in ``E``; every request to anywhere is blocked, and none may be made."""
-    if (path := browser_path()) is None:
-        reason = "no Chromium found (apt install chromium, or playwright install chromium)"
-        if os.environ.get("COURSE_REQUIRE_BROWSER", "0") not in ("", "0"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    path = needed_browser()
     from playwright.sync_api import sync_playwright
 
     outside = []

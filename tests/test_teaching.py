@@ -11,7 +11,7 @@ import threading
 
 import pytest
 import yaml
-from test_lab import FLAGS, browser_path
+from test_lab import FLAGS, needed_browser
 
 from course_utils._files import REPOSITORY
 from course_utils.chapters import chapters, generate
@@ -136,11 +136,7 @@ def progress_page(tmp_path):
         def log_message(self, *arguments):
             pass
 
-    found = browser_path()
-    if found is None:
-        if os.environ.get("COURSE_REQUIRE_BROWSER") == "1":
-            pytest.fail("no Chromium, and COURSE_REQUIRE_BROWSER=1")
-        pytest.skip("no Chromium")
+    found = needed_browser()
     from playwright.sync_api import sync_playwright
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=tmp_path)) as server:
