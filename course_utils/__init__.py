@@ -44,12 +44,13 @@ from .operators import (
     zero_filled,
 )
 from .regularisers import L1, TV, Hard, Relaxed, Sparse, SparseTV, Tikhonov
-from .scans import TiltSeries, load_tilt_series
+from .scans import KSpace, TiltSeries, load_kspace, load_tilt_series
 from .solvers import Dictionary, Result, reconstruct
 from .zoo import available, pretrained
 
 __all__ = [
     "AE",
+    "KSpace",
     "L1",
     "TV",
     "VAE",
@@ -82,6 +83,7 @@ __all__ = [
     "estimate_coil_maps",
     "fbp",
     "load",
+    "load_kspace",
     "load_tilt_series",
     "measure",
     "nrmse",

@@ -168,7 +168,7 @@ def simulate_coil_maps(size: int, coils: int) -> Tensor:
     return (maps / maps.abs().square().sum(0).sqrt()).to(torch.complex64)
 
 
-def estimate_coil_maps(kspace: Tensor, width: int, threshold: float = 0.1, mask: Tensor | None = None) -> Tensor:
+def estimate_coil_maps(kspace: Tensor, width: int, threshold: float = 0.05, mask: Tensor | None = None) -> Tensor:
     r"""Sensitivities from the low frequencies of one measurement: each coil's over the root sum of squares of all.
 
     The ``width`` x ``width`` block around the zero frequency, tapered by a Hann window, gives blurred coil images

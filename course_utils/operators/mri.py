@@ -12,7 +12,7 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from .._check import check_finite
+from .._check import check_finite, check_tensor
 from .base import LinearOperator
 from .kspace import check_mask, fourier, inverse_fourier
 
@@ -78,7 +78,8 @@ class _Sampled(LinearOperator):
 
         (B, *shape_out) real -> (B, coils, size, size) complex.
         """
-        return self._put(y.reshape(len(y), self.coils, 2, -1)) / self.scale
+        check_tensor("y", y, (None, *self.shape_out), like=self.like)
+        return self._put(y.reshape(len(y), self.coils, 2, -1)) / self.factor
 
     def _pick(self, kspace: Tensor) -> Tensor:
         """(B, coils, size, size) complex -> (B, coils, 2, k), scaled."""
