@@ -23,7 +23,7 @@ TILT_LICENCE = "NIST Public License (public domain in the United States; notice:
 CT_LICENCE = "BSD-3-Clause, Copyright 2017 Harvard Medical School (ct-LICENSE.txt)"
 KSPACE_LICENCE = "MIT, Copyright 2021 Philipp Ehses (kspace-LICENSE.txt)"
 KSPACE_SHAPE = (2, 160, 160)  # coils, rows, columns
-AIR = 16  # pixels from each side of a corner of the phantom image: no signal there, noise only
+AIR = (slice(None, 16), slice(-16, None))  # first and last pixels: in the corners of the image there is only noise
 TILT_SHAPE = (77, 256, 256)  # tilts, detector, layers
 TILT_LAYERS = (90, 100, 110, 120, 130, 140, 150, 158)  # shipped
 #: Patient -> shape of the volume, split.  A patient is in one split family only: lung2 trains, lung1 tests.
@@ -169,12 +169,9 @@ def load_kspace() -> KSpace:
     with np.load(path, allow_pickle=False) as archive:
         kspace = torch.from_numpy(archive["kspace"])
     images = torch.fft.ifft2(kspace, norm="ortho")
-    corners = torch.stack([images[:, rows, columns] for rows in _ENDS for columns in _ENDS])
+    corners = torch.stack([images[:, rows, columns] for rows in AIR for columns in AIR])
     sigma = float(torch.view_as_real(corners).square().mean().sqrt())  # the mean of the noise is 0
     return KSpace(kspace, sigma, source, KSPACE_LICENCE)
-
-
-_ENDS = (slice(None, AIR), slice(-AIR, None))
 
 
 def load_ct(full: bool = False) -> Dataset:
