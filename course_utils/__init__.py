@@ -28,21 +28,29 @@ from .operators import (
     LinearOperator,
     Magnitude,
     MaskedFourier,
+    MultiCoil,
     ParallelBeam,
     add_noise,
+    cartesian_mask,
     dot_test,
+    estimate_coil_maps,
     fbp,
     measure,
     operator_norm,
     poisson_noise,
+    radial_mask,
+    root_sum_of_squares,
+    simulate_coil_maps,
+    zero_filled,
 )
 from .regularisers import L1, TV, Hard, Relaxed, Sparse, SparseTV, Tikhonov
-from .scans import TiltSeries, load_tilt_series
+from .scans import KSpace, TiltSeries, load_kspace, load_tilt_series
 from .solvers import Dictionary, Result, reconstruct
 from .zoo import available, pretrained
 
 __all__ = [
     "AE",
+    "KSpace",
     "L1",
     "TV",
     "VAE",
@@ -59,6 +67,7 @@ __all__ = [
     "LinearOperator",
     "Magnitude",
     "MaskedFourier",
+    "MultiCoil",
     "ParallelBeam",
     "Relaxed",
     "Result",
@@ -69,9 +78,12 @@ __all__ = [
     "add_noise",
     "available",
     "build",
+    "cartesian_mask",
     "dot_test",
+    "estimate_coil_maps",
     "fbp",
     "load",
+    "load_kspace",
     "load_tilt_series",
     "measure",
     "nrmse",
@@ -79,6 +91,10 @@ __all__ = [
     "poisson_noise",
     "pretrained",
     "psnr",
+    "radial_mask",
     "reconstruct",
+    "root_sum_of_squares",
+    "simulate_coil_maps",
     "ssim",
+    "zero_filled",
 ]
