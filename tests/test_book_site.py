@@ -19,7 +19,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import conftest
 import pytest
-from test_lab import FLAGS, needed_browser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
 
@@ -65,17 +64,6 @@ def address(folder):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = needed_browser()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

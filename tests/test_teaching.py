@@ -11,7 +11,7 @@ import threading
 
 import pytest
 import yaml
-from test_lab import FLAGS, needed_browser
+from chromium import FLAGS, needed_browser
 
 from course_utils._files import REPOSITORY
 from course_utils.chapters import chapters, generate
