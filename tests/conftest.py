@@ -12,6 +12,18 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 MEASURED: list[str] = []
 
 
+def pytest_sessionfinish(session):
+    """One of several processes hands over what it measured ..."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["measured"] = MEASURED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """... to the one that prints."""
+    MEASURED.extend(getattr(node, "workeroutput", {}).get("measured", []))
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print what tests measured (chapter run times, latencies of the explorers), passed or not."""
     if MEASURED:

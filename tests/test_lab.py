@@ -124,6 +124,7 @@ def lab_server(folder: Path):
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
     }
+    environment.pop("OMP_NUM_THREADS", None)  # a reader's kernel has all cores, also where the tests share them
     log = folder / "server.log"
     with log.open("w") as stream:
         server = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
