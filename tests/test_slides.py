@@ -14,9 +14,9 @@ import sys
 
 import nbformat
 import pytest
+from chromium import chromium
 from ipywidgets import IntSlider
 from matplotlib.figure import Figure
-from page_tools import chromium
 
 from course_utils._files import REPOSITORY, IntegrityError
 from course_utils.chapters import chapters, generate
