@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,7 @@ class Dataset:
     """Images (N, 1, H, W), float32 in [0, 1], with integer labels (N,), in three splits.
 
     ``source`` says which file or recipe they came from, ``licence`` under which terms.
+    ``subjects`` names, per split, the person in each image; it is empty where no person is shown.
     Tune on ``val``, report on ``test``.
     """
 
@@ -50,6 +51,7 @@ class Dataset:
     test_labels: torch.Tensor
     source: str
     licence: str
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -69,14 +71,16 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
 
     Parameters
     ----------
-    name : {"mnist", "fashion", "shapes", "shapes+", "ct"}
+    name : {"mnist", "fashion", "shapes", "shapes+", "ct", "brain"}
         MNIST: 28x28 digits.  Shapes: 56x56, a grey circle and a grey rectangle; shapes+ adds a bright spot.
         Fashion: 28x28 clothes; what is shipped is 500 test images and no others, for a generator that should fail.
         CT: chest slices of two patients, one for training, one for testing (``course_utils.scans``).
+        Brain: 128x128 T1 slices of three people, one for each split (``course_utils.mri_data``).
     full : bool
         False: the shipped 20,000 training digits (10,000 shapes), quick to load.  True: all training images
         (MNIST must have been fetched by ``data_scripts/fetch_mnist.py``).  The MNIST validation and test
         images are the same in both.  CT: False gives 56x56, shipped; True 128x128, fetched.
+        Brain: False gives planes 2 mm apart, shipped; True 1 mm apart, fetched.
     seed : int
         For the drawn sets only: which random shapes.
 
@@ -104,7 +108,7 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
       source:  shipped with the course (mnist.npz)
       licence: CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)
     """
-    check_choice("name", name, ("mnist", "fashion", "shapes", "shapes+", "ct"))
+    check_choice("name", name, ("mnist", "fashion", "shapes", "shapes+", "ct", "brain"))
     if name == "mnist":
         return _load_mnist(full)
     if name == "fashion":
@@ -114,6 +118,10 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
         from .scans import load_ct  # scans makes a Dataset, so it imports this module
 
         return load_ct(full)
+    if name == "brain":
+        from .mri_data import load_brain
+
+        return load_brain(full)
     check_count("seed", seed, minimum=0)
     images, labels = [], []
     for split, n in enumerate(SHAPES_SIZES[full]):

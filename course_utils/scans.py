@@ -147,10 +147,11 @@ def load_ct(full: bool = False) -> Dataset:
     slices = torch.arange(len(images["lung2"]))
     held_out = slices % VALIDATION_EVERY == VALIDATION_EVERY // 2
     held_out[-1] = True
-    return Dataset(
-        "ct", images["lung2"][~held_out], images["lung2"][held_out], images["lung1"],
-        slices[~held_out], slices[held_out], torch.arange(len(images["lung1"])), source, CT_LICENCE,
-    )  # fmt: skip
+    splits = images["lung2"][~held_out], images["lung2"][held_out], images["lung1"]
+    labels = slices[~held_out], slices[held_out], torch.arange(len(images["lung1"]))
+    names = zip(("train", "val", "test"), ("lung2", "lung2", "lung1"), splits, strict=True)
+    subjects = {split: (patient,) * len(part) for split, patient, part in names}
+    return Dataset("ct", *splits, *labels, source, CT_LICENCE, subjects)
 
 
 def patients(split: str) -> set[str]:

@@ -81,7 +81,7 @@ def test_shapes_have_two_parts_that_do_not_overlap():
 
 
 def test_unknown_name():
-    known = r"'name' must be one of 'mnist', 'fashion', 'shapes', 'shapes\+', 'ct', got 'cifar'"
+    known = r"'name' must be one of 'mnist', 'fashion', 'shapes', 'shapes\+', 'ct', 'brain', got 'cifar'"
     with pytest.raises(ValueError, match=known):
         load("cifar")
     with pytest.raises(TypeError, match="'seed' must be an integer"):
