@@ -1,4 +1,4 @@
-"""More images from few: small movements that leave a brain a brain."""
+"""Many heads from one: movements and warps that leave a brain a brain."""
 
 from __future__ import annotations
 
@@ -14,26 +14,37 @@ __all__ = ["augment"]
 
 SHIFT = 6  # pixels, each way
 ANGLE = math.radians(12)
-SCALE = 0.1  # size of the object, relative
+SCALE = 0.12  # of each side by itself, relative
+WARP = 1.5  # pixels: standard deviation of the displacement at the points of a 6x6 grid
 BRIGHTNESS = 0.1  # of all grey values, relative
+GAMMA = 0.25  # grey values to the power e^(+- 0.25)
+NOISE = 0.02  # largest standard deviation of the noise in the head
+WARPED = 0.75  # of the images
 
 
 def augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image mirrored or not, moved by whole pixels, brightened or dimmed; every second one turned and resized too.
+    """Other heads than those in ``x``, as a person's shape, place and contrast differ from another's.
 
-    Turning interpolates (bicubic), which smooths the finest texture; the other half of the images keeps it as it is.
-    What comes from outside the image is 0, grey values stay in [0, 1].
+    Each image is mirrored or not, moved by whole pixels, its grey values are scaled and bent by a power, and the head
+    gets noise: the shipped training head is a mean of 27 scans, others are one scan each.  Three of four are also
+    turned, stretched and warped by a smooth random displacement.  That interpolates (bicubic), which smooths the finest
+    texture; the fourth keeps it as it is.  What comes from outside the image is 0, grey values stay in [0, 1].
 
     Parameters
     ----------
-    x : (B, 1, H, W) tensor
-        A brain seen from above, left and right being alike.
+    x : (B, 1, H, W) tensor in [0, 1]
+        Heads seen from above, left and right being alike.
     generator : torch.Generator
         All that is random comes from it.
 
     Returns
     -------
     (B, 1, H, W) tensor
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a batch of images.
 
     Example
     -------
@@ -44,17 +55,32 @@ def augment(x: Tensor, generator: torch.Generator) -> Tensor:
     """
     check_tensor("x", x, (None, 1, None, None))
     B, (H, W) = len(x), x.shape[2:]
-    u = torch.rand(B, 7, generator=generator, device=generator.device).to(x)
-    mirrored, turned = u[:, 0] < 0.5, u[:, 1] < 0.5
-    shift = ((2 * u[:, 2:4] - 1) * (SHIFT + 0.5)).round()  # (B, 2) whole pixels: columns, rows
-    angle = torch.where(turned, (2 * u[:, 4] - 1) * ANGLE, 0)
-    scale = torch.where(turned, 1 + (2 * u[:, 5] - 1) * SCALE, 1)
-    sign = torch.where(mirrored, -1.0, 1.0).to(x)
-    cosine, sine = angle.cos() / scale, angle.sin() / scale
-    # Where each pixel of the new image comes from, in units of half the side.
-    from_columns = torch.stack([sign * cosine, -sign * sine * H / W, 2 * shift[:, 0] / W], 1)
-    from_rows = torch.stack([sine * W / H, cosine, 2 * shift[:, 1] / H], 1)
-    grid = functional.affine_grid(torch.stack([from_columns, from_rows], 1), list(x.shape), align_corners=False)
-    moved = functional.grid_sample(x, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
-    brightness = (1 + (2 * u[:, 6] - 1) * BRIGHTNESS).reshape(B, 1, 1, 1)
-    return (brightness * moved).clamp(0, 1)
+
+    def draw(*shape: int) -> Tensor:
+        """Uniform on [-1, 1]."""
+        return 2 * torch.rand(B, *shape, generator=generator, device=generator.device).to(x) - 1
+
+    mirror, chance = draw(1).sign(), draw(1, 1, 1)
+    shift = (draw(2) * (SHIFT + 0.5)).round()  # whole pixels: columns, rows
+    angle, stretch = ANGLE * draw(1), 1 + SCALE * draw(2)
+    warp = torch.randn(B, 2, 6, 6, generator=generator, device=generator.device).to(x) * WARP
+    power, brightness = (GAMMA * draw(1, 1, 1)).exp(), 1 + BRIGHTNESS * draw(1, 1, 1)
+
+    # Where each pixel of the new image comes from: (column, row) in pixels from the centre.
+    rows, columns = torch.meshgrid(torch.arange(H) - (H - 1) / 2, torch.arange(W) - (W - 1) / 2, indexing="ij")
+    place = torch.stack([columns, rows]).to(x).expand(B, 2, H, W)
+    turned = torch.stack(
+        [
+            stretch[:, :1, None] * (angle.cos()[..., None] * place[:, 0] - angle.sin()[..., None] * place[:, 1]),
+            stretch[:, 1:, None] * (angle.sin()[..., None] * place[:, 0] + angle.cos()[..., None] * place[:, 1]),
+        ],
+        1,
+    )
+    turned = turned + functional.interpolate(warp, size=(H, W), mode="bicubic", align_corners=True)
+    place = torch.where(chance < 2 * WARPED - 1, turned, place) + shift[..., None, None]
+    place = torch.stack([mirror[..., None] * place[:, 0] * 2 / W, place[:, 1] * 2 / H], -1)
+    moved = functional.grid_sample(x, place, mode="bicubic", padding_mode="zeros", align_corners=False)
+    moved = brightness * moved.clamp(0, 1) ** power
+    noise = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
+    noise = (draw(1, 1, 1) + 1) / 2 * NOISE * noise * (moved / 0.1).clamp(max=1)  # none in the black background
+    return (moved + noise).clamp(0, 1)

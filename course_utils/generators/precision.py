@@ -166,9 +166,7 @@ class LocalPrecision:
             if len(self) != 1:
                 raise ValueError(f"'n' is for one Gaussian, here are {len(self)}: select one, or leave 'n' out")
         like = self.log_diagonal
-        e = torch.randn(
-            n or len(self), *like.shape[1:], generator=generator, device=generator.device, dtype=like.dtype
-        )
+        e = torch.randn(n or len(self), *like.shape[1:], generator=generator, device=generator.device, dtype=like.dtype)
         return self.solve_whiten(e.to(like.device))
 
     @torch.no_grad()

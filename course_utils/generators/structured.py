@@ -8,6 +8,7 @@ z), "diagonal" (a variance for each pixel, from z) and "covariance" (a local ste
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,12 +23,12 @@ from .vae import VAE, reparametrise
 
 __all__ = ["StructuredConfig", "StructuredVAE"]
 
-SPAN = 2.5  # log standard deviations stay within log rho +- 2.5, that is within a factor 12 of rho
+STD, SPAN = 0.05, 2.5  # standard deviations of a pixel given the later ones: 0.05 at first, within e^2.5 = 12 of it
 
 
 @dataclass(frozen=True)
 class StructuredConfig(GeneratorConfig):
-    """A ``GeneratorConfig`` with the model of Sigma as its family; ``rho`` is where Sigma = rho^2 I starts from.
+    """A ``GeneratorConfig`` with the model of Sigma as its family; ``rho`` is that with which the mean was trained.
 
     ``width`` is the side k of the stencil: 1 for "identity" and "diagonal", 3 or more for "covariance".
     """
@@ -119,11 +120,12 @@ class StructuredVAE(VAE):
     def covariance(self, z: Tensor) -> LocalPrecision:
         """Sigma(z), one for each latent vector: (B, d) -> B Gaussians, differentiable.
 
-        The log standard deviation of a pixel given the later ones is log rho + s tanh(. / s), s = 2.5: in the black
-        background, where residuals vanish, the likelihood would drive it to minus infinity.
+        The log standard deviation of a pixel given the later ones is log 0.05 + s tanh(. / s), s = 2.5, so that it
+        stays between 0.004 and 0.6: in the black background, where residuals vanish, the likelihood would drive it to
+        minus infinity.  Untrained, Sigma = 0.05^2 I.
         """
         raw = self.covariance_decoder(z)
-        log_std = torch.log(raw.new_tensor(self.config.rho)) + SPAN * torch.tanh(raw[:, :1] / SPAN)
+        log_std = math.log(STD) + SPAN * torch.tanh(raw[:, :1] / SPAN)
         return LocalPrecision(-log_std, raw[:, 1:])
 
     @torch.no_grad()
