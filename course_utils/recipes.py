@@ -82,7 +82,8 @@ def _brain(family: str, latent_dim: int, width: int = 1, steps: int = 8_000) -> 
         train = TrainConfig(steps=steps, batch_size=16)
         return Recipe(model, train, data="brain", full=False, augmented=True)
     model = StructuredConfig(family, latent_dim, size=128, rho=BRAIN_RHO, width=width)
-    train = TrainConfig(steps=steps, batch_size=16)
+    lr = 3e-2 if family == "identity" else 1e-3  # one number has to find its size
+    train = TrainConfig(steps=steps, batch_size=16, lr=lr)
     return Recipe(model, train, "brain", full=False, augmented=True, mean=f"vae-brain-{latent_dim}")
 
 

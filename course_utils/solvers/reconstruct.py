@@ -12,8 +12,21 @@ from torch import Tensor
 from .._check import check_choice, check_count, check_finite, check_tensor
 from ..generators import Generator
 from ..operators import LinearOperator
-from ..regularisers import L1, TV, EncoderDistance, Hard, Intermediate, Relaxed, Sparse, SparseTV, SquaredNorm, Tikhonov
+from ..regularisers import (
+    L1,
+    TV,
+    EncoderDistance,
+    Hard,
+    Intermediate,
+    LearnedCovariance,
+    Relaxed,
+    Sparse,
+    SparseTV,
+    SquaredNorm,
+    Tikhonov,
+)
 from .alternating import alternating_gradient_descent, palm
+from .covariance import CovarianceObjective, alternate, eliminate
 from .descent import gradient_descent, lbfgs
 from .levenberg import levenberg_marquardt
 from .objectives import (
@@ -46,6 +59,7 @@ SOLVERS: dict[type, tuple[str, ...]] = {
     SparseTV: ("linearised", "paper"),
     EncoderDistance: ("lbfgs", "paper"),
     Intermediate: ("lbfgs",),
+    LearnedCovariance: ("lbfgs", "alternating"),
 }
 
 
@@ -119,6 +133,8 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
         return HardObjective(A, y, R.G, lam) if plain else LatentObjective(A, y, R.G, lam, R.R_Z)
     if isinstance(R, EncoderDistance):
         return EncoderObjective(A, y, R, lam)
+    if isinstance(R, LearnedCovariance):
+        return CovarianceObjective(A, y, R, lam)
     mu = per_problem("mu", R.mu, y)
     if isinstance(R, SparseTV):
         return SparseTVObjective(A, y, R.G, lam, mu)
@@ -151,18 +167,18 @@ def reconstruct(
     A : LinearOperator
         For Hard also ``Magnitude``, which is not linear.
     y : (B, *A.shape_out) tensor
-    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, SparseTV, EncoderDistance or Intermediate
+    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, SparseTV, EncoderDistance, Intermediate or LearnedCovariance
         With weights; (B,) tensors as weights give each problem its own, so that a sweep is one batch.
     solver : str
         "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse, sparse-TV), PDHG (TV), as in Appendix A.
-        "lbfgs": L-BFGS for hard, and for relaxed after x has been eliminated exactly.
+        "lbfgs": L-BFGS for hard, and for relaxed and the learned covariance after x has been eliminated exactly.
         "lm": Levenberg-Marquardt for the same two problems, with the Jacobian of G; "gradients" stays 0, a Jacobian
         counts as d + 1 "values".
         "reduced": Algorithm 1 on that reduced problem.  "direct": Tikhonov by the singular value decomposition.
         "warm": sparse from u = 0 by L-BFGS, then Algorithm 3 until the objective stands still.
         "linearised": sparse-TV by convex problems, G replaced by its tangent.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
-        "fista": L1.
+        "fista": L1.  "alternating": the learned covariance, x and z in turn.
         "auto": the fastest of these.
     start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
         For generative regularisers.  "dictionary" takes the ``n_starts`` best of 4096 draws from the prior;
@@ -356,6 +372,8 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (EncoderDistance, "paper"): descend_from_range(gradient_descent),
     (EncoderDistance, "lbfgs"): descend_from_range(lbfgs),
     (Intermediate, "lbfgs"): staged,
+    (LearnedCovariance, "lbfgs"): eliminate,
+    (LearnedCovariance, "alternating"): alternate,
 }
 
 
