@@ -38,21 +38,29 @@ from .operators import (
     LinearOperator,
     Magnitude,
     MaskedFourier,
+    MultiCoil,
     ParallelBeam,
     add_noise,
+    cartesian_mask,
     dot_test,
+    estimate_coil_maps,
     fbp,
     measure,
     operator_norm,
     poisson_noise,
+    radial_mask,
+    root_sum_of_squares,
+    simulate_coil_maps,
+    zero_filled,
 )
 from .regularisers import L1, TV, Hard, LearnedCovariance, Relaxed, Sparse, SparseTV, Tikhonov
-from .scans import TiltSeries, load_tilt_series
+from .scans import KSpace, TiltSeries, load_kspace, load_tilt_series
 from .solvers import Dictionary, Result, reconstruct
 from .zoo import available, pretrained
 
 __all__ = [
     "AE",
+    "KSpace",
     "L1",
     "TV",
     "VAE",
@@ -71,6 +79,7 @@ __all__ = [
     "LocalPrecision",
     "Magnitude",
     "MaskedFourier",
+    "MultiCoil",
     "ParallelBeam",
     "Relaxed",
     "Result",
@@ -83,9 +92,12 @@ __all__ = [
     "add_noise",
     "available",
     "build",
+    "cartesian_mask",
     "dot_test",
+    "estimate_coil_maps",
     "fbp",
     "load",
+    "load_kspace",
     "load_tilt_series",
     "measure",
     "nrmse",
@@ -93,6 +105,10 @@ __all__ = [
     "poisson_noise",
     "pretrained",
     "psnr",
+    "radial_mask",
     "reconstruct",
+    "root_sum_of_squares",
+    "simulate_coil_maps",
     "ssim",
+    "zero_filled",
 ]

@@ -42,15 +42,15 @@ class _Influence(torch.autograd.Function):
 
 
 class VariationalNetwork(nn.Module):
-    r"""T steps of gradient descent on a learned energy, each with filters, influence functions and data weight of its own.
+    r"""T steps of gradient descent on a learned energy, each with its own filters, influence functions, data weight.
 
     .. math:: x^{t+1} = x^t - \sum_i (K_i^t)^\top \phi_i^t(K_i^t x^t) - \mu^t A^\top (A x^t - y), \qquad x^0 = A^\top y.
 
     K_i are convolutions with zero-mean filters of norm 1 (zero outside the image).  phi_i is a sum of radial basis
     functions at equally spaced nodes: triangles here, Gaussians in the original.  mu > 0.
 
-    It is trained end to end, on pairs made with *one* operator and *one* noise level.  ``network(y, A)`` applies it with
-    another operator, whose data weight and noise it does not know.  The trainer of the course trains it:
+    It is trained end to end, on pairs made with *one* operator and *one* noise level.  ``network(y, A)`` applies it
+    with another operator, whose data weight and noise it does not know.  The trainer of the course trains it:
     ``train(network, images, val, TrainConfig(...))``.
 
     Parameters

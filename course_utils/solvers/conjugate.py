@@ -1,4 +1,4 @@
-"""Conjugate gradients for a batch of independent linear systems."""
+"""Quadratic problems without a singular value decomposition: conjugate gradients on the normal equations, batched."""
 
 from __future__ import annotations
 
@@ -7,69 +7,64 @@ from torch import Tensor
 
 from .._check import check_count, check_nonnegative
 from .descent import spread
-from .objectives import sum_of_squares
-from .pool import Pool
+from .objectives import QuadraticObjective, sum_of_squares
+from .pool import CONVERGED, Pool
 
 __all__ = ["conjugate_gradients"]
 
 
 @torch.no_grad()
 def conjugate_gradients(
-    system, b: Tensor, x0: Tensor, tol: float = 1e-5, max_iter: int = 500, trace: bool = False
+    objective: QuadraticObjective, x0: Tensor, max_iter: int = 500, tol: float = 1e-6, trace: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Solve M x = b for B symmetric positive definite M, each to its own accuracy.
+    r"""Minimise B quadratic functions, each to its own accuracy, by their optimality conditions M x = b.
 
-    Every step lowers <x, M x> / 2 - <b, x>, so that a start is improved however early it ends.
+    For Tikhonov they are :math:`(A^*A+\lambda I)x = A^*y`.  Every step lowers the objective, so that a start is
+    improved however early it ends.
 
     Parameters
     ----------
-    system
-        ``system(x)`` is M x for B problems, (B, ...) -> (B, ...); ``system.select(index)`` are some of them.
-    b, x0 : (B, ...) tensors
-        Right hand sides, and where to start.
-    tol : float
-        A problem is finished when ||b - M x|| <= tol ||b||.
+    objective : QuadraticObjective
+    x0 : (B, 1, H, W) tensor
     max_iter : int
+    tol : float
+        A problem is finished when its residual is at most ``tol`` times the norm of b.  For Tikhonov the error of x is
+        then at most that residual over lam.
     trace : bool
-        Also return ||b - M x||^2 of every iteration, as "residual".
+        Also return the objective of every iterate.
 
     Returns
     -------
-    results : dict of (B, ...) tensors
-        "x" and "iterations".
-    traces : dict
+    results, traces
+        As ``gradient_descent``; a product with A and one with A.T is a "gradient".
 
     Source
     ------
-    Hestenes and Stiefel, J. Res. Natl. Bur. Stand. 49 (1952).
-
-    Example
-    -------
-    >>> class Diagonal:
-    ...     def __init__(self, d): self.d = d
-    ...     def __call__(self, x): return self.d * x
-    ...     def select(self, index): return Diagonal(self.d[index])
-    >>> found, _ = conjugate_gradients(Diagonal(torch.tensor([[1.0, 2.0]])), torch.ones(1, 2), torch.zeros(1, 2))
-    >>> found["x"]
-    tensor([[1.0000, 0.5000]])
+    Hestenes and Stiefel, J. Research of the National Bureau of Standards 49 (1952).
     """
-    check_nonnegative("tol", tol)
     check_count("max_iter", max_iter, minimum=0)
-    r = b - system(x0)
+    check_nonnegative("tol", tol)
+
+    right = objective.right()
+    r = right - objective.normal(x0)
     squared = sum_of_squares(r)
-    pool = Pool(system, x=x0, r=r, p=r, squared=squared, target=tol**2 * sum_of_squares(b))
+    pool = Pool(objective, v=x0, f=squared, r=r, p=r, squared=squared, enough=tol**2 * sum_of_squares(right))
     for k in range(max_iter + 1):
+        done = pool.squared <= pool.enough
+        pool.status = torch.where(done, CONVERGED, pool.status)
         if trace:
-            pool.trace(residual=pool.squared)
-        pool.drop(pool.squared <= pool.target)
+            pool.trace(f=pool.objective.value(pool.v))
+        pool.drop(done)
         if not len(pool) or k == max_iter:
             break
-        q = pool.objective(pool.p)
-        step = pool.squared / (pool.p * q).flatten(1).sum(1)
-        pool.x = pool.x + spread(step, q) * pool.p
-        pool.r = pool.r - spread(step, q) * q
+        q = pool.objective.normal(pool.p)
+        alpha = pool.squared / (pool.p * q).flatten(1).sum(1)
+        pool.v = pool.v + spread(alpha, q) * pool.p
+        pool.r = pool.r - spread(alpha, q) * q
         squared = sum_of_squares(pool.r)
         pool.p = pool.r + spread(squared / pool.squared, q) * pool.p
         pool.squared = squared
         pool.iterations += 1
-    return pool.close(), pool.traces()
+        pool.gradients += 1
+    found, path = pool.close(), pool.traces()
+    return found | {"f": objective.value(found["v"])}, path

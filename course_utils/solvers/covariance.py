@@ -10,8 +10,8 @@ from ..generators import LocalPrecision
 from ..operators import LinearOperator
 from ..regularisers import LearnedCovariance
 from .conjugate import conjugate_gradients
-from .descent import lbfgs
-from .objectives import HardObjective, Objective, sum_of_squares
+from .descent import lbfgs, spread
+from .objectives import HardObjective, Objective, QuadraticObjective, sum_of_squares
 from .pool import CONVERGED, Pool
 
 __all__ = ["CovarianceObjective", "alternate", "eliminate"]
@@ -20,17 +20,30 @@ __all__ = ["CovarianceObjective", "alternate", "eliminate"]
 TOL = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
-class _NormalEquations:
-    """x -> A^T A x + weight Sigma^-1 x."""
+class _XBlock(QuadraticObjective):
+    """||A x - y||^2 + lam / 2 ||x - g||^2 in the norm of Sigma^-1, in x, for fixed g = G(z) and Sigma = Sigma(z)."""
 
-    def __init__(self, A: LinearOperator, precision: LocalPrecision, weight: Tensor) -> None:
-        self.A, self.precision, self.weight = A, precision, weight[:, None, None, None]
+    batched = ("y", "g", "half")
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.A.T(self.A(x)) + self.weight * self.precision.precision(x)
+    def __init__(self, A: LinearOperator, y: Tensor, g: Tensor, covariance: LocalPrecision, half: Tensor) -> None:
+        self.A, self.y, self.g, self.covariance, self.half = A, y, g, covariance, half
 
-    def select(self, index: Tensor) -> _NormalEquations:
-        return _NormalEquations(self.A, self.precision.select(index), self.weight[index].flatten())
+    def select(self, index: Tensor | slice) -> _XBlock:
+        part = super().select(index)
+        part.covariance = self.covariance.select(index)
+        return part
+
+    def _value(self, x: Tensor) -> Tensor:
+        return sum_of_squares(self.A(x) - self.y) + self.half * self.covariance.quadratic(x - self.g)
+
+    def _pull(self, x: Tensor) -> Tensor:
+        return spread(self.half, x) * self.covariance.precision(x)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return self.A.T(self.A(x)) + self._pull(x)
+
+    def right(self) -> Tensor:
+        return self.A.T(self.y) + self._pull(self.g)
 
 
 class _ZBlock(Objective):
@@ -72,10 +85,9 @@ class CovarianceObjective(HardObjective):
     @torch.no_grad()
     def image(self, z: Tensor, x: Tensor | None = None) -> Tensor:
         """The best x for each z, looked for from ``x`` on, or from G(z): (B, d) -> (B, 1, H, W)."""
-        g, precision = self.G(z), self.G.covariance(z)
-        system = _NormalEquations(self.A, precision, self.weight / 2)
-        right = self.A.T(self.y) + system.weight * precision.precision(g)
-        return conjugate_gradients(system, right, g if x is None else x, tol=TOL[z.dtype])[0]["x"]
+        g = self.G(z)
+        block = _XBlock(self.A, self.y, g, self.G.covariance(z), self.weight / 2)
+        return conjugate_gradients(block, g if x is None else x, tol=TOL[z.dtype])[0]["v"]
 
     def _value(self, z: Tensor) -> Tensor:
         return self.total(self.image(z.detach()), z)

@@ -26,6 +26,7 @@ from ..regularisers import (
     Tikhonov,
 )
 from .alternating import alternating_gradient_descent, palm
+from .conjugate import conjugate_gradients
 from .covariance import CovarianceObjective, alternate, eliminate
 from .descent import gradient_descent, lbfgs
 from .levenberg import levenberg_marquardt
@@ -50,7 +51,7 @@ __all__ = ["Result", "objective_of", "reconstruct"]
 
 #: Solvers of each regulariser; the first is what "auto" takes.
 SOLVERS: dict[type, tuple[str, ...]] = {
-    Tikhonov: ("direct", "paper"),
+    Tikhonov: ("direct", "cg", "paper"),
     TV: ("paper",),
     L1: ("fista",),
     Hard: ("lbfgs", "paper", "projected", "lm"),
@@ -70,6 +71,15 @@ def _solvers(R) -> tuple[str, ...]:
     if isinstance(R, Hard) and not isinstance(R.R_Z, SquaredNorm):
         return ("lbfgs", "paper")
     return SOLVERS[type(R)]
+
+
+def _chosen(solver: str, A, R) -> str:
+    """What "auto" stands for: the first solver that can be run."""
+    if solver != "auto":
+        return solver
+    if isinstance(R, (Tikhonov, Relaxed)) and not A.decomposes:
+        return {Tikhonov: "cg", Relaxed: "paper"}[type(R)]
+    return _solvers(R)[0]
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
         return SparseObjective(A, y, R.G, lam, mu)
     if isinstance(R, Intermediate):
         return IntermediateObjective(A, y, R, lam, mu)
-    if solver == "paper":
+    if _chosen(solver, A, R) == "paper":
         return RelaxedObjective(A, y, R.G, lam, mu)
     return ReducedObjective(A, y, R.G, lam, mu)
 
@@ -175,11 +185,12 @@ def reconstruct(
         "lm": Levenberg-Marquardt for the same two problems, with the Jacobian of G; "gradients" stays 0, a Jacobian
         counts as d + 1 "values".
         "reduced": Algorithm 1 on that reduced problem.  "direct": Tikhonov by the singular value decomposition.
+        "cg": Tikhonov by conjugate gradients, which need no decomposition.
         "warm": sparse from u = 0 by L-BFGS, then Algorithm 3 until the objective stands still.
         "linearised": sparse-TV by convex problems, G replaced by its tangent.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
         "fista": L1.  "alternating": the learned covariance, x and z in turn.
-        "auto": the fastest of these.
+        "auto": the fastest of these; where the operator is too large to be decomposed, the fastest without that.
     start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
         For generative regularisers.  "dictionary" takes the ``n_starts`` best of 4096 draws from the prior;
         "encoder" takes E(x0).  Several starts are chosen by objective, never by PSNR.
@@ -188,7 +199,7 @@ def reconstruct(
         Needed for "dictionary" and "random".
     x0 : (B, 1, H, W) tensor, optional
         The image that "encoder" encodes; also the first x of Algorithm 2 (default: G(z)), of Algorithm 1 for
-        Tikhonov and of PDHG (default: 0).
+        Tikhonov ("cg" too) and of PDHG (default: 0).
     batch_size : int
         Problems (times starts) solved at once; a matter of memory and speed, not of the result.
     trace : bool
@@ -222,7 +233,7 @@ def reconstruct(
     """
     started = time.perf_counter()
     objective = objective_of(A, y, R, solver)
-    solver = _solvers(R)[0] if solver == "auto" else solver
+    solver = _chosen(solver, A, R)
     check_count("batch_size", batch_size)
     check_count("n_starts", n_starts)
     if x0 is not None:
@@ -268,9 +279,9 @@ def reconstruct(
 def _tikhonov_direct(A: LinearOperator, y: Tensor, objective: Objective, started: float, settings: dict) -> Result:
     if settings:
         raise TypeError(f"solver 'direct' takes no settings, got {', '.join(settings)}")
-    U, S, V = A.svd()
-    x = ((y.flatten(1) @ U) * (S / (S**2 + objective.lam[:, None]).clamp_min(torch.finfo(S.dtype).tiny))) @ V.T
-    x = x.reshape(-1, *A.shape_in)
+    basis = A.spectrum()
+    S = basis.S
+    x = basis.image(basis.of_data(y) * (S / (S**2 + objective.lam[:, None]).clamp_min(torch.finfo(S.dtype).tiny)))
     none = torch.zeros(len(y), dtype=torch.int64, device=y.device)
     return Result(
         x=x, z=None, u=None, objective=objective.value(x), iterations=none, values=none, gradients=none,
@@ -353,6 +364,7 @@ def _warm_palm(objective, z0, x0, stop: str = "objective", tol: float = 1e-6, **
 
 
 _RUNS: dict[tuple[type, str], Callable] = {
+    (Tikhonov, "cg"): _without_first_image(conjugate_gradients),
     (Tikhonov, "paper"): _without_first_image(gradient_descent),
     (TV, "paper"): _without_first_image(pdhg),
     (Hard, "paper"): _without_first_image(gradient_descent),
