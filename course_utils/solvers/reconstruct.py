@@ -25,6 +25,7 @@ from ..regularisers import (
     SquaredNorm,
     Tikhonov,
 )
+from .adapted import adapt
 from .alternating import alternating_gradient_descent, palm
 from .conjugate import conjugate_gradients
 from .covariance import CovarianceObjective, alternate, eliminate
@@ -54,7 +55,7 @@ SOLVERS: dict[type, tuple[str, ...]] = {
     Tikhonov: ("direct", "cg", "paper"),
     TV: ("paper",),
     L1: ("fista",),
-    Hard: ("lbfgs", "paper", "projected", "lm"),
+    Hard: ("lbfgs", "paper", "projected", "lm", "adapted"),
     Relaxed: ("lbfgs", "reduced", "paper", "lm"),
     Sparse: ("warm", "paper"),
     SparseTV: ("linearised", "paper"),
@@ -189,6 +190,7 @@ def reconstruct(
         "warm": sparse from u = 0 by L-BFGS, then Algorithm 3 until the objective stands still.
         "linearised": sparse-TV by convex problems, G replaced by its tangent.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
+        "adapted": hard, then the weights of G follow too, ``max_iter`` steps of size ``lr``; u is what they changed.
         "fista": L1.  "alternating": the learned covariance, x and z in turn.
         "auto": the fastest of these; where the operator is too large to be decomposed, the fastest without that.
     start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
@@ -371,6 +373,7 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (L1, "fista"): _without_first_image(fista),
     (Hard, "lbfgs"): _without_first_image(lbfgs),
     (Hard, "lm"): _without_first_image(levenberg_marquardt),
+    (Hard, "adapted"): _without_first_image(adapt),
     (Hard, "projected"): _without_first_image(projected_gradient_descent),
     (Hard, "constrained"): _without_first_image(proximal_gradient),
     (Relaxed, "paper"): _with_first_image(alternating_gradient_descent),
