@@ -18,7 +18,17 @@ _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch  # noqa: F401  (the example above uses it)
 
 from .data import Dataset, load
-from .generators import AE, VAE, WGAN, Generator, GeneratorConfig, build
+from .generators import (
+    AE,
+    VAE,
+    WGAN,
+    Generator,
+    GeneratorConfig,
+    LocalPrecision,
+    StructuredConfig,
+    StructuredVAE,
+    build,
+)
 from .metrics import nrmse, psnr, ssim
 from .operators import (
     GaussianBlur,
@@ -43,7 +53,7 @@ from .operators import (
     simulate_coil_maps,
     zero_filled,
 )
-from .regularisers import L1, TV, Hard, Relaxed, Sparse, SparseTV, Tikhonov
+from .regularisers import L1, TV, Hard, LearnedCovariance, Relaxed, Sparse, SparseTV, Tikhonov
 from .scans import KSpace, TiltSeries, load_kspace, load_tilt_series
 from .solvers import Dictionary, Result, reconstruct
 from .zoo import available, pretrained
@@ -64,7 +74,9 @@ __all__ = [
     "Hard",
     "Identity",
     "Inpainting",
+    "LearnedCovariance",
     "LinearOperator",
+    "LocalPrecision",
     "Magnitude",
     "MaskedFourier",
     "MultiCoil",
@@ -73,6 +85,8 @@ __all__ = [
     "Result",
     "Sparse",
     "SparseTV",
+    "StructuredConfig",
+    "StructuredVAE",
     "Tikhonov",
     "TiltSeries",
     "add_noise",

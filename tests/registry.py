@@ -21,6 +21,8 @@ from course_utils import (
     Relaxed,
     Sparse,
     SparseTV,
+    StructuredConfig,
+    StructuredVAE,
     Tikhonov,
     build,
 )
@@ -71,6 +73,15 @@ PROXIMABLE = {"tikhonov": Tikhonov(0.0), "l1": L1(0.0), "tv": TV(0.0)}
 def tiny(family: str = "ae", seed: int = 0, dtype: torch.dtype = torch.float64):
     """An untrained 28x28 generator with three latent dimensions, in float64: smooth enough for every test."""
     return build(GeneratorConfig(family, 3), seed=seed).to(dtype).freeze()
+
+
+def tiny_structured(family: str = "covariance", width: int = 3) -> StructuredVAE:
+    """An untrained 28x28 VAE, in float64, with a covariance that differs from pixel to pixel and from z to z."""
+    G = build(StructuredConfig(family, 3, width=width if family == "covariance" else 1), seed=0).double()
+    with torch.no_grad():
+        for p in G.covariance_decoder.parameters():
+            p += 0.06 * torch.randn(p.shape, generator=seeded(1), dtype=p.dtype)
+    return G.freeze()
 
 
 #: name -> regulariser made from a generator and weights (numbers or (B,) tensors), and its solvers

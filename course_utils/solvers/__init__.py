@@ -2,6 +2,7 @@
 
 from .alternating import alternating_gradient_descent, palm
 from .conjugate import conjugate_gradients
+from .covariance import CovarianceObjective
 from .descent import gradient_descent, lbfgs
 from .jacobian import value_and_jacobian
 from .levenberg import levenberg_marquardt
@@ -22,6 +23,7 @@ from .srec import SREC, s_rec
 from .starts import Dictionary
 
 __all__ = [
+    "CovarianceObjective",
     "Dictionary",
     "HardObjective",
     "LassoObjective",

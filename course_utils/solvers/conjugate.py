@@ -1,4 +1,4 @@
-"""Tikhonov without a singular value decomposition: conjugate gradients on the normal equations, batched."""
+"""Quadratic problems without a singular value decomposition: conjugate gradients on the normal equations, batched."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .._check import check_count, check_nonnegative
 from .descent import spread
-from .objectives import TikhonovObjective, sum_of_squares
+from .objectives import QuadraticObjective, sum_of_squares
 from .pool import CONVERGED, Pool
 
 __all__ = ["conjugate_gradients"]
@@ -15,17 +15,20 @@ __all__ = ["conjugate_gradients"]
 
 @torch.no_grad()
 def conjugate_gradients(
-    objective: TikhonovObjective, x0: Tensor, max_iter: int = 500, tol: float = 1e-6, trace: bool = False
+    objective: QuadraticObjective, x0: Tensor, max_iter: int = 500, tol: float = 1e-6, trace: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    r"""Solve :math:`(A^*A+\lambda I)x = A^*y`, the optimality condition of :math:`\|Ax-y\|_2^2+\lambda\|x\|_2^2`.
+    r"""Minimise B quadratic functions, each to its own accuracy, by their optimality conditions M x = b.
+
+    For Tikhonov they are :math:`(A^*A+\lambda I)x = A^*y`.  Every step lowers the objective, so that a start is
+    improved however early it ends.
 
     Parameters
     ----------
-    objective : TikhonovObjective
+    objective : QuadraticObjective
     x0 : (B, 1, H, W) tensor
     max_iter : int
     tol : float
-        A problem is finished when its residual is at most ``tol`` times the norm of :math:`A^*y`.  The error of x is
+        A problem is finished when its residual is at most ``tol`` times the norm of b.  For Tikhonov the error of x is
         then at most that residual over lam.
     trace : bool
         Also return the objective of every iterate.
@@ -42,11 +45,8 @@ def conjugate_gradients(
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
 
-    def normal(problem: TikhonovObjective, x: Tensor) -> Tensor:
-        return problem.A.T(problem.A(x)) + spread(problem.lam, x) * x
-
-    right = objective.A.T(objective.y)
-    r = right - normal(objective, x0)
+    right = objective.right()
+    r = right - objective.normal(x0)
     squared = sum_of_squares(r)
     pool = Pool(objective, v=x0, f=squared, r=r, p=r, squared=squared, enough=tol**2 * sum_of_squares(right))
     for k in range(max_iter + 1):
@@ -57,7 +57,7 @@ def conjugate_gradients(
         pool.drop(done)
         if not len(pool) or k == max_iter:
             break
-        q = normal(pool.objective, pool.p)
+        q = pool.objective.normal(pool.p)
         alpha = pool.squared / (pool.p * q).flatten(1).sum(1)
         pool.v = pool.v + spread(alpha, q) * pool.p
         pool.r = pool.r - spread(alpha, q) * q

@@ -18,6 +18,7 @@ from ..operators import LinearOperator
 __all__ = [
     "HardObjective",
     "Objective",
+    "QuadraticObjective",
     "ReducedObjective",
     "RelaxedObjective",
     "SparseObjective",
@@ -97,7 +98,17 @@ class Objective:
         return part
 
 
-class TikhonovObjective(Objective):
+class QuadraticObjective(Objective):
+    """A quadratic function of x, least where M x = b: ``normal(x)`` is M x, ``right()`` is b."""
+
+    def normal(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def right(self) -> Tensor:
+        raise NotImplementedError
+
+
+class TikhonovObjective(QuadraticObjective):
     """||A x - y||^2 + lam ||x||^2 in x."""
 
     batched = ("y", "lam")
@@ -107,6 +118,12 @@ class TikhonovObjective(Objective):
 
     def _value(self, x: Tensor) -> Tensor:
         return sum_of_squares(self.A(x) - self.y) + self.lam * sum_of_squares(x)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return self.A.T(self.A(x)) + self.lam.reshape(-1, *[1] * (x.ndim - 1)) * x
+
+    def right(self) -> Tensor:
+        return self.A.T(self.y)
 
 
 class HardObjective(Objective):

@@ -12,9 +12,23 @@ from torch import Tensor
 from .._check import check_choice, check_count, check_finite, check_tensor
 from ..generators import Generator
 from ..operators import LinearOperator
-from ..regularisers import L1, TV, EncoderDistance, Hard, Intermediate, Relaxed, Sparse, SparseTV, SquaredNorm, Tikhonov
+from ..regularisers import (
+    L1,
+    TV,
+    EncoderDistance,
+    Hard,
+    Intermediate,
+    LearnedCovariance,
+    Relaxed,
+    Sparse,
+    SparseTV,
+    SquaredNorm,
+    Tikhonov,
+)
+from .adapted import adapt
 from .alternating import alternating_gradient_descent, palm
 from .conjugate import conjugate_gradients
+from .covariance import CovarianceObjective, alternate, eliminate
 from .descent import gradient_descent, lbfgs
 from .levenberg import levenberg_marquardt
 from .objectives import (
@@ -41,12 +55,13 @@ SOLVERS: dict[type, tuple[str, ...]] = {
     Tikhonov: ("direct", "cg", "paper"),
     TV: ("paper",),
     L1: ("fista",),
-    Hard: ("lbfgs", "paper", "projected", "lm"),
+    Hard: ("lbfgs", "paper", "projected", "lm", "adapted"),
     Relaxed: ("lbfgs", "reduced", "paper", "lm"),
     Sparse: ("warm", "paper"),
     SparseTV: ("linearised", "paper"),
     EncoderDistance: ("lbfgs", "paper"),
     Intermediate: ("lbfgs",),
+    LearnedCovariance: ("lbfgs", "alternating"),
 }
 
 
@@ -129,6 +144,8 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
         return HardObjective(A, y, R.G, lam) if plain else LatentObjective(A, y, R.G, lam, R.R_Z)
     if isinstance(R, EncoderDistance):
         return EncoderObjective(A, y, R, lam)
+    if isinstance(R, LearnedCovariance):
+        return CovarianceObjective(A, y, R, lam)
     mu = per_problem("mu", R.mu, y)
     if isinstance(R, SparseTV):
         return SparseTVObjective(A, y, R.G, lam, mu)
@@ -161,11 +178,11 @@ def reconstruct(
     A : LinearOperator
         For Hard also ``Magnitude``, which is not linear.
     y : (B, *A.shape_out) tensor
-    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, SparseTV, EncoderDistance or Intermediate
+    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, SparseTV, EncoderDistance, Intermediate or LearnedCovariance
         With weights; (B,) tensors as weights give each problem its own, so that a sweep is one batch.
     solver : str
         "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse, sparse-TV), PDHG (TV), as in Appendix A.
-        "lbfgs": L-BFGS for hard, and for relaxed after x has been eliminated exactly.
+        "lbfgs": L-BFGS for hard, and for relaxed and the learned covariance after x has been eliminated exactly.
         "lm": Levenberg-Marquardt for the same two problems, with the Jacobian of G; "gradients" stays 0, a Jacobian
         counts as d + 1 "values".
         "reduced": Algorithm 1 on that reduced problem.  "direct": Tikhonov by the singular value decomposition.
@@ -173,7 +190,8 @@ def reconstruct(
         "warm": sparse from u = 0 by L-BFGS, then Algorithm 3 until the objective stands still.
         "linearised": sparse-TV by convex problems, G replaced by its tangent.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
-        "fista": L1.
+        "adapted": hard, then the weights of G follow too, ``max_iter`` steps of size ``lr``; u is what they changed.
+        "fista": L1.  "alternating": the learned covariance, x and z in turn.
         "auto": the fastest of these; where the operator is too large to be decomposed, the fastest without that.
     start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
         For generative regularisers.  "dictionary" takes the ``n_starts`` best of 4096 draws from the prior;
@@ -355,6 +373,7 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (L1, "fista"): _without_first_image(fista),
     (Hard, "lbfgs"): _without_first_image(lbfgs),
     (Hard, "lm"): _without_first_image(levenberg_marquardt),
+    (Hard, "adapted"): _without_first_image(adapt),
     (Hard, "projected"): _without_first_image(projected_gradient_descent),
     (Hard, "constrained"): _without_first_image(proximal_gradient),
     (Relaxed, "paper"): _with_first_image(alternating_gradient_descent),
@@ -368,6 +387,8 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (EncoderDistance, "paper"): descend_from_range(gradient_descent),
     (EncoderDistance, "lbfgs"): descend_from_range(lbfgs),
     (Intermediate, "lbfgs"): staged,
+    (LearnedCovariance, "lbfgs"): eliminate,
+    (LearnedCovariance, "alternating"): alternate,
 }
 
 
