@@ -26,6 +26,8 @@ from PIL import Image
 from prepare import has_tag, one_cell_per_explorer
 from slide_text import ROOM, Block, blocks, divided, height, rendered, shortened
 
+from course_utils.explore.page import share_blocks
+
 ANSWERS = re.compile(r"solution|answer|hint", re.IGNORECASE)
 PREDICTION = re.compile(r"\*\*Predict[^*]*\*\*")
 #: Pixels for a picture; how wide a column of words beside it must be; the pixels that the title of a chapter takes.
@@ -268,4 +270,8 @@ def slides(notebook) -> list[Slide]:
         elif cell.cell_type == "code":
             writer.code(cell, slide_type)
     writer.flush()
-    return [slide for slide in writer.slides if slide.parts or slide.level < 3 or slide.notes]
+    found = [slide for slide in writer.slides if slide.parts or slide.level < 3 or slide.notes]
+    shared = iter(share_blocks([part for slide in found for part in slide.parts]))
+    for slide in found:
+        slide.parts = [next(shared) for _ in slide.parts]
+    return found

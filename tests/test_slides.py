@@ -104,11 +104,8 @@ def test_headings_make_columns_and_slides_below():
 
 
 def test_the_first_sentences_are_shown_and_the_whole_text_is_for_the_speaker():
-    found = made(
-        text(
-            f"## One\n\nIt is *short*. It has $a. B$, eq. (3). The third, {'very ' * 60}long.\n\nA later one. It leads to:\n\n$$ x^2 < y $$"
-        )
-    )
+    first = f"It is *short*. It has $a. B$, eq. (3). The third, {'very ' * 60}long."
+    found = made(text(f"## One\n\n{first}\n\nA later one. It leads to:\n\n$$ x^2 < y $$"))
     assert r"It is <em>short</em>." in on_slides(found) and r"\(a. B\)" in on_slides(found)
     assert "The third" not in on_slides(found) and "A later one." not in on_slides(found)
     assert "It leads to:" in on_slides(found) and r"\[x^2 &lt; y\]" in on_slides(found)
@@ -228,6 +225,14 @@ def test_a_formula_stands_with_its_words_and_commands_are_for_readers():
     assert any("Take the mean, and" in part and r"\[a\]" in part for slide in found for part in slide.parts)
     assert "It ran once. So?" in on_slides(found) and "python -m" not in on_slides(found)
     assert "python -m x fig7" in in_notes(found)
+
+
+def test_explorers_of_a_deck_share_what_they_store():
+    block = '<script type="text/plain" class="cp-block" data-name="w" data-crc="1">AAAA</script>'
+    explorer = shown(text_html=f'<div class="course-page">{block}</div>')
+    found = made(text("## One"), *[code("e", explorer, slide_type=kind) for kind in ("skip", None, None)])
+    assert [part.count("AAAA") for slide in found[2:] for part in slide.parts] == [0]
+    assert on_slides(found).count("AAAA") == 1 and on_slides(found).count('data-name="w"') == 2
 
 
 # Predictions

@@ -8,12 +8,15 @@ const CRC = Uint32Array.from({ length: 256 }, (_, start) => {
   return word;
 });
 
-// One stored block of numbers; its CRC-32 is checked, for damaged weights draw plausible nonsense.
+// One stored block of numbers; its CRC-32 is checked, for damaged weights draw plausible nonsense. What several
+// explorers of a page need stands in the first of them.
 function bytes(name) {
   const block = root.querySelector(`.cp-block[data-name="${name}"]`);
+  const store = block.dataset.in ? document.getElementById(block.dataset.in) : block;
+  if (store === null) throw new Error(`the ${name} are missing: they stood in another figure of the page`);
   let text = "";
   try {
-    text = atob(block.textContent.trim());
+    text = atob(store.textContent.trim());
   } catch {
     throw new Error(`the stored ${name} are damaged (not base64)`);
   }
