@@ -9,7 +9,7 @@ experiment shows, and the sentence that says so, come on the next one.
 
 A cell's ``slideshow: {slide_type: ...}`` overrules: ``skip`` leaves it out, ``slide`` shows all of it, code
 included, and ``notes`` gives it to the speaker.  ``slideshow: {cut: 0.5}`` divides a picture whose letters would be too
-small at the blank line nearest to that part of its longer way, down a tall picture, across a wide one.
+small in two, at the blank line nearest to that part of its way down, or across if it is much wider than high.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def is_table(printed: str) -> bool:
 def is_report(printed: str) -> bool:
     """Whether printed lines may be what an experiment has shown: a few, and not too long to be read on a slide."""
     lines = printed.strip("\n").splitlines()
-    return 2 <= len(lines) <= 14 and max(map(len, lines), default=0) <= 110
+    return 2 <= len(lines) <= 14 and max(map(len, lines)) <= 110
 
 
 def joined(outputs: list) -> list:
@@ -86,18 +86,23 @@ def joined(outputs: list) -> list:
 
 
 def cut(picture: bytes, place: float | None) -> list[bytes]:
-    """A picture, or its two parts: divided across its longer way at the blank line nearest to ``place``, 0 to 1."""
+    """A picture, or its two parts, divided at the blank line nearest to ``place``, from 0 to 1."""
     if place is None:
         return [picture]
     pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
-    axis = int(pixels.shape[1] > 1.5 * pixels.shape[0])  # 0: down a tall picture, 1: across a wide one
-    blank = (pixels > 250).all(axis=(1 - axis, 2))
-    if not 0 < place < 1 or not blank.any():
+    axis = int(pixels.shape[1] > 1.5 * pixels.shape[0])  # 0: down, 1: across
+
+    def drawn(part, axis: int) -> np.ndarray:
+        return np.flatnonzero((part < 250).any(axis=(1 - axis, 2)))
+
+    lines = drawn(pixels, axis)
+    blank = np.setdiff1d(np.arange(lines.min(initial=0), lines.max(initial=0)), lines)
+    if not 0 < place < 1 or not len(blank):
         raise ValueError(f"'cut' must lie in (0, 1), in a picture with a blank line, got {place}")
-    at = np.flatnonzero(blank)[np.abs(np.flatnonzero(blank) - place * len(blank)).argmin()]
+    at = blank[np.abs(blank - place * pixels.shape[axis]).argmin()]
     parts = []
     for part in np.split(pixels, [at], axis=axis):
-        rows, columns = (np.flatnonzero((part < 250).any(axis=(1 - k, 2))) for k in (0, 1))
+        rows, columns = drawn(part, 0), drawn(part, 1)
         buffer = io.BytesIO()
         Image.fromarray(part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]).save(buffer, "png")
         parts.append(buffer.getvalue())
@@ -191,7 +196,7 @@ class Writer:
             elif self.fold or slide_type == "notes" or (self.mode == "exercise" and not statement):
                 self.note(re.sub(r"</?(details|summary)>", "", block.html))
             elif block.kind == "paragraph":
-                leads = following.displayed if following else block.source.endswith(":")
+                leads = following.displayed if following else not self.mode and block.source.endswith(":")
                 self.paragraph(block, leads, whole=slide_type == "slide" or bool(self.mode))
             elif block.kind not in ("hr", "html_block"):
                 self.show(block.html)

@@ -236,7 +236,7 @@ def test_each_control_moves_the_picture_by_keyboard(show, name):
             assert after != before, f"{key} changes nothing"
             before = after
         assert page.locator(".cp-values").text_content() != words
-        assert page.locator(".cp-problem").count() == 0
+        assert page.locator(".cp-problem").count() == 0 and page.locator(".cp-note").is_visible()
         conftest.MEASURED.append(f"page {name}: {1000 * np.median(spent):.0f} ms a move until the figure rests")
 
 
@@ -298,6 +298,7 @@ def test_without_javascript_the_picture_stays(show, name):
         pixels = np.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("L"))
         assert pixels.shape[1] > 300 and pixels.std() > 10
         assert "Without JavaScript" in page.locator("noscript").inner_text()
+        assert not page.locator(".cp-note").is_visible()  # it speaks of a figure that moves
 
 
 def test_several_explorers_on_one_page_leave_each_other_alone(show):

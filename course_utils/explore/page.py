@@ -45,7 +45,7 @@ HTML = """<div class="course-page explorer-{name}" id="{id}" data-state="new">
 <div class="cp-card"><div class="cp-picture"><img class="cp-static dark-light" alt="{alt}" \
 width="{width}" height="{height}" src="data:image/webp;base64,{picture}"></div></div>
 <p class="cp-values" aria-live="polite"></p>
-<p class="cp-note">{note}</p>
+<p class="cp-note" hidden>{note}</p>
 <noscript><p>Without JavaScript the figure stays as it is: its controls need it.</p></noscript>
 <script type="application/json" class="cp-data">{data}</script>
 {blocks}<script>

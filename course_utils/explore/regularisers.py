@@ -136,7 +136,7 @@ def method_explorer() -> Explorer:
         ax, shown = _image_axes(figure, place, residual=k in (3, 5))
         ax.set_title(title, fontsize=9)
         images.append((ax, shown))
-    caption = figure.text(0.012, 0.22, "", fontsize=10, va="center")
+    caption = figure.text(0.012, 0.22, "", fontsize=10, va="center", linespacing=1.5)
     numbers = figure.text(0.012, 0.08, "", fontsize=10, va="center")
     absent = [images[k][0].text(13.5, 13.5, "no\ngenerator", ha="center", va="center", color="0.45") for k in (4, 5)]
     with rc_context(STYLE):

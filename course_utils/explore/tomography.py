@@ -194,5 +194,5 @@ def _page(explorer: Explorer) -> str:
         data,
         blocks,
         note="Solved in this page. The rays, the noise and the weights are those of the notebook; a generator starts "
-        "from one of 128 draws, not of 1024.",
+        f"from the best of {N_CANDIDATES} draws, there of {len(starts.z)}.",
     )

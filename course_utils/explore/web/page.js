@@ -38,6 +38,7 @@ const float32 = name => new Float32Array(bytes(name).buffer);
 // the listed values. move(key) is called after each move.
 function controls(move) {
   const box = root.querySelector(".cp-controls");
+  root.querySelector(".cp-note").hidden = false; // says how a figure that moves was made
   const at = Object.fromEntries(data.controls.map(control => [control.key, control.start]));
   const setters = {};
   const moved = (key, index) => {
