@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import nbformat
 
 from course_utils.chapters import GITHUB
+from course_utils.explore.page import share_blocks
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 #: A key of references.bib in backticks, as the chapters' lists of references carry them.
@@ -63,6 +64,14 @@ def page(notebook, stem: str, known: Iterable[str]):
     result = nbformat.from_dict(json.loads(json.dumps(notebook)))
     result.metadata.pop("widgets", None)  # the state of widgets that the page does not show
     result.cells = one_cell_per_explorer(result.cells)
+    made = [
+        output.data
+        for cell in result.cells
+        for output in cell.get("outputs", [])
+        if "text/html" in output.get("data", {})
+    ]
+    for data, text in zip(made, share_blocks([data["text/html"] for data in made]), strict=True):
+        data["text/html"] = text
     if unknown := keys(result) - set(known):
         raise PageError(f"{stem}: references.bib has no {', '.join(sorted(unknown))}")
     title, _, rest = result.cells[0].source.partition("\n")

@@ -1,43 +1,37 @@
 """What of an executed chapter goes on slides, and what the speaker reads: by rule, without marks in the chapters.
 
 A ``##`` heading begins a column of slides, a ``###`` heading a slide below.  On slides stand formulas, lists, tables,
-quotations, "Predict, then run", the first sentences of a text, pictures, explorers, and the statements of exercises.
-Longer text goes into the speaker's notes.  Code, setup, hints, answers, solutions and references stay in the chapter.
+quotations, the first sentences of a text, pictures, explorers, and the statements of exercises.  Longer text goes into
+the speaker's notes.  Code, setup, hints, answers, solutions and references stay in the chapter.
+
+A prediction ("**Predict, then run.** ...") stands alone on its slide, so that the class can answer first.  What the
+experiment shows, and the sentence that says so, come on the next one.
 
 A cell's ``slideshow: {slide_type: ...}`` overrules: ``skip`` leaves it out, ``slide`` shows all of it, code
-included, and ``notes`` gives it to the speaker.
+included, and ``notes`` gives it to the speaker.  ``slideshow: {cut: 0.5}`` divides a picture whose letters would be too
+small in two, at the blank line nearest to that part of its way down, or across if it is much wider than high.
 """
 
 from __future__ import annotations
 
+import base64
 import copy
 import html
+import io
 import re
 from dataclasses import dataclass, field
 
-from markdown_it import MarkdownIt
-from mdit_py_plugins.dollarmath import dollarmath_plugin
+import numpy as np
+from PIL import Image
 from prepare import has_tag, one_cell_per_explorer
+from slide_text import ROOM, Block, blocks, divided, height, rendered, shortened
 
-#: Letters on one slide, formulas and rows counted as lines: more goes on a further slide of the same title.
-FULL = 620
+from course_utils.explore.page import share_blocks
+
 ANSWERS = re.compile(r"solution|answer|hint", re.IGNORECASE)
-#: Ends of sentences, but not of abbreviations.
-SENTENCE_END = re.compile(
-    r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bcf\.)(?<!\bal\.)(?<!\bvs\.)(?<=[.?!])[*\"”)]*\s+(?=[A-Z*`$\\\"“])"
-)
-
-
-def _formula(content: str, options: dict) -> str:
-    opening, closing = (r"\[", r"\]") if options["display_mode"] else (r"\(", r"\)")
-    return opening + html.escape(content.strip()) + closing
-
-
-MARKDOWN = (
-    MarkdownIt("commonmark", {"html": True})
-    .enable("table")
-    .use(dollarmath_plugin, double_inline=True, renderer=_formula)
-)
+PREDICTION = re.compile(r"\*\*Predict[^*]*\*\*")
+#: Pixels for a picture; how wide a column of words beside it must be; the pixels that the title of a chapter takes.
+WIDTH, HEIGHT, COLUMN, TITLE = 1240, 630, 300, 220
 
 
 @dataclass
@@ -48,46 +42,16 @@ class Slide:
     title: str
     parts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    kind: str = "text"  # or "picture", "explorer", "output"
+    kind: str = "text"  # or "question", "picture", "explorer", "output"
+    beside: bool = False  # of a picture: words stand beside it, not below
+    space: float = 0  # of a picture: pixels for words, as if they stood below
 
-    @property
-    def weight(self) -> int:
-        return sum(map(weight, self.parts))
-
-
-@dataclass
-class Block:
-    """A paragraph, list, formula, ... of a text: its kind, its Markdown, its HTML."""
-
-    kind: str
-    source: str
-    html: str
-    level: int = 0  # of a heading
-
-
-def blocks(source: str) -> list[Block]:
-    """The text in pieces that stay together."""
-    lines, environment, found, start = source.splitlines(), {}, [], 0
-    tokens = MARKDOWN.parse(source, environment)
-    for k, token in enumerate(tokens):
-        if token.level or token.nesting == 1:
-            continue
-        group, start = tokens[start : k + 1], k + 1
-        first, last = group[0].map
-        kind = group[0].type.removesuffix("_open")
-        text = "\n".join(lines[first:last]).strip()
-        if kind == "paragraph" and "$$" in text:
-            kind = "math_block"  # a displayed formula with words around it
-        level = int(group[0].tag[1]) if kind == "heading" else 0
-        inner = group[1:-1] if kind == "heading" else group
-        found.append(Block(kind, text, MARKDOWN.renderer.render(inner, MARKDOWN.options, environment), level))
-    return found
-
-
-def weight(part: str) -> int:
-    """How much room a piece of HTML takes, in letters."""
-    text = re.sub(r"\\[a-zA-Z]+", "x", re.sub(r"<[^>]+>", "", part))
-    return len(text) + 90 * (part.count(r"\[") + part.count("</tr>")) + 30 * part.count("</li>")
+    def has_room(self, part: str, kind: str) -> bool:
+        """Whether one more part may stand on it."""
+        if self.kind in ("text", "output") and kind in ("text", "output"):
+            return sum(map(height, [*self.parts, part])) <= ROOM - TITLE * (self.level == 1)
+        words = kind == "text" and part.startswith("<p>")
+        return words and sum(map(height, [*self.parts[1:], part])) <= self.space
 
 
 def is_table(printed: str) -> bool:
@@ -102,43 +66,47 @@ def is_table(printed: str) -> bool:
     return len(lines) >= 3 and sum(bool(re.search(r"\S {2,}\S", line)) for line in lines) > len(lines) / 2
 
 
-def leads(part: str) -> bool:
-    """Whether a paragraph belongs to what comes next: it ends with a colon, or is a heading in bold."""
-    return bool(re.search(r":</p>\s*$|^<p><strong>[^<]*</strong></p>\s*$", part))
+def is_report(printed: str) -> bool:
+    """Whether printed lines may be what an experiment has shown: a few, and not too long to be read on a slide."""
+    lines = printed.strip("\n").splitlines()
+    return 2 <= len(lines) <= 14 and max(map(len, lines)) <= 110
 
 
-def sentences(text: str) -> list[str]:
-    """The sentences of a paragraph; formulas and code are not broken.
-
-    Example
-    -------
-    >>> sentences("Take $a. B$, e.g. Tikhonov. It is linear. Is it?")
-    ['Take $a. B$, e.g. Tikhonov.', 'It is linear.', 'Is it?']
-    """
-    kept: list[str] = []
-
-    def hide(match) -> str:
-        kept.append(match[0])
-        return f"${len(kept) - 1}$"
-
-    hidden = re.sub(r"\$[^$]+\$|`[^`]+`", hide, " ".join(text.split()))
-    found, rest = [], ""
-    for piece in SENTENCE_END.split(hidden):
-        rest = f"{rest} {piece}".strip()
-        if rest.count("**") % 2 == 0 and rest.count("[") == rest.count("]"):  # no emphasis or link is torn apart
-            found.append(rest)
-            rest = ""
-    found += [rest] if rest else []
-    return [re.sub(r"\$(\d+)\$", lambda match: kept[int(match[1])], sentence) for sentence in found]
+def joined(outputs: list) -> list:
+    """What a cell prints in several goes is one text: (kind, text or data) pairs."""
+    found: list[tuple] = []
+    for output in outputs:
+        if output["output_type"] != "stream":
+            found.append(("data", output.get("data", {})))
+        elif found and found[-1][0] == "text":
+            found[-1] = ("text", found[-1][1] + output["text"])
+        else:
+            found.append(("text", output["text"]))
+    return found
 
 
-def shortened(text: str, first: bool) -> str:
-    """What of a paragraph is shown: the first sentences of a text, else only a sentence that leads to what follows."""
-    parts = sentences(text)
-    shown = parts[:2] if first and len(" ".join(parts[:2])) <= 300 else parts[: int(first)]
-    if parts[-1].endswith(":") and parts[-1] not in shown:
-        shown.append(parts[-1])
-    return " ".join(shown)
+def cut(picture: bytes, place: float | None) -> list[bytes]:
+    """A picture, or its two parts, divided at the blank line nearest to ``place``, from 0 to 1."""
+    if place is None:
+        return [picture]
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+    axis = int(pixels.shape[1] > 1.5 * pixels.shape[0])  # 0: down, 1: across
+
+    def drawn(part, axis: int) -> np.ndarray:
+        return np.flatnonzero((part < 250).any(axis=(1 - axis, 2)))
+
+    lines = drawn(pixels, axis)
+    blank = np.setdiff1d(np.arange(lines.min(initial=0), lines.max(initial=0)), lines)
+    if not 0 < place < 1 or not len(blank):
+        raise ValueError(f"'cut' must lie in (0, 1), in a picture with a blank line, got {place}")
+    at = blank[np.abs(blank - place * pixels.shape[axis]).argmin()]
+    parts = []
+    for part in np.split(pixels, [at], axis=axis):
+        rows, columns = drawn(part, 0), drawn(part, 1)
+        buffer = io.BytesIO()
+        Image.fromarray(part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]).save(buffer, "png")
+        parts.append(buffer.getvalue())
+    return parts
 
 
 class Writer:
@@ -149,26 +117,62 @@ class Writer:
         self.mode = ""  # "exercise", "quiz" or "references", until the next heading
         self.fold = ""  # within <details>: an "answer", which is left out, or words for the "speaker"
         self.first = True  # no paragraph of this text was shown yet
+        self.asked = False  # a prediction waits for its experiment
+        self.lead = ""  # words that belong to the next piece
+        self.section = ""  # the title of what an exercise interrupts
+        self.resumed = False  # an exercise has ended: the next slide goes on with its section
 
     def heading(self, block: Block) -> None:
         title = block.source.lstrip("# ").strip().lower()
         if self.mode == "references" and block.level > 2:
             return
+        self.flush()
         self.mode = next((word for word in ("exercise", "quiz", "references") if title.startswith(word)), "")
-        self.first = True
+        self.first, self.resumed = True, False
+        if self.mode != "exercise":
+            self.section = block.html
         if self.mode != "references":
             self.slides.append(Slide(block.level, block.html))
 
+    def next_slide(self) -> Slide:
+        """The last slide if nothing stands on it yet, else a further one of the same title."""
+        if self.resumed:
+            self.slides.append(Slide(3, self.section))
+        elif self.slides[-1].parts:
+            self.slides.append(Slide(3, self.slides[-1].title))
+        self.resumed = False
+        return self.slides[-1]
+
     def show(self, part: str, kind: str = "text") -> None:
-        """On this slide if there is room, else on a further one of the same title."""
+        """On this slide if there is room, else on further ones of the same title."""
+        if kind in ("picture", "explorer"):
+            self.flush()
+        lead, self.lead = self.lead, ""
+        pieces = divided(part, taken=height(lead))
+        for piece in [lead + pieces[0], *pieces[1:]]:
+            slide = self.slides[-1]
+            if self.resumed or (slide.parts and not slide.has_room(piece, kind)):
+                slide = self.next_slide()
+            if not slide.parts:
+                slide.kind = kind
+            slide.parts.append(piece)
+
+    def flush(self) -> None:
+        """Show the words that wait for something to lead to."""
+        lead, self.lead = self.lead, ""
+        if lead:
+            self.show(lead)
+
+    def picture(self, source: bytes, alt: str) -> None:
+        image = Image.open(io.BytesIO(source))
+        proportion = image.width / image.height
+        width = min(WIDTH, HEIGHT * proportion)
+        data = base64.b64encode(source).decode()
+        picture = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        self.show(f'<figure class="picture">{picture}</figure>', "picture")
         slide = self.slides[-1]
-        alone = kind != "text" or slide.kind != "text"
-        if slide.parts and (alone or slide.weight + weight(part) > FULL):
-            lead = [slide.parts.pop()] if not alone and len(slide.parts) > 1 and leads(slide.parts[-1]) else []
-            slide = Slide(3, slide.title, lead)
-            self.slides.append(slide)
-        slide.kind = kind
-        slide.parts.append(part)
+        slide.beside = WIDTH - width >= COLUMN
+        slide.space = 0.85 * HEIGHT * (WIDTH - width) / WIDTH if slide.beside else HEIGHT - width / proportion
 
     def note(self, part: str) -> None:
         if self.mode != "references" and self.slides:
@@ -176,8 +180,10 @@ class Writer:
 
     def text(self, source: str, slide_type: str = "") -> None:
         """A text cell."""
+        self.flush()
         self.first, self.fold, statement = True, "", False
-        for block in blocks(source):
+        found = blocks(source)
+        for block, following in zip(found, [*found[1:], None], strict=True):
             folds = block.kind == "html_block"
             if folds and "<details" in block.source:
                 answer = self.mode or ANSWERS.search(block.source.partition("</summary>")[0])
@@ -189,50 +195,66 @@ class Writer:
                 pass
             elif self.fold or slide_type == "notes" or (self.mode == "exercise" and not statement):
                 self.note(re.sub(r"</?(details|summary)>", "", block.html))
-            elif block.kind == "paragraph" and not (slide_type == "slide" or self.mode):
-                self.paragraph(block)
+            elif block.kind == "paragraph":
+                leads = following.displayed if following else not self.mode and block.source.endswith(":")
+                self.paragraph(block, leads, whole=slide_type == "slide" or bool(self.mode))
             elif block.kind not in ("hr", "html_block"):
                 self.show(block.html)
             if folds and "</details>" in block.source:
                 self.fold = ""
 
-    def paragraph(self, block: Block) -> None:
-        if "predict, then run" in block.source[:40].lower():
-            self.show(f'<div class="predict">{block.html}</div>')
+    def paragraph(self, block: Block, leads: bool, whole: bool) -> None:
+        if (prediction := PREDICTION.search(block.source)) is not None:
+            self.ask(block.source[: prediction.start()], block.source[prediction.start() :])
             return
-        shown = shortened(block.source, self.first)
+        shown = block.source if whole else shortened(block.source, self.first, leads)
         self.first = False
-        if shown:
-            self.show(MARKDOWN.render(shown))
-        if shown != " ".join(block.source.split()):
+        if shown and leads:
+            self.lead += rendered(shown)
+        elif shown:
+            self.show(rendered(shown))
+        if " ".join(shown.split()) != " ".join(block.source.split()):
             self.note(block.html)
+
+    def ask(self, before: str, question: str) -> None:
+        """A prediction, with the sentences of its paragraph that lead to it, alone on a slide."""
+        slide = self.next_slide()
+        slide.kind = "question"
+        context = rendered(before) if before.strip() else ""
+        slide.parts.append(f'{context}<div class="predict">{rendered(question)}</div>')
+        self.asked = True
+        self.first = False  # what else this text says, the speaker may say
 
     def code(self, cell, slide_type: str = "") -> None:
         """A code cell: what it shows."""
+        if has_tag(cell, "solution") and self.mode == "exercise":
+            self.mode, self.resumed = "", True
         if has_tag(cell, "setup") or has_tag(cell, "solution") or self.mode or not self.slides:
             return
         if slide_type == "slide":
             self.show(f"<pre><code>{html.escape(cell.source)}</code></pre>", "output")
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
-        for output in cell.outputs:
-            data = output.get("data", {})
+        outputs = joined(cell.outputs)
+        answers, self.asked = self.asked, False
+        only_prints = all(kind == "text" for kind, _ in outputs)
+        for kind, data in outputs:
             if slide_type == "notes":
-                self.note(f"<pre>{html.escape(output.get('text', data.get('text/plain', '')))}</pre>")
-            elif "text/html" in data:
-                self.show(data["text/html"], "explorer" if "course-page" in data["text/html"] else "output")
-            elif "image/png" in data:
-                source = "".join(data["image/png"].split())
-                picture = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{source}">'
-                self.show(f'<figure class="picture">{picture}</figure>', "picture")
-                self.note(f"<p>{html.escape(alt)}</p>")
-            elif "text/markdown" in data:
-                self.show(MARKDOWN.render(data["text/markdown"]), "output")
-            elif output["output_type"] == "stream":
-                printed = f"<pre>{html.escape(output['text'].rstrip())}</pre>"
-                if is_table(output["text"]):
+                self.note(f"<pre>{html.escape(data if kind == 'text' else data.get('text/plain', ''))}</pre>")
+            elif kind == "text":
+                printed = f"<pre>{html.escape(data.rstrip())}</pre>"
+                if is_table(data) or (answers and only_prints and is_report(data)):
                     self.show(printed, "output")
                 else:
                     self.note(printed)
+            elif "text/html" in data:
+                self.show(data["text/html"], "explorer" if "course-page" in data["text/html"] else "output")
+            elif "image/png" in data:
+                place = cell.metadata.get("slideshow", {}).get("cut")
+                for part in cut(base64.b64decode(data["image/png"]), place):
+                    self.picture(part, alt)
+                self.note(f"<p>{html.escape(alt)}</p>")
+            elif "text/markdown" in data:
+                self.show(rendered(data["text/markdown"]), "output")
 
 
 def slides(notebook) -> list[Slide]:
@@ -252,4 +274,9 @@ def slides(notebook) -> list[Slide]:
             writer.text(cell.source, slide_type)
         elif cell.cell_type == "code":
             writer.code(cell, slide_type)
-    return [slide for slide in writer.slides if slide.parts or slide.level < 3 or slide.notes]
+    writer.flush()
+    found = [slide for slide in writer.slides if slide.parts or slide.level < 3 or slide.notes]
+    shared = iter(share_blocks([part for slide in found for part in slide.parts]))
+    for slide in found:
+        slide.parts = [next(shared) for _ in slide.parts]
+    return found

@@ -63,11 +63,12 @@ MathJax = {{
 def section(slide: Slide) -> str:
     """The HTML of one slide."""
     heading = f"<h1>{slide.title}</h1>" if slide.level == 1 else f"<h2>{slide.title}</h2>"
-    if slide.kind != "text":
-        heading = f'<h2 class="small">{slide.title}</h2>'  # what is shown needs the room
     kind = slide.kind if slide.parts else "part"
+    if kind == "picture" and len(slide.parts) > 1:
+        kind += " beside" if slide.beside else " below"
+    body = f'<div class="body">\n{"".join(slide.parts)}\n</div>'
     notes = f'<aside class="notes">{"".join(slide.notes)}</aside>' if slide.notes else ""
-    return f'<section class="{kind}">\n{heading}\n{"".join(slide.parts)}\n{notes}</section>'
+    return f'<section class="{kind}">\n{heading}\n{body}\n{notes}</section>'
 
 
 def deck(made: list[Slide], title: str) -> str:

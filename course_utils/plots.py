@@ -172,7 +172,9 @@ def image_rows(
     size: float = 1.35,
     alt: str = "",
 ) -> CourseFigure:
-    """Rows of images: each problem is one row of reconstructions and, below it, one of residuals x - truth.
+    """Rows of images: each problem is one row of reconstructions with their residuals x - truth.
+
+    The residuals stand in a row below, or each beside its image where the figure would else be taller than wide.
 
     Parameters
     ----------
@@ -181,7 +183,7 @@ def image_rows(
     truth : (B, 1, H, W) tensor, optional
         Shown as the first column; gives the PSNR (range 1) above each image and the residuals below.
     residuals : bool
-        Leave the residual rows out with False.
+        Leave the residuals out with False.
     limits : (low, high)
         Grey values shown as black and white.
     size : float
@@ -216,14 +218,17 @@ def image_rows(
     quality = {name: metrics.psnr(images, truth) for name, images in columns.items()} if truth is not None else {}
     residuals = residuals and truth is not None
     shown = {"truth": truth, **columns} if truth is not None else columns
-    n_rows = len(reference) * (2 if residuals else 1)
+    beside = residuals and 2 * len(reference) > len(shown)
+    n_rows = len(reference) * (2 if residuals and not beside else 1)
+    n_columns = len(shown) + (len(columns) if beside else 0)
     if not alt:
         parts = [f"{n}, mean PSNR {quality[n].mean():.1f} dB" if n in quality else n for n in shown]
-        alt = f"Rows of images. Columns: {'; '.join(parts)}." + (" Below each image its residual." if residuals else "")
+        where = "Beside" if beside else "Below"
+        alt = f"Rows of images. Columns: {'; '.join(parts)}." + f" {where} each image its residual." * residuals
     figure, axes = subplots(
         n_rows,
-        len(shown),
-        size=(size * len(shown) + 0.5 * residuals, (size + 0.22) * n_rows),
+        n_columns,
+        size=(size * n_columns + 0.5 * residuals, (size + 0.22) * n_rows),
         alt=alt,
         squeeze=False,
     )
@@ -231,21 +236,25 @@ def image_rows(
     if residuals:
         span = max(float((images - truth).abs().max()) for images in columns.values()) or 1.0
     for b in range(len(reference)):
-        row = 2 * b if residuals else b
+        row = b * n_rows // len(reference)
         for k, (name, images) in enumerate(shown.items()):
             title = name if b == 0 else ""
             if name in quality:
                 title = f"{title}\n{quality[name][b]:.1f} dB".strip()
-            show_image(axes[row, k], images[b], title, limits)
+            column = max(0, 2 * k - 1) if beside else k
+            show_image(axes[row, column], images[b], title, limits)
             if residuals and name in quality:
-                difference = show_image(axes[row + 1, k], images[b] - truth[b], "", (-span, span), RESIDUAL_CMAP)
-            elif residuals:
+                place = axes[row, column + 1] if beside else axes[row + 1, k]
+                words = "residual" if beside and b == 0 else ""
+                difference = show_image(place, images[b] - truth[b], words, (-span, span), RESIDUAL_CMAP)
+            elif residuals and not beside:
                 axes[row + 1, k].set_axis_off()
                 axes[row + 1, k].text(
                     0.95, 0.5, "residual", ha="right", va="center", transform=axes[row + 1, k].transAxes
                 )
     if residuals:
-        figure.colorbar(difference, ax=axes[1::2, :], fraction=0.03, pad=0.02, label="grey value")
+        where = axes if beside else axes[1::2, :]
+        figure.colorbar(difference, ax=where, fraction=0.03, pad=0.02, label="grey value")
     return figure
 
 

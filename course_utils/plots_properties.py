@@ -275,7 +275,7 @@ def cards(score_cards: Mapping[str, object], alt: str = "") -> CourseFigure:
         parts = [f"{s.name}: " + ", ".join(f"{t} {card[s.key]}" for t, card in score_cards.items()) for s in measures]
         alt = f"Score cards. {'. '.join(parts)}.".replace("\n", " ")
     titles = list(score_cards)
-    figure, ax = subplots(size=(5.2 + 1.05 * len(titles), 0.7 + 0.33 * len(measures)), alt=alt)
+    figure, ax = subplots(size=(5.0 + 0.8 * len(titles), 0.6 + 0.28 * len(measures)), alt=alt)
     groups: dict[str, list[int]] = {}
     for k, card in enumerate(score_cards.values()):
         groups.setdefault(card.data, []).append(k)
@@ -295,11 +295,11 @@ def cards(score_cards: Mapping[str, object], alt: str = "") -> CourseFigure:
     ax.imshow(shade, cmap="Oranges", vmin=-0.1, vmax=1.8, aspect="auto")
     for i, measure in enumerate(measures):
         for k, card in enumerate(score_cards.values()):
-            ax.text(k, i, _short(card[measure.key]), ha="center", va="center", fontsize=9)
-        ax.text(len(titles) - 0.4, i, f"best: {measure.better}", va="center", fontsize=8, color="0.35")
+            ax.text(k, i, _short(card[measure.key]), ha="center", va="center", fontsize=10)
+        ax.text(len(titles) - 0.4, i, f"best: {measure.better}", va="center", fontsize=9, color="0.35")
     labels = [f"{m.key.split(' ')[0]}  {m.name}" for m in measures]
     ax.set(yticks=range(len(measures)), yticklabels=labels, xticks=range(len(titles)), xticklabels=titles)
-    ax.tick_params(length=0, labelsize=9, labeltop=True, labelbottom=False)
+    ax.tick_params(length=0, labelsize=10, labeltop=True, labelbottom=False)
     ax.grid(False)
     for spine in ax.spines.values():
         spine.set_visible(False)

@@ -32,7 +32,7 @@ PAPER_COST = {"tikhonov": ("32", "up to 1 s"), "hard": ("54", "up to 5 s"), "rel
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence]) -> Markdown:
-    """A table for the notebook: first column left, numbers right.
+    """A table for the notebook: first column left, numbers right, columns of words left.
 
     Parameters
     ----------
@@ -55,7 +55,8 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence]) -> Markdown:
     for row in rows:
         if len(row) != len(header):
             raise ValueError(f"'rows' must hold rows of {len(header)} entries, got {len(row)}: {row}")
-    lines = [header, [":---"] + ["---:"] * (len(header) - 1)]
+    words = [k == 0 or any(len(str(row[k])) > 24 for row in rows) for k in range(len(header))]
+    lines = [header, [":---" if left else "---:" for left in words]]
     text = ["| " + " | ".join(map(str, lines[0])) + " |", "|" + "|".join(lines[1]) + "|"]
     return Markdown("\n".join(text + ["| " + " | ".join(map(str, row)) + " |" for row in rows]))
 

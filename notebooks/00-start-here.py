@@ -350,9 +350,9 @@ assert checks.convert(our_lambda)
 # | 11 | Beyond the paper (planned) | What is open? |
 # | 12 | Capstone (planned) | What does it do with your images? |
 #
-# Read 01, 03, 04, 05, 06 in this order. If you know inverse problems, start with 03; if you know generative models, with
-# 01. Every chapter opens with its question, asks you to predict before you run, and ends with what the paper says
-# and what we found.
+# Read 01, 03, 04, 05, 06 in this order. If you know inverse problems, start with 03. If you know generative models,
+# start with 01. Every chapter opens with its question, asks you to predict before you run, and ends with what the paper
+# says and what we found.
 #
 # ## 7 Notation
 #

@@ -143,7 +143,7 @@ for title, G in digits.items():
 assert fits["GAN"].nrmse.median() > max(fits[t].nrmse.median() for t in ("AE", "VAE"))
 assert all((fits[t].nrmse <= fits[t].encoding + 1e-5).all() for t in ("AE", "VAE"))
 
-# %% mystnb={"image": {"alt": "Four test digits, the best fits of AE, VAE and GAN with PSNR, and the residuals below. The residuals follow the edges of the strokes; those of the GAN are the strongest."}}
+# %% mystnb={"image": {"alt": "Four test digits, the best fits of AE, VAE and GAN with PSNR, each with its residual beside it. The residuals follow the edges of the strokes; those of the GAN are the strongest."}}
 figures.reconstructions(x_digits[:4], {title: found.x[:4] for title, found in fits.items()})
 plt.show()
 
@@ -247,6 +247,11 @@ assert all(wrong[t].nrmse.median() > 1.2 * fits[t].nrmse.median() for t in digit
 # wishes, and the reason for $\|z\|^2$ in chapter 05.
 #
 # ### Explorer: away from the prior
+#
+# 1. At which length does each generator draw its best digits?
+# 2. What happens below $r=0.5$?
+# 3. Find a direction in which the nearest training digit looks nothing like the image, at a distance below 1.5. What does
+#    that say about the Euclidean distance?
 
 # %% tags=["explorer"] mystnb={"image": {"alt": "Top: images of AE, VAE and GAN for one random direction at twice the usual length. Below each the nearest training digit and the distance to it, in units of that of a test digit."}}
 explorer = far_explorer()
@@ -254,11 +259,6 @@ explorer.static()
 
 # %% tags=["explorer"] mystnb={"image": {"alt": "The same figure with sliders for the length of z and the seed of its direction."}}
 explorer
-
-# %% [markdown]
-# 1. At which length does each generator draw its best digits? 2. What happens below $r=0.5$? 3. Find a direction in which
-# the nearest training digit looks nothing like the image, at a distance below 1.5. What does that say about the
-# Euclidean distance?
 
 # %% [markdown]
 # ## 4 A3: are likely images drawn by likely vectors?
@@ -371,7 +371,7 @@ for title, G in digits.items():
     z = fits[title].z[:10]
     paths[title] = path_smoothness(G, z, z.roll(1, 0), steps=16 if FAST else 32)
     slope = lipschitz(G, z)
-    print(f"{title:4s} local Lipschitz constant: median {slope.median():4.1f}, worst {slope.max():4.1f};", end=" ")
+    print(f"{title:4s} local Lipschitz: median {slope.median():4.1f}, worst {slope.max():4.1f};", end=" ")
     print(f"largest / mean step: median {paths[title].jump.median():.2f}, worst {paths[title].jump.max():.2f}")
 assert lipschitz(digits["GAN"], fits["GAN"].z).median() > lipschitz(digits["AE"], fits["AE"].z).median()
 
@@ -428,6 +428,9 @@ plt.show()
 
 # %% [markdown]
 # ### Explorer: between three digits
+#
+# Walk along the edge from 2 to 7 ($\alpha_1+\alpha_2=1$). Where does each generator change its mind? Then set both to 1:
+# that is outside the triangle. Who still draws a digit?
 
 # %% tags=["explorer"] mystnb={"image": {"alt": "A triangle with the digits 1, 2 and 7 at its corners and a dot inside; beside it the images of AE, VAE and GAN there, each a mixture of the three digits."}}
 explorer = interpolation_explorer()
@@ -435,10 +438,6 @@ explorer.static()
 
 # %% tags=["explorer"] mystnb={"image": {"alt": "The same figure with a slider for each of the two weights."}}
 explorer
-
-# %% [markdown]
-# Walk along the edge from 2 to 7 ($\alpha_1+\alpha_2=1$). Where does each generator change its mind? Then set both to 1:
-# that is outside the triangle. Who still draws a digit?
 
 # %% [markdown]
 # ## 6 B2: do we know where the images are?

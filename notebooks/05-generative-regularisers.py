@@ -357,9 +357,9 @@ def prox_l1(u, tau):
 assert checks.soft_threshold(prox_l1)
 
 # %% [markdown]
-# ### Predict, then run
+# ### Three runs
 #
-# A few compressed sensing problems, the VAE, one random start each, the paper's three algorithms with the paper's
+# **Predict, then run.** A few compressed sensing problems, the VAE, one random start each, the paper's three algorithms with the paper's
 # stopping rule. Which of the three needs the most iterations, and why?
 
 # %%
@@ -573,7 +573,7 @@ assert evaluations["hard: L-BFGS"] < evaluations["hard: Algorithm 1"]
 # **Predict first.** As $\lambda\to0$, which of Tikhonov, hard, relaxed and sparse fall below the Morozov line? Which do
 # not?
 
-# %% mystnb={"image": {"alt": "Above: residual norm and PSNR against lambda for Tikhonov, hard, relaxed and sparse with a GAN. The residual of hard is flat above the Morozov line for small lambda; the others fall below it, and their PSNR collapses there. Below: the digit three at three lambdas; for the smallest only hard shows a clean digit."}}
+# %% mystnb={"image": {"alt": "Above: residual norm and PSNR against lambda for Tikhonov, hard, relaxed and sparse with a GAN. The residual of hard is flat above the Morozov line for small lambda; the others fall below it, and their PSNR collapses there. Below: the digit three at three lambdas; for the smallest only hard shows a clean digit."}} slideshow={"cut": 0.45}
 fig7 = load_result("fig7")
 print("Ours:", origin(fig7))
 deconvolution.fig7_figure(fig7)
@@ -783,7 +783,7 @@ for name, images in now.items():
     )
     assert abs(here.mean() - there.mean()) < 0.5 and apart < 0.2
 
-# %% mystnb={"image": {"alt": "Three test digits with TV, VAE hard, VAE relaxed and VAE sparse reconstructions and residuals. TV is blotchy; the VAE reconstructions are clean digits with errors along the strokes."}}
+# %% mystnb={"image": {"alt": "Three test digits with TV, VAE hard, VAE relaxed and VAE sparse reconstructions, each with its residual beside it. TV is blotchy; the VAE reconstructions are clean digits with errors along the strokes."}}
 image_rows({name: images[:3] for name, images in now.items()}, truth=x[:3])
 plt.show()
 

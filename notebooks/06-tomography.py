@@ -99,9 +99,9 @@ def seeded(seed):
 # An X-ray that crosses a body is weakened by everything on its way. The logarithm of what arrives is, up to a constant,
 # the integral of the attenuation $x$ along the ray. In *parallel-beam* geometry all rays of one view have the same
 # direction. The ray at the angle $a$ and the detector position $s$ is the line
-# $\{s\,(\cos a,\sin a)+t\,(-\sin a,\cos a)\}$, and
+# $\{s\,(\cos a,\sin a)+t\,(-\sin a,\cos a)\}$. The scan is the **X-ray transform** (paper, Sect. 5; lectures, part I.1),
 #
-# $$(Ax)(a,s)=\int x\big(s\,(\cos a,\sin a)+t\,(-\sin a,\cos a)\big)\,\mathrm dt \qquad\text{(X-ray transform; paper, Sect. 5; lectures, part I.1)}$$
+# $$(Ax)(a,s)=\int x\big(s\,(\cos a,\sin a)+t\,(-\sin a,\cos a)\big)\,\mathrm dt.$$
 #
 # One view is one row of the *sinogram*. `ParallelBeam` computes the length of each ray in each pixel exactly and stores
 # the lengths as a sparse matrix, with its transpose as the exact adjoint. The paper's geometry for $56\times56$ images
@@ -319,7 +319,7 @@ print("Ours:", origin(stored))
 print("Tuned weight at the edge of its grid:", ", ".join(edges) or "none")
 tomography_table(stored["rows"])
 
-# %% mystnb={"image": {"alt": "Left: PSNR of the test images for FBP, Tikhonov, TV and the generators with three methods each. Right: two examples with residuals: TV has blobs and soft outlines, the AE and VAE draw a clear circle and rectangle with errors at the edges only, the GAN errs in position and size."}}
+# %% mystnb={"image": {"alt": "Left: PSNR of the test images for FBP, Tikhonov, TV and the generators with three methods each. Right: two examples with residuals: TV has blobs and soft outlines, the AE and VAE draw a clear circle and rectangle with errors at the edges only, the GAN errs in position and size."}} slideshow={"cut": 0.37}
 table_and_examples(stored, x)
 plt.show()
 
@@ -524,7 +524,7 @@ lines.append(["values > 0.01, of 3136", *(geometries[g]["above"]["0.01"] for g i
 lines.append(["unseen part of the images, %", *(f"{100 * geometries[g]['share_unseen']:.1f}" for g in names)])
 markdown_table(["mean PSNR (dB)", *names], lines)
 
-# %% mystnb={"image": {"alt": "Left and middle: mean PSNR of each method on five geometries for two noise levels. From 30 to 10 views it hardly changes; at 60 degrees TV falls by several dB, the VAE by much less. Right: singular values of the geometries."}}
+# %% mystnb={"image": {"alt": "Left and middle: mean PSNR of each method on five geometries for two noise levels. From 30 to 10 views it hardly changes; at 60 degrees TV falls by several dB, the VAE by much less. Right: singular values of the geometries."}} slideshow={"cut": 0.66}
 views_figure(views)
 plt.show()
 

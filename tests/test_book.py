@@ -235,6 +235,16 @@ def test_an_explorer_that_works_without_a_kernel_takes_the_place_of_its_picture(
         page(chapter((["explorer"], "e = explorer()"), cells[1]))
 
 
+def test_explorers_of_one_page_share_what_they_store():
+    block = '<script type="text/plain" class="cp-block" data-name="weights of vae" data-crc="1">AAAA</script>'
+    cells = [([], f"explorer {k}", shown(**{"text/html": f"<div>{block}</div>"})) for k in range(3)]
+    notebook = chapter(*cells)
+    texts = [cell.outputs[0].data["text/html"] for cell in page(notebook).cells[1:]]
+    assert [text.count("AAAA") for text in texts] == [1, 0, 0]
+    assert "".join(texts).count('data-name="weights of vae"') == 3
+    assert notebook.cells[3].outputs[0].data["text/html"].count("AAAA") == 1  # the given one is as it was
+
+
 def test_dead_widgets_and_unknown_references_are_refused():
     with pytest.raises(prepare.PageError, match="widget"):
         page(chapter(([], "slider", shown(**{prepare.WIDGET: {}, "text/plain": "Slider()"}))))

@@ -151,6 +151,14 @@ def test_the_pages_are_light(folder):
     assert max(weights.values()) < HEAVIEST
 
 
+def test_a_page_holds_each_stored_block_once(folder):
+    blocks = re.compile(r'<script type="text/plain" class="cp-block" [^>]*>([^<]+)<')
+    found = {name: blocks.findall((folder / name).read_text(encoding="utf-8")) for name in names(folder)}
+    assert sum(map(len, found.values())) > 20
+    for name, contents in found.items():
+        assert len(contents) == len(set(contents)), f"{name} stores a block twice"
+
+
 class Links(HTMLParser):
     """Targets and anchors of a page."""
 

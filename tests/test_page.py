@@ -131,9 +131,26 @@ def test_words_of_a_page_cannot_end_its_script():
     assert stored(text)["controls"][0]["label"] == "</script><b>"
 
 
+# Several explorers on one page
+
+WEIGHTS = re.compile(r'<script type="text/plain" class="cp-block" [^>]*>([^<]+)<')
+
+
+def test_explorers_of_one_page_store_each_block_once_and_one_alone_carries_all():
+    alone = [made(name)[1] for name in ("regularisers", "initialisation", "parabola")]
+    together = pages.share_blocks(["<p>before</p>", *alone, alone[0]])
+    stored = [WEIGHTS.findall(text) for text in alone]
+    assert set(stored[0]) & set(stored[1]) and len(set(sum(stored, []))) < len(sum(stored, []))
+    contents = WEIGHTS.findall("".join(together))
+    assert sorted(contents) == sorted(set(sum(stored, [])))  # nothing is lost, nothing is twice
+    assert together[0] == "<p>before</p>" and together[3] == alone[2]  # those that share nothing are as they were
+    assert not WEIGHTS.search(together[4])  # the same explorer again needs none of its own
+    assert sum(map(len, together)) < sum(map(len, alone)) + len(alone[0]) - len("".join(stored[0])) - 500_000
+
+
 # Pictures computed beforehand
 
-FRAMES = ["tour", "truncated-svd", "far-from-prior", "tomography"]
+FRAMES = ["tour", "truncated-svd", "far-from-prior"]
 LIVE = [name for name in EXPLORERS if name not in FRAMES]
 
 
@@ -206,7 +223,7 @@ def test_each_control_moves_the_picture_by_keyboard(show, name):
             assert after != before, f"{key} changes nothing"
             before = after
         assert page.locator(".cp-values").text_content() != words
-        assert page.locator(".cp-problem").count() == 0
+        assert page.locator(".cp-problem").count() == 0 and page.locator(".cp-note").is_visible()
         conftest.MEASURED.append(f"page {name}: {1000 * np.median(spent):.0f} ms a move until the figure rests")
 
 
@@ -230,6 +247,24 @@ def test_what_is_damaged_says_so_and_shows_the_stored_picture(show, name):
         assert not page.locator(".cp-controls").is_visible()
 
 
+def test_shared_weights_work_and_their_damage_is_told_by_each_explorer(show):
+    names = ["latent", "regularisers"]  # the second finds the weights of the first
+    first, second = pages.share_blocks([made(name)[1] for name in names])
+    with show(first + second) as page:
+        for k in range(2):
+            settled(page, k)
+        assert page.locator(".cp-problem").count() == 0
+        assert page.evaluate("document.querySelectorAll('.course-page')[1].regularisers.done")
+    damaged = re.sub(r'(data-name="weights of vae" data-crc="\d+" id="[^"]*">)A*(.)', r"\g<1>AAAA\g<2>", first)
+    assert damaged != first
+    for text, message in ((damaged + second, "weights of vae are damaged"), (second, "they stood in another figure")):
+        with show(text) as page:
+            problems = page.locator(".cp-problem").all_inner_texts()
+            assert len(problems) == len(page.locator(".course-page").all()) and all(message in p for p in problems)
+            for name in names[-len(problems) :]:
+                assert page.get_by_alt_text(made(name)[0].alt).is_visible()
+
+
 def test_an_error_during_a_move_shows_the_stored_picture_too(show):
     explorer, text = made("parabola")
     broken = text.replace("const count =", "if (y1 !== 0) throw new Error('moved too far'); const count =")
@@ -250,6 +285,7 @@ def test_without_javascript_the_picture_stays(show, name):
         pixels = np.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("L"))
         assert pixels.shape[1] > 300 and pixels.std() > 10
         assert "Without JavaScript" in page.locator("noscript").inner_text()
+        assert not page.locator(".cp-note").is_visible()  # it speaks of a figure that moves
 
 
 def test_several_explorers_on_one_page_leave_each_other_alone(show):
@@ -276,7 +312,7 @@ legend { width: 100%; } body { background: #111; color: #eee; }
 </style><script>document.documentElement.dataset.theme = "dark";</script>"""
 
 
-@pytest.mark.parametrize("name", ["tomography", "interpolation"])
+@pytest.mark.parametrize("name", ["tour", "interpolation"])
 def test_the_style_of_the_book_does_not_reach_into_the_figure(show, name):
     text, seen = made(name)[1], []
     for around in ("", THEME):

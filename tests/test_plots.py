@@ -45,15 +45,27 @@ def test_the_notebook_takes_picture_and_text_from_there():
 def test_image_rows_shows_truth_columns_residuals_and_psnr():
     truth = images()
     close, far = truth + 0.01, truth + 0.1
-    figure = plots.image_rows({"close": close, "far": far}, truth)
+    figure = plots.image_rows({"close": close, "far": far, "again": far}, truth)
     assert titles(figure)[:3] == ["truth", "close\n40.0 dB", "far\n20.0 dB"]
-    assert titles(figure)[6:9] == ["", "40.0 dB", "20.0 dB"]  # the second problem, below the residuals of the first
-    residual = figure.axes[4].images[0]
+    assert titles(figure)[8:11] == ["", "40.0 dB", "20.0 dB"]  # the second problem, below the residuals of the first
+    residual = figure.axes[5].images[0]
     np.testing.assert_allclose(residual.get_array(), 0.01, atol=1e-6)
     assert residual.get_clim() == pytest.approx((-0.1, 0.1))  # one scale for all residuals
-    assert figure.axes[5].images[0].get_clim() == residual.get_clim()
-    assert "far, mean PSNR 20.0 dB" in figure.alt
+    assert figure.axes[6].images[0].get_clim() == residual.get_clim()
+    assert "far, mean PSNR 20.0 dB" in figure.alt and "Below each image" in figure.alt
     assert figure.axes[-1].get_ylabel() == "grey value"
+
+
+def test_residuals_stand_beside_their_images_where_the_figure_would_be_tall():
+    truth = images(3)
+    figure = plots.image_rows({"close": truth + 0.01, "far": truth + 0.1}, truth)
+    assert titles(figure)[:5] == ["truth", "close\n40.0 dB", "residual", "far\n20.0 dB", "residual"]
+    assert titles(figure)[5:10] == ["", "40.0 dB", "", "20.0 dB", ""]
+    np.testing.assert_allclose(figure.axes[7].images[0].get_array(), 0.01, atol=1e-6)
+    np.testing.assert_allclose(figure.axes[9].images[0].get_array(), 0.1, atol=1e-6)
+    assert len(figure.axes) == 16 and "Beside each image" in figure.alt
+    width, height = figure.get_size_inches()
+    assert width > height
 
 
 def test_image_rows_without_truth_or_residuals():

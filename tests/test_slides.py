@@ -1,22 +1,28 @@
 """Slides and dashboards: what goes on them, and one small deck in headless Chromium without a network.
 
-The browser test needs npm, or reveal.js and MathJax in the cache, and Chromium.  Without them it skips and says why;
-with COURSE_REQUIRE_SLIDES=1 it fails (COURSE_REQUIRE_BROWSER=1 asks for Chromium alone: not every CI has npm).
+The browser tests need npm, or reveal.js and MathJax in the cache, and Chromium.  Without them they skip and say why;
+with COURSE_REQUIRE_SLIDES=1 they fail (COURSE_REQUIRE_BROWSER=1 asks for Chromium alone: not every CI has npm).
+COURSE_SLIDES=book/_build/slides measures every slide of the decks that are there.
 """
 
 import ast
 import base64
 import doctest
 import html
+import io
 import os
 import re
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from chromium import chromium
 from ipywidgets import IntSlider
 from matplotlib.figure import Figure
+from PIL import Image
 
 from course_utils._files import REPOSITORY, IntegrityError
 from course_utils.chapters import chapters, generate
@@ -28,10 +34,25 @@ sys.path.insert(0, str(REPOSITORY / "book"))
 
 import dashboard
 import slide_rules
+import slide_text
 import slides
 from prepare import PageError
 
-PICTURE = base64.b64encode(b"a picture").decode()
+
+def png(width, height, blank=()):
+    """A grey picture with blank rows, in base64."""
+    pixels = np.full((height, width, 3), 90, np.uint8)
+    pixels[list(blank)] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def size(picture):
+    return Image.open(io.BytesIO(picture)).size
+
+
+PICTURE = png(200, 100)
 
 
 def text(source, slide_type=None):
@@ -83,15 +104,12 @@ def test_headings_make_columns_and_slides_below():
 
 
 def test_the_first_sentences_are_shown_and_the_whole_text_is_for_the_speaker():
-    found = made(
-        text(
-            "## One\n\nIt is *short*. It has $a. B$, eq. (3). The third.\n\nA later one. It leads to:\n\n$$ x^2 < y $$"
-        )
-    )
+    first = f"It is *short*. It has $a. B$, eq. (3). The third, {'very ' * 60}long."
+    found = made(text(f"## One\n\n{first}\n\nA later one. It leads to:\n\n$$ x^2 < y $$"))
     assert r"It is <em>short</em>." in on_slides(found) and r"\(a. B\)" in on_slides(found)
-    assert "The third." not in on_slides(found) and "A later one." not in on_slides(found)
+    assert "The third" not in on_slides(found) and "A later one." not in on_slides(found)
     assert "It leads to:" in on_slides(found) and r"\[x^2 &lt; y\]" in on_slides(found)
-    assert "The third." in in_notes(found) and "A later one." in in_notes(found)
+    assert "The third" in in_notes(found) and "A later one." in in_notes(found)
 
 
 def test_lists_tables_quotations_and_predictions_are_shown_in_full():
@@ -109,19 +127,18 @@ def test_pictures_tables_and_explorers_are_shown_and_code_is_not():
         text("## One\n\nLead."),
         code("plot()", shown(image_png=PICTURE), alt='A "curve".'),
         code("table()", shown(text_markdown="| a |\n|---|\n| 7 |")),
-        code("print(1)", printed("one line\n"), printed("a  1\nb  2\nc  3\n"), printed("So.\nAnd so.\nAnd so  on.\n")),
+        code("print(1)", printed("one line\n"), printed("a  1\nb  2\nc  3\n")),
+        code("print(2)", printed("So.\nAnd so.\nAnd so  on.\n")),
         code("e = f()\ne.static()", shown(image_png=PICTURE), tags=["explorer"]),
         code("e", shown(text_html='<div class="course-page">live</div>'), tags=["explorer"]),
     )
-    assert [slide.kind for slide in found] == ["text", "text", "picture", "output", "output", "explorer"]
+    assert [slide.kind for slide in found] == ["text", "text", "picture", "output", "explorer"]
     assert {slide.title for slide in found[1:]} == {"One"}
     assert f'alt="A &quot;curve&quot;." src="data:image/png;base64,{PICTURE}"' in found[2].parts[0]
-    assert "<td>7</td>" in found[3].parts[0] and found[4].parts == ["<pre>a  1\nb  2\nc  3</pre>"]
-    assert (
-        "one line" in in_notes(found)
-        and "And so  on." in in_notes(found)
-        and "plot()" not in on_slides(found) + in_notes(found)
-    )
+    assert "<td>7</td>" in found[3].parts[0]
+    assert "a  1\nb  2\nc  3" in found[3].parts[1]  # two small tables have room on one slide
+    assert "one line" in found[3].parts[1]  # printed by the same cell, just above it
+    assert "And so  on." in in_notes(found) and "plot()" not in on_slides(found) + in_notes(found)
     assert on_slides(found).count(PICTURE) == 1  # the explorer stands for its own picture
 
 
@@ -146,7 +163,9 @@ def test_setup_hints_answers_solutions_and_references_are_left_out():
     everything = on_slides(found) + in_notes(found) + "".join(slide.title for slide in found)
     assert "ecret" not in everything and PICTURE not in everything and "References" not in everything
     assert "The statement. It is long. All of it." in on_slides(found) and r"\[s\]" in on_slides(found)
-    assert "What? And why? How?" in on_slides(found) and "Afterwards." in in_notes(found)
+    assert "What? And why? How?" in on_slides(found)
+    (after,) = [slide for slide in found if "Afterwards." in on_slides([slide])]
+    assert after.title == "One"  # the section goes on where the exercise has ended
     assert "A pearl." in in_notes(found) and "A pearl." not in on_slides(found) and "The end." in on_slides(found)
 
 
@@ -158,27 +177,149 @@ def test_the_metadata_of_a_cell_overrules():
         code("a < b", printed("x\n"), slide_type="slide"),
         code("plot()", shown(image_png=PICTURE), slide_type="skip"),
     )
-    assert [slide.title for slide in found] == ["99 Small", "One", "One"]
+    assert [slide.title for slide in found] == ["99 Small", "One"]
     assert "All. Of. This. Is. Shown." in on_slides(found) and "a &lt; b" in on_slides(found)
     assert "Spoken only." in in_notes(found) and PICTURE not in on_slides(found)
 
 
 def test_a_long_text_goes_on_further_slides_and_nothing_is_lost():
     items = [f"- {'word ' * 40}{number}." for number in range(9)]
-    found = made(text("## One\n\n" + "\n\n<!-- -->\n\n".join(items)))
-    assert len(found) > 3 and {slide.title for slide in found[1:]} == {"One"}
-    assert all(slide.weight <= slide_rules.FULL or len(slide.parts) == 1 for slide in found)
-    assert [number for number in range(9) if f" {number}." in on_slides(found)] == list(range(9))
+    for gap in ("\n\n<!-- -->\n\n", "\n"):  # nine lists, and one list of nine
+        found = made(text("## One\n\n" + gap.join(items)))
+        assert len(found) > 2 and {slide.title for slide in found[1:]} == {"One"}
+        assert all(slide_text.height(part) <= 1.2 * slide_text.ROOM for slide in found for part in slide.parts)
+        assert [number for number in range(9) if f" {number}." in on_slides(found)] == list(range(9))
+
+
+def test_long_tables_and_numbered_lists_are_divided_row_by_row():
+    rows = "\n".join(f"| {number} | what it is |" for number in range(40))
+    found = made(text(f"## One\n\nForty rows:\n\n| n | word |\n|---|---|\n{rows}"))[1:]
+    assert len(found) > 2 and "Forty rows:" in found[0].parts[0]
+    counts = [on_slides([slide]).count("<tr>") - 1 for slide in found]
+    assert sum(counts) == 40 and max(counts) - min(counts) <= 2  # about equal, and each with the head of the table
+    assert all("<th>word</th>" in on_slides([slide]) for slide in found)
+    items = "\n".join(f"{number + 1}. item {number}\n    - a\n    - b" for number in range(16))
+    found = made(text(f"## One\n\n{items}"))[1:]
+    assert len(found) > 1
+    for slide in found:
+        first = int(re.search(r"item (\d+)", slide.parts[0])[1])
+        assert slide.parts[0].startswith(f'<ol start="{first + 1}">')
+        assert slide.parts[0].count("<ul>") == slide.parts[0].count("</ul>") > 0
+
+
+def test_emphasis_and_brackets_end_where_they_should():
+    found = made(
+        text("## One\n\n**The problem.** A digit. (Is it? Yes.) *So be it.* It has $x$. " + "More words. " * 40)
+    )
+    shown_part = on_slides(found)
+    for part in ("<strong>The problem.</strong> A digit.", "(Is it? Yes.)", "<em>So be it.</em>"):
+        assert part in shown_part
+    assert (
+        '<span class="closed"><span class="math inline">\\(x\\)</span>.</span>' in shown_part
+    )  # one line or the other
+
+
+def test_a_formula_stands_with_its_words_and_commands_are_for_readers():
+    source = "First. " + "Long. " * 70 + "\n\nAnother thought. Take the mean, and\n\n$$ a $$\n\n$$ b $$"
+    found = made(text(f"## One\n\n{source}"), text("It ran once (`python -m x fig7`). And `python -m x` too. So?"))
+    assert any("Take the mean, and" in part and r"\[a\]" in part for slide in found for part in slide.parts)
+    assert "It ran once. So?" in on_slides(found) and "python -m" not in on_slides(found)
+    assert "python -m x fig7" in in_notes(found)
+
+
+def test_explorers_of_a_deck_share_what_they_store():
+    block = '<script type="text/plain" class="cp-block" data-name="w" data-crc="1">AAAA</script>'
+    explorer = shown(text_html=f'<div class="course-page">{block}</div>')
+    found = made(text("## One"), *[code("e", explorer, slide_type=kind) for kind in ("skip", None, None)])
+    assert [part.count("AAAA") for slide in found[2:] for part in slide.parts] == [0]
+    assert on_slides(found).count("AAAA") == 1 and on_slides(found).count('data-name="w"') == 2
+
+
+# Predictions
+
+
+def test_a_prediction_stands_alone_and_what_was_seen_comes_next():
+    source = "## One\n\nContext.\n\n{}\n\nMore of it.\n\n1. Look here."
+    for prompt in ("**Predict, then run.** Why?", "**Predict first.** Why?", "It is so. It is. **Predict:** Why?"):
+        found = made(text(source.format(prompt)), code("run()", printed("PSNR 1 dB\nPSNR 2 dB\n")), text("Because."))
+        (k,) = [k for k, slide in enumerate(found) if slide.kind == "question"]
+        assert len(found[k].parts) == 1 and "Why?" in found[k].parts[0] and "Context." not in found[k].parts[0]
+        assert ("It is so. It is." in found[k].parts[0]) == prompt.startswith("It")
+        assert "Context." in on_slides(found[:k]) and "More of it." in on_slides(found[k:]) + in_notes(found[k:])
+        for after in ("Look here.", "PSNR 2 dB", "Because."):
+            assert after in on_slides(found[k + 1 :]) and after not in on_slides(found[: k + 1])
+    found = made(text("## One\n\n**Predict, then run.** Why?"), code("run()", printed("15 runs in 4 s\n")))
+    assert "15 runs" in in_notes(found) and "15 runs" not in on_slides(found)
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_every_prediction_of_every_chapter_stands_alone(path):
+    notebook = generate(path)
+    asked, wanted = 0, []
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and not cell.metadata.get("tags"):
+            cell.metadata.pop("slideshow", None)
+            # the two kinds of outcome: a printed report, and a picture whose description is an answer
+            cell.outputs = [printed(f"outcome {asked}\nas printed\n")]
+            if asked % 2:
+                cell.outputs.append(shown(image_png=PICTURE))
+                cell.metadata["mystnb"] = {"image": {"alt": f"outcome {asked}"}}
+        elif cell.cell_type == "markdown":
+            visible = re.sub(r"<details.*?</details>", "", cell.source, flags=re.DOTALL)
+            prompts = re.findall(r"\*\*Predict[^*]*\*\*(.*?)(?=\n\n|\Z)", visible, re.DOTALL)
+            wanted += prompts
+            asked += len(prompts)
+    found = slide_rules.slides(notebook)
+    questions = [k for k, slide in enumerate(found) if slide.kind == "question"]
+    assert len(questions) == len(wanted) > 1
+    for number, k in enumerate(questions, start=1):
+        slide, following = found[k], found[k + 1]
+        assert len(slide.parts) == 1 and slide.parts[0].count('class="predict"') == 1
+        assert "outcome" not in slide.parts[0]
+        assert slide.parts[0].rstrip().endswith("</div>"), "something follows the question"
+        assert following.parts and following.kind != "question"
+        if following.kind in ("output", "picture"):
+            assert f"outcome {number}" in following.parts[0]
+    assert not any("**Predict" in part or "<strong>Predict" in part for slide in found
+                   if slide.kind != "question" for part in slide.parts)  # fmt: skip
+
+
+# Pictures
+
+
+def test_words_stand_below_a_wide_picture_and_beside_a_tall_one_and_never_make_it_smaller():
+    layouts = {}
+    for name, (width, height) in {"wide": (600, 150), "tall": (200, 200), "between": (180, 100)}.items():
+        found = made(text("## One"), code("f()", shown(image_png=png(width, height))), text("It is so."))[1:]
+        layouts[name] = [slides.section(slide).partition(">")[0] for slide in found]
+    assert layouts == {
+        "wide": ['<section class="picture below"'],
+        "tall": ['<section class="picture beside"'],
+        "between": ['<section class="picture"', '<section class="text"'],
+    }
+
+
+def test_a_picture_is_cut_at_a_blank_line():
+    tall = base64.b64decode(png(100, 200, blank=range(80, 90)))
+    upper, lower = slide_rules.cut(tall, 0.5)
+    assert size(upper) == (100, 80) and size(lower) == (100, 110)  # without the blank rows between them
+    assert slide_rules.cut(tall, None) == [tall]
+    with pytest.raises(ValueError, match="blank line"):
+        slide_rules.cut(base64.b64decode(PICTURE), 0.5)
+    cell = code("f()", shown(image_png=base64.b64encode(tall).decode()), alt="Two.")
+    cell.metadata["slideshow"] = {"cut": 0.5}
+    assert [slide.kind for slide in made(text("## One"), cell)] == ["text", "picture", "picture"]
 
 
 def test_the_examples_of_the_rules_run():
-    done = doctest.testmod(slide_rules)
-    assert done.attempted >= 2 and done.failed == 0
+    for module, least in ((slide_rules, 1), (slide_text, 5)):
+        done = doctest.testmod(module)
+        assert done.attempted >= least and done.failed == 0
 
 
 def test_words_that_lead_to_a_list_go_with_it():
-    found = made(text("## One\n\n> Quoted.\n\n**You will**\n\n- " + "word " * 150))
-    assert [len(slide.parts) for slide in found[1:]] == [1, 2] and "You will" in found[2].parts[0]
+    found = made(text("## One\n\n> Quoted.\n\n**You will**\n\n- " + "word " * 250))
+    assert [len(slide.parts) for slide in found[1:]] == [1, 1] and "You will" in found[2].parts[0]
 
 
 def test_a_deck_needs_a_title(tmp_path):
@@ -274,25 +415,34 @@ def deck(tmp_path_factory):
         if os.environ.get("COURSE_REQUIRE_SLIDES") == "1":
             pytest.fail(f"COURSE_REQUIRE_SLIDES=1, and {error}")
         pytest.skip(f"reveal.js or MathJax cannot be had here: {error}")
-    long = "\n".join(f"- line {number} of a long list" for number in range(40))
+    wide = r"\begin{aligned}" + " ".join(f"x_{{{k}}} + y_{{{k}}} =" for k in range(12)) + r"\end{aligned}"
+    rows = "\n".join(f"| {number} | {'a long entry of the table ' * 2} | 3 |" for number in range(30))
     cells = [
         text("# 99 Small\n\n> Why $a^2$?"),
         text("## One\n\nA formula:\n\n$$ \\|Ax-y\\|_2^2 + \\lambda R(x) $$\n\nThe rest is spoken. It is."),
         code("e = bar()\ne.static()", shown(image_png=PICTURE), tags=["explorer"]),
         code("e", shown(text_html=frames_explorer().page()), tags=["explorer"]),
-        text("## Two\n\n" + long),
+        text("## Two\n\n" + "\n".join(f"- line {number} of a long list" for number in range(40))),
+        text(f"Too wide:\n\n$$ {wide} $$\n\n| n | words | k |\n|---|---|--:|\n{rows}"),
+        text("**Predict, then run.** " + "What will it be? " * 60),
+        code("f()", printed("\n".join("  ".join(f"{k:9d}" for k in range(12)) for _ in range(20)))),
+        code("f()", shown(image_png=png(900, 300)), alt="Wide."),
+        text("A sentence below. " * 6),
+        code("f()", shown(image_png=png(300, 900)), alt="Tall."),
+        text("A sentence beside. " * 12),
     ]
     return slides.write(nbformat.v4.new_notebook(cells=cells), folder, "99-small")
 
 
-@pytest.fixture
-def page(deck):
+@contextmanager
+def opened(path):
+    """A deck in a browser; a request for anything but its folder, or an error in the console, fails."""
     with chromium() as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 720})
         complaints = []
 
         def only_this_folder(route):
-            if route.request.url.startswith((deck.parent.as_uri(), "data:", "blob:")):
+            if route.request.url.startswith((path.parent.as_uri(), "data:", "blob:")):
                 route.continue_()
             else:
                 complaints.append(f"asks for {route.request.url}")
@@ -302,10 +452,16 @@ def page(deck):
         page = context.new_page()
         page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(deck.as_uri())
+        page.goto(path.as_uri())
         page.wait_for_function("window.Reveal?.isReady() && window.MathJax?.typesetPromise")
         yield page
         assert not complaints, complaints
+
+
+@pytest.fixture
+def page(deck):
+    with opened(deck) as page:
+        yield page
 
 
 def place(page):
@@ -336,18 +492,72 @@ def test_a_deck_turns_by_key_and_its_explorer_keeps_its_own_keys(page):
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowRight")
     assert place(page) == "2,0" and slider.input_value() == "2"
-
-
-def test_a_slide_that_is_too_long_scrolls_by_key_before_the_next_one(page):
-    page.evaluate("Reveal.slide(2, 0)")
-    page.wait_for_selector(".present.text li")
-    last = page.locator(".present li").last
-    assert last.bounding_box()["y"] > 720
-    for _ in range(10):
-        page.keyboard.press("ArrowDown")
-    assert last.bounding_box()["y"] < 720 and place(page) == "2,0"
-    heights = page.evaluate("[Reveal.getCurrentSlide().scrollTop, Reveal.getCurrentSlide().scrollHeight]")
-    assert 0 < heights[0] < heights[1]
     # the controls of other slides cannot take the keys
     page.evaluate("document.querySelector('.course-page input').focus()")
     assert page.evaluate("document.activeElement.closest('.course-page') === null")
+
+
+#: What is wrong with the slide that is shown: what does not fit, what cannot be read, what was not drawn.
+FAULTS = r"""() => {
+  const slide = Reveal.getCurrentSlide(), body = slide.querySelector(".body"), faults = [];
+  const edge = document.querySelector(".slides").getBoundingClientRect();
+  const name = e => `${e.tagName.toLowerCase()}.${e.className}`;
+  const unseen = ".notes, .cp-note, .cp-values, .cp-hidden, mjx-assistive-mml, script, style, noscript, option";
+  for (const box of [slide, body, ...body.querySelectorAll("pre, .math.block, table, .cp-card, figure")]) {
+    if (box.scrollHeight > box.clientHeight + 1 && box.tagName !== "TABLE") faults.push(`${name(box)} is too high`);
+    if (box.scrollWidth > box.clientWidth + 1) faults.push(`${name(box)} is too wide`);
+  }
+  for (const element of slide.querySelectorAll("h1, h2, .body *")) {
+    if (element.closest(unseen) || element.closest("svg, mjx-container") !== null) continue;
+    const { left, right, top, bottom, width } = element.getBoundingClientRect();
+    if (width && (left < edge.left - 2 || right > edge.right + 2 || top < edge.top - 2 || bottom > edge.bottom + 2))
+      faults.push(`${name(element)} leaves the slide`);
+  }
+  for (const math of slide.querySelectorAll(".math"))
+    if (!math.closest(".notes") && !math.querySelector("mjx-container")) faults.push(`not drawn: ${math.textContent}`);
+  if (slide.querySelector("mjx-merror, [data-mjx-error]")) faults.push("a formula with an error");
+  for (const image of body.querySelectorAll("img"))
+    if (image.offsetParent && (!image.complete || image.getBoundingClientRect().height < 100))
+      faults.push("a picture cannot be seen");
+  if (slide.querySelector("[data-state=failed]")) faults.push("an explorer has failed");
+  const scale = 1280 / edge.width;
+  for (const text of body.querySelectorAll("p, li, td, th, pre")) {
+    if (text.closest(".course-page")) continue;
+    const size = parseFloat(getComputedStyle(text).fontSize);
+    if (size < SMALLEST) faults.push(`${name(text)} has letters of ${size.toFixed(0)} pixels`);
+  }
+  return [...new Set(faults)];
+}""".replace("SMALLEST", "14")
+
+
+def faults(page):
+    """Every slide that does not fit: place -> what is wrong."""
+    found = {}
+    for h, v in page.evaluate("Reveal.getSlides().map(s => Object.values(Reveal.getIndices(s)).slice(0, 2))"):
+        page.evaluate(f"Reveal.slide({h}, {v})")
+        page.wait_for_function(
+            """() => { const slide = Reveal.getCurrentSlide();
+            return slide.dataset.drawn === "yes" && [...slide.querySelectorAll("img")].every(i => i.complete)
+              && ![...slide.querySelectorAll(".course-page")].some(e => e.dataset.busy === "yes"); }"""
+        )
+        if wrong := page.evaluate(FAULTS):
+            found[f"{h}.{v} {page.evaluate('Reveal.getCurrentSlide().innerText').splitlines()[0]}"] = wrong
+    return found
+
+
+def test_every_slide_fits_and_can_be_read(page):
+    assert page.evaluate("Reveal.getTotalSlides()") > 10
+    assert not faults(page)
+    # and the measure sees what would not fit
+    page.evaluate("Reveal.slide(0, 0)")
+    page.evaluate("document.querySelector('.present .body').insertAdjacentHTML('beforeend', '<p>line</p>'.repeat(40))")
+    assert any("too high" in fault for fault in page.evaluate(FAULTS))
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in chapters()])
+def test_every_slide_of_a_built_deck_fits_and_can_be_read(stem):
+    folder = os.environ.get("COURSE_SLIDES")
+    if not folder:
+        pytest.skip("no decks: COURSE_SLIDES is not set")
+    with opened(Path(folder).resolve() / f"{stem}.html") as page:
+        assert not faults(page)

@@ -1,41 +1,47 @@
-// Starts the slides, draws the formulas of the slide that is shown, and lets its explorers fill the room there is.
+// Starts the slides, draws the formulas of the slide that is shown, and makes what stands on it fit.
 "use strict";
 
 // A control keeps its keys while it has the focus; Escape gives them back to the slides.
 const within = () => document.activeElement?.closest?.(".course-page");
 
-const turn = (direction, move) => () => {
-  const slide = Reveal.getCurrentSlide(), before = slide.scrollTop;
-  slide.scrollTop += direction * 0.8 * slide.clientHeight; // first the rest of this slide, then the next one
-  if (slide.scrollTop === before) move();
-};
+const tooHigh = box => box.scrollHeight > box.clientHeight + 1;
+const tooWide = box => box.scrollWidth > box.clientWidth + 1;
 
-// Letters of an explorer are made for a page: enlarge it as far as the whole of it still fits.
+// The largest of the sizes from..to (times 1/100) at which nothing is too large; set(size) shows it.
+function largest(from, to, set, tooLarge) {
+  for (let size = from; size >= to; size -= 4) {
+    set(size / 100);
+    if (!tooLarge()) return;
+  }
+}
+
 function fit(slide) {
-  for (const printed of slide.querySelectorAll(":scope > pre")) {
-    for (let size = 26; size >= 16; size--) { // smaller cannot be read: then it scrolls
-      printed.style.fontSize = `${size}px`;
-      if (printed.scrollWidth <= printed.clientWidth && slide.scrollHeight <= slide.clientHeight) break;
-    }
+  const body = slide.querySelector(":scope > .body");
+  if (!body) return;
+  // Letters of an explorer are made for a page: enlarge it as far as the whole of it still fits.
+  for (const explorer of body.querySelectorAll(":scope > .course-page")) {
+    const card = explorer.querySelector(".cp-card");
+    largest(200, 60, zoom => { explorer.style.zoom = zoom; },
+      () => tooHigh(body) || tooWide(body) || (card !== null && tooWide(card)));
   }
-  for (const explorer of slide.querySelectorAll(":scope > .course-page")) {
-    for (let zoom = 1.8; zoom >= 0.999; zoom -= 0.05) {
-      explorer.style.zoom = zoom.toFixed(2);
-      const card = explorer.querySelector(".cp-card");
-      const wide = card !== null && card.scrollWidth > card.clientWidth + 1;
-      if (slide.scrollHeight <= slide.clientHeight && !wide) break;
-    }
+  // One line that is too long need not make the others small.
+  for (const long of body.querySelectorAll("pre, .math.block")) {
+    const usual = long.tagName === "PRE" ? 0.86 : 1;
+    largest(100, 40, size => { long.style.fontSize = `${usual * size}em`; }, () => tooWide(long));
   }
+  body.style.fontSize = "";
+  const usual = parseFloat(getComputedStyle(body).fontSize);
+  largest(100, 40, size => { body.style.fontSize = `${usual * size}px`; }, () => tooHigh(body) || tooWide(body));
 }
 
 async function draw(slide) {
   if (!slide) return;
   if (!slide.dataset.drawn) { // a hidden slide has no size, and formulas are measured
-    slide.dataset.drawn = "yes";
     const shown = [...slide.querySelectorAll(".math")].filter(formula => !formula.closest("aside"));
     if (shown.length) await MathJax.startup.promise.then(() => MathJax.typesetPromise(shown));
   }
   fit(slide);
+  slide.dataset.drawn = "yes";
 }
 
 Reveal.on("ready", async () => {
@@ -57,10 +63,10 @@ Reveal.initialize({
   height: 720,
   margin: 0.03,
   center: false,
+  display: "flex",
   hash: true,
   slideNumber: "h.v",
   transition: "none",
   keyboardCondition: () => !within(),
-  keyboard: { 38: turn(-1, () => Reveal.up()), 40: turn(1, () => Reveal.down()) },
   plugins: [RevealNotes],
 });

@@ -32,9 +32,16 @@ def stored_generators(generators: Mapping[str, Generator]) -> tuple[dict, dict[s
     return {"generators": specifications, "titles": titles}, blocks
 
 
-def grey_bytes(images: Tensor) -> bytes:
-    """Images of any shape with grey values in [0, 1], one byte a pixel."""
-    return (255 * images.detach()).round().clamp(0, 255).numpy().astype(np.uint8).tobytes()
+def grey_bytes(images: Tensor, white: int = 255) -> bytes:
+    """Images of any shape with grey values in [0, 1], one byte a pixel; an even ``white`` keeps 0.5 as it is.
+
+    Example
+    -------
+    >>> import torch
+    >>> list(grey_bytes(torch.tensor([0.0, 0.5, 1.0]), white=254))
+    [0, 127, 254]
+    """
+    return (white * images.detach()).round().clamp(0, white).numpy().astype(np.uint8).tobytes()
 
 
 def floats(values: Tensor) -> bytes:

@@ -8,7 +8,9 @@ there without JavaScript, and when something goes wrong.
 from __future__ import annotations
 
 import base64
+import collections
 import functools
+import hashlib
 import html
 import io
 import itertools
@@ -30,7 +32,7 @@ from .base import Explorer, _same, _stops
 
 __all__ = [
     "control_values", "encode_frames", "engine_script", "frames_page", "live_page", "palette_script", "picture",
-    "value_label",
+    "share_blocks", "value_label",
 ]  # fmt: skip
 
 WEB = Path(__file__).parent / "web"
@@ -43,7 +45,7 @@ HTML = """<div class="course-page explorer-{name}" id="{id}" data-state="new">
 <div class="cp-card"><div class="cp-picture"><img class="cp-static dark-light" alt="{alt}" \
 width="{width}" height="{height}" src="data:image/webp;base64,{picture}"></div></div>
 <p class="cp-values" aria-live="polite"></p>
-<p class="cp-note">{note}</p>
+<p class="cp-note" hidden>{note}</p>
 <noscript><p>Without JavaScript the figure stays as it is: its controls need it.</p></noscript>
 <script type="application/json" class="cp-data">{data}</script>
 {blocks}<script>
@@ -221,6 +223,44 @@ def _compose(
         guard=(WEB / "guard.js").read_text("utf-8"),
         code="\n".join(sources),
     )
+
+
+#: A stored block: its opening tag up to the bracket, its content, its end.
+BLOCK = re.compile(r'(<script type="text/plain" class="cp-block" [^>]*)>([^<]+)(</script>)')
+
+
+def share_blocks(texts: Sequence[str]) -> list[str]:
+    """Pieces of one page, each stored block written once: the first explorer keeps it, the others look it up there.
+
+    An explorer alone carries all that it needs.  Whoever sees a whole page, as the book and the slides do, need not
+    store the weights of a generator once for each of its explorers.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        HTML in the order of the page; pieces without explorers stay as they are.
+
+    Example
+    -------
+    >>> block = '<script type="text/plain" class="cp-block" data-name="w" data-crc="1">AAAA</script>'
+    >>> first, second = share_blocks([block, block])
+    >>> "AAAA" in first, "AAAA" in second, first.split()[-2] == second.split()[-2].replace("data-in", "id")
+    (True, False, False)
+    """
+    counts = collections.Counter(content for text in texts for _, content, _ in BLOCK.findall(text))
+    seen: set[str] = set()
+
+    def once(match) -> str:
+        opening, content, end = match.groups()
+        if counts[content] == 1:
+            return match[0]
+        place = f"cp-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+        if content in seen:
+            return f'{opening} data-in="{place}">{end}'
+        seen.add(content)
+        return f'{opening} id="{place}">{content}{end}'
+
+    return [BLOCK.sub(once, text) for text in texts]
 
 
 def frames_page(explorer: Explorer) -> str:

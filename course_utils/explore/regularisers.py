@@ -28,6 +28,7 @@ from .regularisers_page import initialisation_page, method_page
 __all__ = ["initialisation_explorer", "method_explorer"]
 
 M, SIGMA, N_IMAGES = 150, 0.05, 10
+MATRIX_SEED, NOISE_SEED = 0, 3
 NOISE_NORM = SIGMA * M**0.5  # Morozov: the expected norm of the noise, nearly
 SPAN = 0.6  # grey values of residuals run from minus this (blue) to this (red)
 METHODS = {"hard": "hard", "relaxed": "relaxed", "sparse": "sparse", "Tikhonov": "tikhonov", "TV": "tv"}
@@ -41,8 +42,8 @@ def _problem() -> tuple[LinearOperator, Tensor, Tensor]:
     labels = data.test_labels[100:]
     index = [100 + int((labels == digit).nonzero()[0]) for digit in range(N_IMAGES)]
     x = data.test[index]
-    A = GaussianMatrix(M, 28, torch.Generator().manual_seed(0))
-    return A, x, measure(A, x, SIGMA, torch.Generator().manual_seed(3))
+    A = GaussianMatrix(M, 28, torch.Generator().manual_seed(MATRIX_SEED))
+    return A, x, measure(A, x, SIGMA, torch.Generator().manual_seed(NOISE_SEED))
 
 
 @cache
@@ -135,7 +136,7 @@ def method_explorer() -> Explorer:
         ax, shown = _image_axes(figure, place, residual=k in (3, 5))
         ax.set_title(title, fontsize=9)
         images.append((ax, shown))
-    caption = figure.text(0.012, 0.22, "", fontsize=10, va="center")
+    caption = figure.text(0.012, 0.22, "", fontsize=10, va="center", linespacing=1.5)
     numbers = figure.text(0.012, 0.08, "", fontsize=10, va="center")
     absent = [images[k][0].text(13.5, 13.5, "no\ngenerator", ha="center", va="center", color="0.45") for k in (4, 5)]
     with rc_context(STYLE):
@@ -196,7 +197,12 @@ def method_explorer() -> Explorer:
     )
     grid = {"lam": [1e-5, 0.1, 10.0], "mu": [1e-4, 10.0], "image": [8]}
     explorer = Explorer(
-        "regularisers", controls, draw, alt, grid=grid, live=lambda: method_page(explorer, _problem()[1], _models())
+        "regularisers",
+        controls,
+        draw,
+        alt,
+        grid=grid,
+        live=lambda: method_page(explorer, _problem()[1], _models(), MATRIX_SEED, NOISE_SEED),
     )
     return explorer
 

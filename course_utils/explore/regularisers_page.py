@@ -15,7 +15,7 @@ from .page import control_values, engine_script, live_page
 
 __all__ = ["initialisation_page", "method_page"]
 
-N_SEEDS, N_CANDIDATES = 20, 128
+N_CANDIDATES = 128
 
 
 def initialisation_page(
@@ -37,25 +37,24 @@ def initialisation_page(
         many = y.repeat_interleave(len(lam), dim=0)
         references.append(reconstruct(A, many, Hard(G, lam.repeat(len(y))), start=dictionary).z.flatten())
     data, blocks = stored_generators({family: G for family, (G, _) in models.items()})
-    G = next(iter(models.values()))[0]  # a start is a draw from N(0, I), whatever the generator
-    starts = [G.sample_latent(3, torch.Generator().manual_seed(seed)) for seed in range(N_SEEDS)]
     blocks |= {
         "digits": grey_bytes(x),
         "matrix": A.M.half().numpy().astype("<f2").tobytes(),
         "data": floats(y),
-        "starts": floats(torch.stack(starts)),
         "references": floats(torch.cat(references)),
     }
     return live_page(
         explorer,
         [engine_script(), "generators.js", "initialisation.js"],
-        {**data, "d": G.latent_dim, "m": A.m},
+        {**data, "d": next(iter(models.values()))[0].latent_dim, "m": A.m},
         blocks,
         note="Algorithm 1 runs in this page. The dotted line and its image were computed beforehand.",
     )
 
 
-def method_page(explorer: Explorer, x: Tensor, models: dict[str, tuple[Generator, Dictionary]]) -> str:
+def method_page(
+    explorer: Explorer, x: Tensor, models: dict[str, tuple[Generator, Dictionary]], matrix_seed: int, noise_seed: int
+) -> str:
     """The five methods in the page, with two more controls: number of measurements and noise level.
 
     Parameters
@@ -65,6 +64,8 @@ def method_page(explorer: Explorer, x: Tensor, models: dict[str, tuple[Generator
         Truths.
     models : dict of family -> (generator, dictionary of starts)
         Of each dictionary the first 128 latent vectors go into the page.
+    matrix_seed, noise_seed : int
+        Of the torch generators that draw the operator, and one noise for all truths.
     """
     data, blocks = stored_generators({family: G for family, (G, _) in models.items()})
     candidates = torch.cat([dictionary.z[:N_CANDIDATES] for _, dictionary in models.values()])
@@ -82,9 +83,9 @@ def method_page(explorer: Explorer, x: Tensor, models: dict[str, tuple[Generator
     return live_page(
         explorer,
         [engine_script(), "generators.js", "regularisers.js"],
-        {**data, "d": candidates.shape[1]},
+        {**data, "d": candidates.shape[1], "matrixSeed": matrix_seed, "noiseSeed": noise_seed},
         blocks,
         extra=extra,
         note="Solved in this page, by Algorithms 1 to 3, conjugate gradients or a primal-dual method. "
-        "The matrix and the noise are drawn here: other ones than in the notebook, from the same distribution.",
+        "The matrix and the noise are those of the notebook, drawn here from the same seeds.",
     )

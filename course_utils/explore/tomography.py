@@ -22,10 +22,13 @@ from ..reproduce.setting import start_dictionary
 from ..solvers import Dictionary, reconstruct
 from ..zoo import pretrained
 from .base import Explorer
+from .live_data import floats, grey_bytes, stored_generators
+from .page import control_values, engine_script, live_page
 
 __all__ = ["tomography_explorer"]
 
-SIZE, SPAN, N_IMAGES = 56, 0.5, 6
+SIZE, SPAN, N_IMAGES, NOISE_SEED, N_CANDIDATES = 56, 0.5, 6, 3, 128
+WHITE = 254  # the byte of a stored pixel with grey value 1; even, as the shapes have 0.5
 GENERATOR = "vae-shapes-10"
 METHODS = {"FBP": "fbp", "Tikhonov": "tikhonov", "TV": "tv", "VAE hard": "hard", "VAE sparse": "sparse"}
 IMAGES = {"circle and rectangle": "shapes", "with a bright spot": "shapes+"}
@@ -63,7 +66,7 @@ def weights(method: str, sigma: float) -> dict[str, float]:
 def _solve(method: str, views: int, degrees: int, sigma: float, image: int, kind: str) -> tuple[Tensor, Tensor]:
     """Data and reconstruction."""
     A, x = _operator(views, degrees), _truths()[kind][image : image + 1]
-    y = measure(A, x, sigma, torch.Generator().manual_seed(3))
+    y = measure(A, x, sigma, torch.Generator().manual_seed(NOISE_SEED))
     w = weights(method, sigma)
     if method == "fbp":
         return y, fbp(A, y, "hann", w["cutoff"])
@@ -163,7 +166,33 @@ def tomography_explorer() -> Explorer:
     grid = {
         "views": [5, 125], "degrees": [30, 180], "sigma": [10**-2.5, 0.1], "image": [3], "kind": ["shapes", "shapes+"],
     }  # fmt: skip
-    frames = {
-        "method": list(METHODS.values()), "views": [10, 30, 125], "degrees": [60, 180], "kind": list(IMAGES.values()),
-    }  # fmt: skip
-    return Explorer("tomography", controls, draw, alt, grid=grid, frames=frames)
+    explorer = Explorer("tomography", controls, draw, alt, grid=grid, live=lambda: _page(explorer))
+    return explorer
+
+
+def _page(explorer: Explorer) -> str:
+    """The explorer in the page: objects, generator and weights go along; rays, data and solutions are made there."""
+    G, starts = _generator()
+    data, blocks = stored_generators({"vae": G})
+    truths = _truths()
+    blocks |= {
+        "shapes": grey_bytes(torch.cat(list(truths.values())), WHITE),
+        "candidates": floats(starts.z[:N_CANDIDATES]),
+    }
+    views, sigmas = control_values(explorer.controls["views"]), control_values(explorer.controls["sigma"])
+    data |= {
+        "noiseSeed": NOISE_SEED,
+        "white": WHITE,
+        "most": max(views),
+        "bins": _operator(views[0], 180).shape_out[1],
+        "first": {kind: k * N_IMAGES for k, kind in enumerate(truths)},
+        "weights": {method: [weights(method, sigma) for sigma in sigmas] for method in METHODS.values()},
+    }
+    return live_page(
+        explorer,
+        [engine_script(), "generators.js", "rays.js", "tomography.js"],
+        data,
+        blocks,
+        note="Solved in this page. The rays, the noise and the weights are those of the notebook; a generator starts "
+        f"from the best of {N_CANDIDATES} draws, there of {len(starts.z)}.",
+    )

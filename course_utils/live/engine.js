@@ -325,32 +325,56 @@ export function parabola() {
 
 // ---------------------------------------------------------------- random numbers
 
-/** Draws from N(0, 1), one a call: `const normal = normals(7); normal()`. The same seed gives the same numbers. */
-export function normals(seed) {
-  let state = seed >>> 0, spare = null;
-  function uniform() { // a counter, stirred: all 2^32 states are visited
-    state = (state + 0x9e3779b9) >>> 0;
-    let h = state ^ (state >>> 16);
-    h = Math.imul(h, 0x21f0aaad);
-    h ^= h >>> 15;
-    h = Math.imul(h, 0x735a2d97);
-    return ((h ^ (h >>> 15)) >>> 0) / 2 ** 32;
-  }
-  return () => { // Box and Muller: a point in the plane by its radius and angle is two draws
-    if (spare !== null) {
-      const value = spare;
-      spare = null;
-      return value;
+/** Matsumoto and Nishimura's MT19937: whole numbers below 2^32, one a call. */
+function mersenneTwister(seed) {
+  const state = new Uint32Array(624);
+  state[0] = seed;
+  for (let i = 1; i < 624; i++) state[i] = Math.imul(1812433253, state[i - 1] ^ (state[i - 1] >>> 30)) + i;
+  let next = 624;
+  return () => {
+    if (next === 624) {
+      for (let i = 0; i < 624; i++) {
+        const word = (state[i] & 0x80000000) | (state[(i + 1) % 624] & 0x7fffffff);
+        state[i] = state[(i + 397) % 624] ^ (word >>> 1) ^ (word & 1 ? 0x9908b0df : 0);
+      }
+      next = 0;
     }
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform())), angle = 2 * Math.PI * uniform();
-    spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
+    let word = state[next++];
+    word ^= word >>> 11;
+    word ^= (word << 7) & 0x9d2c5680;
+    word ^= (word << 15) & 0xefc60000;
+    return (word ^ (word >>> 18)) >>> 0;
   };
 }
 
-/** n draws from N(0, 1) as a Float32Array; `normal` is what `normals(seed)` gave. */
-export function draw(normal, n) {
-  return Float32Array.from({ length: n }, () => normal());
+/**
+ * n draws from N(0, 1) as a Float32Array: those of torch.randn(n, generator=torch.Generator().manual_seed(seed)) on a
+ * processor, so that a figure in a page has the operator and the noise of the notebook.
+ *
+ * Like torch, it turns blocks of 16 uniform numbers into normal ones, and draws anew for the last 16 if n is no
+ * multiple of 16. Fewer than 16 numbers torch makes in another way.
+ */
+export function randn(seed, n) {
+  if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) throw new Error(`'seed' must be below 2^32, got ${seed}`);
+  if (!(Number.isInteger(n) && n >= 16)) throw new Error(`'n' must be a whole number >= 16, got ${n}`);
+  const random = mersenneTwister(seed), out = new Float32Array(n);
+  const fill = (from, to) => {
+    for (let i = from; i < to; i++) out[i] = (random() & 0xffffff) / 2 ** 24;
+  };
+  const transform = (at) => { // Box and Muller: a point in the plane by its radius and angle is two draws
+    for (let i = at; i < at + 8; i++) {
+      const radius = Math.sqrt(-2 * Math.log(1 - out[i])), angle = 2 * Math.PI * out[i + 8];
+      out[i] = radius * Math.cos(angle);
+      out[i + 8] = radius * Math.sin(angle);
+    }
+  };
+  fill(0, n);
+  for (let at = 0; at + 16 <= n; at += 16) transform(at);
+  if (n % 16) {
+    fill(n - 16, n);
+    transform(n - 16);
+  }
+  return out;
 }
 
 // ---------------------------------------------------------------- forward operators
@@ -361,8 +385,8 @@ function spectralNorm(A, rows, columns) {
   const square = new Float32Array(n * n);
   if (rows <= columns) multiply(A, T, square, n, columns, n);
   else multiply(T, A, square, n, rows, n);
-  const normal = normals(1);
-  let v = Float32Array.from({ length: n }, () => 1 + 0.1 * normal()), w = new Float32Array(n), value = 0;
+  // a start that no symmetry of A excludes
+  let v = randn(1, Math.max(n, 16)).subarray(0, n).map((value) => 1 + 0.1 * value), w = new Float32Array(n), value = 0;
   for (let k = 0; k < 20000; k++) {
     const size = Math.sqrt(sumOfSquares(v));
     for (let i = 0; i < n; i++) v[i] /= size;
@@ -396,9 +420,9 @@ export function matrix(values, m, n) {
   };
 }
 
-/** Compressed sensing: m random projections of n pixels, N(0, 1) entries scaled to norm 1. */
+/** Compressed sensing: m random projections of n pixels, scaled to norm 1; the entries are those of `GaussianMatrix`. */
 export function gaussianMatrix(m, n, seed) {
-  const values = draw(normals(seed), m * n), norm = spectralNorm(values, m, n);
+  const values = randn(seed, m * n), norm = spectralNorm(values, m, n);
   return matrix(values.map((value) => value / norm), m, n);
 }
 

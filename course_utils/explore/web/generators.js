@@ -6,11 +6,11 @@ function loadGenerators() {
   ]));
 }
 
-// Images stored as bytes, 255 for white: number -> Float32Array.
-function loadImages(name, pixels) {
+// Images stored as bytes: number -> Float32Array.
+function loadImages(name, pixels, white = 255) {
   const store = bytes(name);
   return Array.from({ length: store.length / pixels }, (_, k) =>
-    Float32Array.from(store.subarray(k * pixels, (k + 1) * pixels), value => value / 255));
+    Float32Array.from(store.subarray(k * pixels, (k + 1) * pixels), value => value / white));
 }
 
 const norm = v => Math.sqrt(engine.sumOfSquares(v));

@@ -18,7 +18,7 @@ function* together(runs) {
 function run() {
   const generators = loadGenerators(), truths = loadImages("digits", 784), d = data.d;
   const A = engine.matrix(engine.decodeFloat16(bytes("matrix")), data.m, 784);
-  const measured = float32("data"), starts = float32("starts"), references = float32("references");
+  const measured = float32("data"), references = float32("references");
   const start = runner();
   const axes = chart("objective of the three runs", { width: 304, height: 250, left: 46, ylog: true,
     xlabel: "iteration of Algorithm 1", ylabel: "objective f(z)" });
@@ -31,15 +31,14 @@ function run() {
     ...styles.map((style, k) => ({ ...style, text: `start ${k + 1}` })),
     { color: "#000", dash: "2 3", text: "dictionary" },
   ]);
-  const grid = make("div", { class: "cp-row", style: "flex: 1 1 326px" }, ...views.map(view => view.element));
+  const grid = make("div", { class: "cp-row", style: "flex: 0 1 326px" }, ...views.map(view => view.element));
   stage(row(make("div", { style: "flex: 0 1 304px" }, axes.element, key), grid), words);
 
-  // Seeds of the list are those of the notebook; beyond it the page draws its own.
-  const startsOf = seed => Array.from({ length: 3 }, (_, k) => {
-    const from = (3 * seed + k) * d;
-    if (from + d <= starts.length) return starts.slice(from, from + d);
-    return engine.draw(engine.normals(1000 + 3 * seed + k), d);
-  });
+  // A start is a draw from N(0, I), whatever the generator: three of them, the same as in the notebook.
+  const startsOf = seed => {
+    const draws = engine.randn(seed, 3 * d);
+    return [0, 1, 2].map(k => draws.slice(k * d, (k + 1) * d));
+  };
   let now = null;
 
   const solve = () => {

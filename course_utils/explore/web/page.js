@@ -8,12 +8,15 @@ const CRC = Uint32Array.from({ length: 256 }, (_, start) => {
   return word;
 });
 
-// One stored block of numbers; its CRC-32 is checked, for damaged weights draw plausible nonsense.
+// One stored block of numbers; its CRC-32 is checked, for damaged weights draw plausible nonsense. What several
+// explorers of a page need stands in the first of them.
 function bytes(name) {
   const block = root.querySelector(`.cp-block[data-name="${name}"]`);
+  const store = block.dataset.in ? document.getElementById(block.dataset.in) : block;
+  if (store === null) throw new Error(`the ${name} are missing: they stood in another figure of the page`);
   let text = "";
   try {
-    text = atob(block.textContent.trim());
+    text = atob(store.textContent.trim());
   } catch {
     throw new Error(`the stored ${name} are damaged (not base64)`);
   }
@@ -35,6 +38,7 @@ const float32 = name => new Float32Array(bytes(name).buffer);
 // the listed values. move(key) is called after each move.
 function controls(move) {
   const box = root.querySelector(".cp-controls");
+  root.querySelector(".cp-note").hidden = false; // says how a figure that moves was made
   const at = Object.fromEntries(data.controls.map(control => [control.key, control.start]));
   const setters = {};
   const moved = (key, index) => {

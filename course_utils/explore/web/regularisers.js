@@ -1,4 +1,5 @@
-// Five methods on compressed sensing; number of measurements, noise and weights are all free.
+// Five methods on compressed sensing; number of measurements, noise and weights are all free. The matrix and the noise
+// come from the seeds of the notebook.
 const FORMULAS = {
   tikhonov: "min over x:  ‖A x − y‖² + λ ‖x‖²",
   tv: "min over x:  ‖A x − y‖² + λ TV(x)",
@@ -22,7 +23,7 @@ function run() {
 
   // Made once: a matrix takes a blink, the images of the candidates two.
   const operator = m => {
-    if (!matrices.has(m)) matrices.set(m, engine.gaussianMatrix(m, 784, 0));
+    if (!matrices.has(m)) matrices.set(m, engine.gaussianMatrix(m, 784, data.matrixSeed));
     return matrices.get(m);
   };
   const candidates = family => {
@@ -73,8 +74,9 @@ function run() {
     const learned = method in { hard: 1, relaxed: 1, sparse: 1 }, twoWeights = learned && method !== "hard";
     panel.enable("mu", twoWeights);
     panel.enable("generator", learned);
-    const truth = truths[image], A = operator(m), normal = engine.normals(50 + image), G = generators[family];
-    const y = A.forward(truth).map(v => v + sigma * normal()), noise = sigma * Math.sqrt(m);
+    const truth = truths[image], A = operator(m), G = generators[family], noise = sigma * Math.sqrt(m);
+    const draws = engine.randn(data.noiseSeed, truths.length * m).subarray(image * m, (image + 1) * m);
+    const y = A.forward(truth).map((v, i) => v + sigma * draws[i]);
     const back = A.adjoint(y), brightest = Math.max(...back);
     views[0].draw(truth);
     views[1].draw(back.map(v => v / brightest));

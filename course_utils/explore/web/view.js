@@ -21,13 +21,14 @@ function stage(...parts) {
 
 const row = (...parts) => make("div", { class: "cp-row" }, ...parts);
 
-// One image. draw(values, title, show): values in reading order, grey 0 to 1, or residuals from -span to span.
-function imageView(title, { size = 28, span = 0, width = 112 } = {}) {
-  const canvas = make("canvas", { width: size, height: size, role: "img" });
+// One image, shown as a square. draw(values, title): values in reading order, grey 0 to 1, or residuals from -span to
+// span.
+function imageView(title, { size = 28, rows = size, span = 0, width = 112 } = {}) {
+  const canvas = make("canvas", { width: size, height: rows, role: "img" });
   const caption = make("div", { class: "cp-caption" }, title);
   const figure = make("div", { class: "cp-image", style: `width:${width}px` }, caption, canvas);
   const context = canvas.getContext("2d");
-  const pixels = context.createImageData(size, size);
+  const pixels = context.createImageData(size, rows);
   return {
     element: figure,
     draw(values, text = title) {
