@@ -66,10 +66,10 @@ def is_table(printed: str) -> bool:
     return len(lines) >= 3 and sum(bool(re.search(r"\S {2,}\S", line)) for line in lines) > len(lines) / 2
 
 
-def is_report(printed: str) -> bool:
-    """Whether printed lines may be what an experiment has shown: a few, and not too long to be read on a slide."""
-    lines = printed.strip("\n").splitlines()
-    return 2 <= len(lines) <= 14 and max(map(len, lines)) <= 110
+def report(printed: str) -> list[str]:
+    """What an experiment has printed: a few lines that can be read on a slide, longer ones left out."""
+    lines = [line for line in printed.strip("\n").splitlines() if len(line) <= 110]
+    return lines if len(lines) <= 14 else []
 
 
 def joined(outputs: list) -> list:
@@ -118,6 +118,7 @@ class Writer:
         self.fold = ""  # within <details>: an "answer", which is left out, or words for the "speaker"
         self.first = True  # no paragraph of this text was shown yet
         self.asked = False  # a prediction waits for its experiment
+        self.remark = ""  # the one line that an experiment has printed, to stand after its picture
         self.lead = ""  # words that belong to the next piece
         self.section = ""  # the title of what an exercise interrupts
         self.resumed = False  # an exercise has ended: the next slide goes on with its section
@@ -129,7 +130,7 @@ class Writer:
         self.flush()
         self.mode = next((word for word in ("exercise", "quiz", "references") if title.startswith(word)), "")
         self.first, self.resumed = True, False
-        if self.mode != "exercise":
+        if self.mode != "exercise" or block.level < 3:  # "## Exercises" is a section too
             self.section = block.html
         if self.mode != "references":
             self.slides.append(Slide(block.level, block.html))
@@ -163,6 +164,12 @@ class Writer:
         if lead:
             self.show(lead)
 
+    def say(self) -> None:
+        """Show what an experiment has printed, below its picture or before what is said of it."""
+        remark, self.remark = self.remark, ""
+        if remark:
+            self.show(f"<p><code>{html.escape(remark)}</code></p>")
+
     def picture(self, source: bytes, alt: str) -> None:
         image = Image.open(io.BytesIO(source))
         proportion = image.width / image.height
@@ -181,6 +188,7 @@ class Writer:
     def text(self, source: str, slide_type: str = "") -> None:
         """A text cell."""
         self.flush()
+        self.say()
         self.first, self.fold, statement = True, "", False
         found = blocks(source)
         for block, following in zip(found, [*found[1:], None], strict=True):
@@ -241,11 +249,13 @@ class Writer:
             if slide_type == "notes":
                 self.note(f"<pre>{html.escape(data if kind == 'text' else data.get('text/plain', ''))}</pre>")
             elif kind == "text":
-                printed = f"<pre>{html.escape(data.rstrip())}</pre>"
-                if is_table(data) or (answers and only_prints and is_report(data)):
-                    self.show(printed, "output")
+                lines = report(data) if answers and only_prints else []
+                if is_table(data) or len(lines) > 1:
+                    shown = data.rstrip() if is_table(data) else "\n".join(lines)
+                    self.show(f"<pre>{html.escape(shown)}</pre>", "output")
                 else:
-                    self.note(printed)
+                    self.remark = lines[0] if lines else self.remark
+                    self.note(f"<pre>{html.escape(data.rstrip())}</pre>")
             elif "text/html" in data:
                 self.show(data["text/html"], "explorer" if "course-page" in data["text/html"] else "output")
             elif "image/png" in data:
@@ -275,6 +285,7 @@ def slides(notebook) -> list[Slide]:
         elif cell.cell_type == "code":
             writer.code(cell, slide_type)
     writer.flush()
+    writer.say()
     found = [slide for slide in writer.slides if slide.parts or slide.level < 3 or slide.notes]
     shared = iter(share_blocks([part for slide in found for part in slide.parts]))
     for slide in found:

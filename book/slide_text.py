@@ -17,7 +17,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 #: Below the title of a slide, and what stands there: letters in a line, and the heights of lines and gaps.
 ROOM, LETTERS, LINE, GAP, FORMULA = 600, 78, 40, 14, 115
 #: Rows of tables and printed lines are set in smaller letters.
-ROW_LETTERS, ROW_LINE, PRINTED_LINE = 95, 33, 33
+ROW_LETTERS, ROW_LINE, PRINTED_LINE = 105, 33, 33
 #: Ends of sentences, but not of abbreviations.
 SENTENCE_END = re.compile(
     r"((?<!\be\.g)(?<!\bi\.e)(?<!\bcf)(?<!\bal)(?<!\bvs)[.?!][*\"”)]*)\s+(?=[A-Z*`$\\\"“(])",

@@ -107,7 +107,7 @@ print("generators of Shapes:", ", ".join(drawers))
 # | **A2** | no image unlike the training images is some $G(z)$ | artefacts that fit the data |
 # | **A3** | likely $z$ give likely images: $P_G$ is close to $P^*$ | a prior that means nothing |
 # | **B1** | $G$ is smooth | descent that is stuck or jumps |
-# | **B2** | the region of $\mathcal Z$ that belongs to good images is known | $\|z\|^2$ as a penalty in the wrong place |
+# | **B2** | the region of $\mathcal Z$ that belongs to good images is known | $\lVert z\rVert^2$ as a penalty in the wrong place |
 #
 # A1 and A2 pull against each other. A constant image satisfies A2 and B1 perfectly; the identity $G(z)=z$, $d=n$,
 # satisfies A1 and B1 perfectly. Only together do they mean something. The wishes are sentences, not theorems: the paper

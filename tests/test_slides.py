@@ -248,8 +248,15 @@ def test_a_prediction_stands_alone_and_what_was_seen_comes_next():
         assert "Context." in on_slides(found[:k]) and "More of it." in on_slides(found[k:]) + in_notes(found[k:])
         for after in ("Look here.", "PSNR 2 dB", "Because."):
             assert after in on_slides(found[k + 1 :]) and after not in on_slides(found[: k + 1])
-    found = made(text("## One\n\n**Predict, then run.** Why?"), code("run()", printed("15 runs in 4 s\n")))
-    assert "15 runs" in in_notes(found) and "15 runs" not in on_slides(found)
+
+
+def test_one_printed_line_stands_with_the_picture_that_follows_it():
+    question, line = text("## One\n\n**Predict, then run.** Why?"), code("run()", printed(f"{'far ' * 40}\na & b: 3\n"))
+    found = made(question, line, code("f()", shown(image_png=png(600, 150))), text("Because."))
+    assert [slide.kind for slide in found] == ["text", "question", "picture"]
+    assert found[2].parts[1:] == ["<p><code>a &amp; b: 3</code></p>", "<p>Because.</p>\n"]
+    found = made(question, line)
+    assert on_slides(found[2:]) == "<p><code>a &amp; b: 3</code></p>" and "far far" in in_notes(found)
 
 
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
