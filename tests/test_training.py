@@ -12,8 +12,8 @@ from registry import seeded
 from scipy.optimize import linear_sum_assignment
 
 from course_utils import load
-from course_utils.generators import GeneratorConfig, build
 from course_utils.augment import augment
+from course_utils.generators import GeneratorConfig, build
 from course_utils.training import RECIPES, TrainConfig, train, validation_score
 
 FAMILIES = ("ae", "vae", "wgan")
