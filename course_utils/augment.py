@@ -12,9 +12,9 @@ from ._check import check_tensor
 
 __all__ = ["augment"]
 
-SHIFT = 6  # pixels, each way
-ANGLE = math.radians(12)
-SCALE = 0.12  # of each side by itself, relative
+SHIFT = 4  # pixels, each way
+ANGLE = math.radians(8)
+SCALE = 0.08  # of each side by itself, relative
 WARP = 1.5  # pixels: standard deviation of the displacement at the points of a 6x6 grid
 BRIGHTNESS = 0.1  # of all grey values, relative
 GAMMA = 0.25  # grey values to the power e^(+- 0.25)

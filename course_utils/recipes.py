@@ -76,14 +76,14 @@ def _shapes(family: str, latent_dim: int, rho: float = 0.4, steps: int = 15_000)
     return Recipe(model, train, data="shapes")
 
 
-def _brain(family: str, latent_dim: int, width: int = 1, steps: int = 8_000) -> Recipe:
+def _brain(family: str, latent_dim: int, width: int = 1, steps: int = 16_000) -> Recipe:
     if family == "vae":
         model = GeneratorConfig("vae", latent_dim, size=128, rho=BRAIN_RHO)
-        train = TrainConfig(steps=steps, batch_size=16)
+        train = TrainConfig(steps=steps, batch_size=8)
         return Recipe(model, train, data="brain", full=False, augmented=True)
     model = StructuredConfig(family, latent_dim, size=128, rho=BRAIN_RHO, width=width)
     lr = 3e-2 if family == "identity" else 1e-3  # one number has to find its size
-    train = TrainConfig(steps=steps, batch_size=16, lr=lr)
+    train = TrainConfig(steps=steps, batch_size=8, lr=lr)
     return Recipe(model, train, "brain", full=False, augmented=True, mean=f"vae-brain-{latent_dim}")
 
 
@@ -100,7 +100,7 @@ RECIPES: dict[str, Recipe] = (
     | {f"{family}-shapes-{d}": _shapes(family, d) for d in SHAPES_DIMENSIONS for family in FAMILIES}
     | {f"vae-shapes-10-rho-{rho}": _shapes("vae", 10, rho, steps=5_000) for rho in RHO_SCAN}
     | {f"vae-brain-{BRAIN_DIMENSION}": _brain("vae", BRAIN_DIMENSION)}
-    | {f"identity-brain-{BRAIN_DIMENSION}": _brain("identity", BRAIN_DIMENSION, steps=1_000)}
+    | {f"identity-brain-{BRAIN_DIMENSION}": _brain("identity", BRAIN_DIMENSION, steps=2_000)}
     | {f"diagonal-brain-{BRAIN_DIMENSION}": _brain("diagonal", BRAIN_DIMENSION)}
     | {f"covariance-brain-{BRAIN_DIMENSION}": _brain("covariance", BRAIN_DIMENSION, width=3)}
 )

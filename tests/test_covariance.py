@@ -26,7 +26,7 @@ def problem(family="covariance", B=3):
 
 
 def solve(A, y, R, z0, solver, **settings):
-    return reconstruct(A, y, R, solver=solver, start=z0 + 0.3, **({"max_iter": 40} | settings))
+    return reconstruct(A, y, R, solver=solver, start=z0 + 0.3, **({"max_iter": 40, "tol": 1e-9} | settings))
 
 
 @kinds

@@ -93,9 +93,11 @@ class CovarianceObjective(HardObjective):
         return self.total(self.image(z.detach()), z)
 
 
-def eliminate(objective: CovarianceObjective, z0: Tensor, x0: None, trace: bool = False, **settings):
-    """L-BFGS in z, x eliminated."""
-    found, path = lbfgs(objective, z0, trace=trace, **settings)
+def eliminate(
+    objective: CovarianceObjective, z0: Tensor, tol: float = 1e-6, **settings
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """L-BFGS in z, x eliminated.  Parameters and results as ``lbfgs``, with "z" and "x" in place of "v"."""
+    found, path = lbfgs(objective, z0, tol=tol, **settings)
     z = found.pop("v")
     return found | {"z": z, "x": torch.cat([part.image(w) for part, w in objective._parts(z)])}, path
 

@@ -387,7 +387,7 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (EncoderDistance, "paper"): descend_from_range(gradient_descent),
     (EncoderDistance, "lbfgs"): descend_from_range(lbfgs),
     (Intermediate, "lbfgs"): staged,
-    (LearnedCovariance, "lbfgs"): eliminate,
+    (LearnedCovariance, "lbfgs"): _without_first_image(eliminate),
     (LearnedCovariance, "alternating"): alternate,
 }
 
