@@ -9,21 +9,26 @@ VENV ?= .venv
 TORCH ?= torch>=2.4
 # Arguments for pytest (make test ARGS="-k pairing") and for reproduce (make reproduce ARGS=fig9).
 ARGS ?=
+# How many processes share the tests, file by file.
+JOBS ?= 2
 
 # Without it, idle threads of one Python spin and slow the next one down twentyfold.
 export OMP_WAIT_POLICY = PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 BIN := $(VENV)/bin/python
+# One thread of torch for each; long files come early.
+PYTEST := OMP_NUM_THREADS=1 $(BIN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Containers run as root, which JupyterLab refuses unless it is told.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test book slides dashboard benchmark weights reproduce clean
+.PHONY: help lab test check book slides dashboard benchmark weights reproduce clean
 
 help:
 	@echo "make lab         set up everything and open JupyterLab at chapter 00"
 	@echo "make test        set up everything and run all tests"
+	@echo "make check       the same, and none may be skipped for want of a browser, a book or slides, which it makes   (needs npm)"
 	@echo "make book        run all chapters and make the HTML book -> book/_build/html   (needs npm; ARGS=--fast for a look)"
 	@echo "make slides      lecture slides of all chapters, explorers live -> book/_build/slides   (needs npm; ARGS=05 for one)"
 	@echo "make dashboard   the explorers of a chapter alone, in the browser   (ARGS=05)"
@@ -46,7 +51,14 @@ lab: $(VENV)/.installed-lab
 test: $(VENV)/.installed-test
 	$(BIN) -m ruff check .
 	$(BIN) -m ruff format --check .
-	$(BIN) -m pytest $(ARGS)
+	$(VENV)/bin/typos
+	$(PYTEST) $(ARGS)
+
+# What CI runs.
+check: export COURSE_REQUIRE_BROWSER = 1
+check: export COURSE_REQUIRE_SLIDES = 1
+check: export COURSE_BUILD_BOOK = fast
+check: $(VENV)/.installed-book test
 
 book: $(VENV)/.installed-book
 	$(BIN) book/build.py $(ARGS)

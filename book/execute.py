@@ -16,7 +16,9 @@ from importlib import metadata
 from pathlib import Path
 
 import nbformat
+import zmq
 from nbclient import NotebookClient
+from nbclient.output_widget import OutputWidget
 
 from course_utils._files import REPOSITORY, atomic, write_json
 from course_utils.chapters import generate
@@ -35,6 +37,18 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform ==
 
 class ChapterError(RuntimeError):
     """A chapter did not run cleanly."""
+
+
+class WakefulOutput(OutputWidget):
+    """nbclient's stand-in for an Output widget, which tells the kernel's widget what it shows.
+
+    It sends that behind the back of the event loop, on the socket on which nbclient waits for the end of the cell.
+    An end that arrives at that moment wakes nobody (nbclient, issue 312); a look at the socket does.
+    """
+
+    def send(self, data=None, metadata=None, buffers=None) -> None:
+        super().send(data, metadata, buffers)
+        self.kernel_client.shell_channel.socket.get(zmq.EVENTS)
 
 
 def library_digest(folder: Path = REPOSITORY) -> str:
@@ -118,6 +132,7 @@ def run(notebook, fast: bool = False) -> dict:
             resources={"metadata": {"path": empty}},
             store_widget_state=True,
         )
+        client.widget_registry = {"@jupyter-widgets/output": {"OutputModel": WakefulOutput}}
         start, cells, began = time.monotonic(), [], [0.0]
         client.on_cell_execute = lambda **_: began.__setitem__(0, time.monotonic())
         client.on_cell_executed = lambda **_: cells.append(round(time.monotonic() - began[0], 2))

@@ -18,7 +18,17 @@ _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch  # noqa: F401  (the example above uses it)
 
 from .data import Dataset, load
-from .generators import AE, VAE, WGAN, Generator, GeneratorConfig, build
+from .generators import (
+    AE,
+    VAE,
+    WGAN,
+    Generator,
+    GeneratorConfig,
+    LocalPrecision,
+    StructuredConfig,
+    StructuredVAE,
+    build,
+)
 from .metrics import nrmse, psnr, ssim
 from .operators import (
     GaussianBlur,
@@ -28,21 +38,29 @@ from .operators import (
     LinearOperator,
     Magnitude,
     MaskedFourier,
+    MultiCoil,
     ParallelBeam,
     add_noise,
+    cartesian_mask,
     dot_test,
+    estimate_coil_maps,
     fbp,
     measure,
     operator_norm,
     poisson_noise,
+    radial_mask,
+    root_sum_of_squares,
+    simulate_coil_maps,
+    zero_filled,
 )
-from .regularisers import L1, TV, Hard, Relaxed, Sparse, SparseTV, Tikhonov
-from .scans import TiltSeries, load_tilt_series
+from .regularisers import L1, TV, Hard, LearnedCovariance, Relaxed, Sparse, SparseTV, Tikhonov
+from .scans import KSpace, TiltSeries, load_kspace, load_tilt_series
 from .solvers import Dictionary, Result, reconstruct
 from .zoo import available, pretrained
 
 __all__ = [
     "AE",
+    "KSpace",
     "L1",
     "TV",
     "VAE",
@@ -56,22 +74,30 @@ __all__ = [
     "Hard",
     "Identity",
     "Inpainting",
+    "LearnedCovariance",
     "LinearOperator",
+    "LocalPrecision",
     "Magnitude",
     "MaskedFourier",
+    "MultiCoil",
     "ParallelBeam",
     "Relaxed",
     "Result",
     "Sparse",
     "SparseTV",
+    "StructuredConfig",
+    "StructuredVAE",
     "Tikhonov",
     "TiltSeries",
     "add_noise",
     "available",
     "build",
+    "cartesian_mask",
     "dot_test",
+    "estimate_coil_maps",
     "fbp",
     "load",
+    "load_kspace",
     "load_tilt_series",
     "measure",
     "nrmse",
@@ -79,6 +105,10 @@ __all__ = [
     "poisson_noise",
     "pretrained",
     "psnr",
+    "radial_mask",
     "reconstruct",
+    "root_sum_of_squares",
+    "simulate_coil_maps",
     "ssim",
+    "zero_filled",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ MNIST_SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+NAMES = ("mnist", "fashion", "shapes", "shapes+", "ct", "brain", "fastmri", "knee")
 N_VALIDATION, N_SHIPPED_TRAIN = 2_000, 20_000
 SHAPES_SIZES = {False: (10_000, 1_000, 2_000), True: (60_000, 2_000, 10_000)}  # train, val, test
 
@@ -38,6 +39,7 @@ class Dataset:
     """Images (N, 1, H, W), float32 in [0, 1], with integer labels (N,), in three splits.
 
     ``source`` says which file or recipe they came from, ``licence`` under which terms.
+    ``subjects`` names, per split, the person in each image; it is empty where no person is shown.
     Tune on ``val``, report on ``test``.
     """
 
@@ -50,6 +52,7 @@ class Dataset:
     test_labels: torch.Tensor
     source: str
     licence: str
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -69,14 +72,18 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
 
     Parameters
     ----------
-    name : {"mnist", "fashion", "shapes", "shapes+", "ct"}
+    name : {"mnist", "fashion", "shapes", "shapes+", "ct", "brain", "fastmri", "knee"}
         MNIST: 28x28 digits.  Shapes: 56x56, a grey circle and a grey rectangle; shapes+ adds a bright spot.
         Fashion: 28x28 clothes; what is shipped is 500 test images and no others, for a generator that should fail.
         CT: chest slices of two patients, one for training, one for testing (``course_utils.scans``).
+        Brain: 128x128 T1 slices of three people, one for each split (``course_utils.mri_data``).
+        fastMRI, knee: 128x128 knees, once ``data_scripts/prepare_fastmri.py`` (with the licence) or
+        ``data_scripts/fetch_knee.py`` has put them into the cache.
     full : bool
         False: the shipped 20,000 training digits (10,000 shapes), quick to load.  True: all training images
         (MNIST must have been fetched by ``data_scripts/fetch_mnist.py``).  The MNIST validation and test
         images are the same in both.  CT: False gives 56x56, shipped; True 128x128, fetched.
+        Brain: False gives planes 2 mm apart, shipped; True 1 mm apart, fetched.  For the knees it has no meaning.
     seed : int
         For the drawn sets only: which random shapes.
 
@@ -104,7 +111,7 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
       source:  shipped with the course (mnist.npz)
       licence: CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)
     """
-    check_choice("name", name, ("mnist", "fashion", "shapes", "shapes+", "ct"))
+    check_choice("name", name, NAMES)
     if name == "mnist":
         return _load_mnist(full)
     if name == "fashion":
@@ -114,6 +121,12 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
         from .scans import load_ct  # scans makes a Dataset, so it imports this module
 
         return load_ct(full)
+    if name in ("brain", "fastmri", "knee"):
+        from . import mri_data
+
+        if name == "brain":
+            return mri_data.load_brain(full)
+        return mri_data.load_fastmri() if name == "fastmri" else mri_data.load_knee()
     check_count("seed", seed, minimum=0)
     images, labels = [], []
     for split, n in enumerate(SHAPES_SIZES[full]):

@@ -1,7 +1,7 @@
-"""Real scans: measured projections of an electron-microscope tilt series, and CT slices split by patient.
+"""Real scans: measured projections of an electron-microscope tilt series, CT slices split by patient, measured k-space.
 
-A small part of each is shipped.  ``data_scripts/fetch_tilt_series.py`` and ``data_scripts/fetch_ct.py`` bring the
-rest, and made the shipped part.
+A small part of each is shipped, all of the k-space.  ``data_scripts/fetch_tilt_series.py`` and
+``data_scripts/fetch_ct.py`` bring the rest; they and ``fetch_kspace.py`` made the shipped part.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import torch
 from ._files import SHIPPED, atomic, cache_dir, read_json, verify
 from .data import Dataset
 
-__all__ = ["TiltSeries", "load_ct", "load_tilt_series"]
+__all__ = ["KSpace", "TiltSeries", "load_ct", "load_kspace", "load_tilt_series"]
 
 TILT_LICENCE = "NIST Public License (public domain in the United States; notice: tilt-series-LICENSE.txt)"
 CT_LICENCE = "BSD-3-Clause, Copyright 2017 Harvard Medical School (ct-LICENSE.txt)"
+KSPACE_LICENCE = "MIT, Copyright 2021 Philipp Ehses (kspace-LICENSE.txt)"
+KSPACE_SHAPE = (2, 160, 160)  # coils, rows, columns
+AIR = (slice(None, 16), slice(-16, None))  # first and last pixels: in the corners of the image there is only noise
 TILT_SHAPE = (77, 256, 256)  # tilts, detector, layers
 TILT_LAYERS = (90, 100, 110, 120, 130, 140, 150, 158)  # shipped
 #: Patient -> shape of the volume, split.  A patient is in one split family only: lung2 trains, lung1 tests.
@@ -57,6 +60,34 @@ class TiltSeries:
         return (
             f"tilt series: {n_layers} layers, {n_angles} tilts from {low:.0f} to {high:.0f} degrees, "
             f"{n_detectors} detector bins\n  source:  {self.source}\n  licence: {self.licence}"
+        )
+
+
+@dataclass(frozen=True)
+class KSpace:
+    """A measured, fully sampled k-space.
+
+    Attributes
+    ----------
+    kspace : (coils, H, W) complex64 tensor
+        The zero frequency at [0, 0]; ``operators.inverse_fourier`` gives the coil images, the object in the middle.
+        Divided by one number, so that the 99.9th percentile of the root sum of squares of those images is 1.
+    sigma : float
+        Standard deviation of the noise in the real part of a sample, and as much in the imaginary part: measured in the
+        air of the coil images.
+    source, licence : str
+    """
+
+    kspace: torch.Tensor
+    sigma: float
+    source: str
+    licence: str
+
+    def __repr__(self) -> str:
+        coils, height, width = self.kspace.shape
+        return (
+            f"k-space: {coils} coils, {height}x{width}, sigma {self.sigma:.3f}"
+            f"\n  source:  {self.source}\n  licence: {self.licence}"
         )
 
 
@@ -113,6 +144,36 @@ def load_tilt_series(full: bool = False) -> TiltSeries:
     return TiltSeries(counts / white, angles, layers, source, TILT_LICENCE)
 
 
+def load_kspace() -> KSpace:
+    """A measurement by two coils of a 3 T scanner: gradient echo, one slice of a water phantom, every line of 160.
+
+    Not simulated, unlike data computed from magnitude images: coil sensitivities, the phase of the object and the noise
+    are those of the machine.  The scanner's twofold oversampling along a line has been removed.
+
+    Raises
+    ------
+    FileNotFoundError, IntegrityError
+
+    Source
+    ------
+    Example data of the package twixtools.
+
+    Example
+    -------
+    >>> load_kspace()
+    k-space: 2 coils, 160x160, sigma 0.044
+      source:  shipped with the course (kspace.npz)
+      licence: MIT, Copyright 2021 Philipp Ehses (kspace-LICENSE.txt)
+    """
+    path, source = _archive("kspace", False, "fetch_kspace")
+    with np.load(path, allow_pickle=False) as archive:
+        kspace = torch.from_numpy(archive["kspace"])
+    images = torch.fft.ifft2(kspace, norm="ortho")
+    corners = torch.stack([images[:, rows, columns] for rows in AIR for columns in AIR])
+    sigma = float(torch.view_as_real(corners).square().mean().sqrt())  # the mean of the noise is 0
+    return KSpace(kspace, sigma, source, KSPACE_LICENCE)
+
+
 def load_ct(full: bool = False) -> Dataset:
     """CT slices of two chests, split by patient: train and val from one, test from the other.
 
@@ -147,10 +208,11 @@ def load_ct(full: bool = False) -> Dataset:
     slices = torch.arange(len(images["lung2"]))
     held_out = slices % VALIDATION_EVERY == VALIDATION_EVERY // 2
     held_out[-1] = True
-    return Dataset(
-        "ct", images["lung2"][~held_out], images["lung2"][held_out], images["lung1"],
-        slices[~held_out], slices[held_out], torch.arange(len(images["lung1"])), source, CT_LICENCE,
-    )  # fmt: skip
+    splits = images["lung2"][~held_out], images["lung2"][held_out], images["lung1"]
+    labels = slices[~held_out], slices[held_out], torch.arange(len(images["lung1"]))
+    names = zip(("train", "val", "test"), ("lung2", "lung2", "lung1"), splits, strict=True)
+    subjects = {split: (patient,) * len(part) for split, patient, part in names}
+    return Dataset("ct", *splits, *labels, source, CT_LICENCE, subjects)
 
 
 def patients(split: str) -> set[str]:
@@ -240,6 +302,29 @@ def prepare_tilt_series(counts: np.ndarray, degrees: np.ndarray, target: str | P
         "white": np.array(white),
     }
     write_npz(target, arrays)
+
+
+def prepare_kspace(measured: np.ndarray, target: str | Path) -> None:
+    """Store a k-space with its zero frequency moved from the middle to [0, 0], atomically.
+
+    Parameters
+    ----------
+    measured : (2, 160, 160) complex array
+        As the scanner counts: zero frequency at [80, 80], the object around the middle of the image.
+
+    Raises
+    ------
+    ValueError
+        Another shape, not complex, not finite, or 0.
+    """
+    if measured.shape != KSPACE_SHAPE or not np.iscomplexobj(measured):
+        raise ValueError(f"'measured' must be complex of shape {KSPACE_SHAPE}, got {measured.dtype} {measured.shape}")
+    axes = (1, 2)
+    images = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(measured, axes), axes=axes, norm="ortho"), axes)
+    white = np.percentile(np.sqrt((np.abs(images) ** 2).sum(0)), 99.9)
+    if not white > 0:
+        raise ValueError("'measured' must be finite and not 0")
+    write_npz(target, {"kspace": np.fft.fft2(images / white, axes=axes, norm="ortho").astype(np.complex64)})
 
 
 def write_npz(target: str | Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -14,91 +14,24 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ._check import check_choice, check_count, check_finite, check_nonnegative, check_tensor
+from ._check import check_finite, check_tensor
 from ._files import atomic
-from .generators import WGAN, Generator, GeneratorConfig, build
+from .augment import augment
+from .generators import WGAN, Generator, StructuredVAE, build
 from .provenance import provenance
+from .recipes import RECIPES, Recipe, TrainConfig
 
 __all__ = ["RECIPES", "Recipe", "TrainConfig", "train", "validation_score"]
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Settings of a training run.
-
-    ``steps`` is the budget (generator steps for a GAN, each after ``critic_steps`` critic steps).  The run
-    ends earlier when the validation score has not improved for ``patience`` validations.
-    """
-
-    steps: int
-    batch_size: int = 128
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    cosine: bool = True  # decay the step size to 0 along a half cosine
-    ema: float = 0.999  # the weights that are kept are an exponential moving average
-    critic_steps: int = 5
-    validate_every: int = 500
-    patience: int = 10
-    keep: str = "best"  # which moving average to end with: that of the best score, or the "last"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice("keep", self.keep, ("best", "last"))
-        for name in ("steps", "batch_size", "critic_steps", "validate_every", "patience"):
-            check_count(name, getattr(self, name))
-        check_nonnegative("lr", self.lr)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one shipped generator was made."""
-
-    model: GeneratorConfig
-    train: TrainConfig
-    data: str = "mnist"
-
-
-def _mnist(family: str, latent_dim: int) -> Recipe:
-    # The paper's 30,000 steps of 64 images are 15,000 steps of 128; the GAN's are the paper's own.
-    if family == "wgan":
-        train = TrainConfig(steps=20_000, batch_size=64, lr=2e-4, betas=(0.0, 0.9), cosine=False)
-    else:
-        train = TrainConfig(steps=15_000)
-    return Recipe(GeneratorConfig(family, latent_dim), train)
-
-
-def _shapes(family: str, latent_dim: int, rho: float = 0.4, steps: int = 15_000) -> Recipe:
-    # The paper's 30,000 steps of 32 images are 15,000 steps of 64.
-    model = GeneratorConfig(family, latent_dim, size=56, rho=rho)
-    if family == "wgan":
-        # From step 3,500 on the EMD stands still, for it forgives blur, while images sharpen and NRMSE still falls.
-        steps = 8_500
-        train = TrainConfig(
-            steps=steps, batch_size=32, lr=2e-4, betas=(0.0, 0.9), cosine=False, patience=steps, keep="last"
-        )
-    else:
-        train = TrainConfig(steps=steps, batch_size=64)
-    return Recipe(model, train, data="shapes")
-
-
-FAMILIES = ("ae", "vae", "wgan")
-#: The latent dimensions of Figs. 1 and 3; the paper's main experiments have 8 on MNIST and 10 on Shapes.
-MNIST_DIMENSIONS, SHAPES_DIMENSIONS = (5, 8, 13), (5, 10, 16)
-#: Noise levels of eq. (6) among which that of the Shapes VAE is chosen; the first is the paper's, sqrt(0.01 / 2).
-RHO_SCAN = (0.07, 0.15, 0.3, 0.4, 0.6)
-
-RECIPES: dict[str, Recipe] = (
-    {f"{family}-mnist-{d}": _mnist(family, d) for d in MNIST_DIMENSIONS for family in FAMILIES}
-    | {f"{family}-shapes-{d}": _shapes(family, d) for d in SHAPES_DIMENSIONS for family in FAMILIES}
-    | {f"vae-shapes-10-rho-{rho}": _shapes("vae", 10, rho, steps=5_000) for rho in RHO_SCAN}
-)
+#: Makes other images of a batch: (B, 1, H, W), generator -> (B, 1, H, W).
+Change = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @torch.no_grad()
@@ -119,10 +52,13 @@ def validation_score(model: Generator, val: Tensor, seed: int = 0) -> float:
 
 
 class _Batches:
-    """Batch number k of a data set: shuffled anew each epoch, a function of (seed, k) alone, so resumable."""
+    """Batch number k of a data set: shuffled anew each epoch, a function of (seed, k) alone, so resumable.
 
-    def __init__(self, images: Tensor, size: int, seed: int) -> None:
-        self.images, self.size, self.seed = images, size, seed
+    ``change`` makes other images of a batch, with a random generator that is a function of (seed, k) too.
+    """
+
+    def __init__(self, images: Tensor, size: int, seed: int, change: Change | None = None) -> None:
+        self.images, self.size, self.seed, self.change = images, size, seed, change
         self.per_epoch = max(1, len(images) // size)
         self.epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
 
@@ -132,7 +68,10 @@ class _Batches:
             generator = torch.Generator().manual_seed(self.seed + 1_000_003 * (epoch + 1))
             self.epoch, self.order = epoch, torch.randperm(len(self.images), generator=generator)
         pick = self.order[position * self.size : (position + 1) * self.size]
-        return self.images[pick.to(self.images.device)]
+        batch = self.images[pick.to(self.images.device)]
+        if self.change is None:
+            return batch
+        return self.change(batch, torch.Generator().manual_seed(self.seed + 1_000_003 * (k + 1) + 500_000))
 
 
 def _optimisers(model: Generator, config: TrainConfig) -> dict[str, torch.optim.Adam]:
@@ -144,7 +83,7 @@ def _optimisers(model: Generator, config: TrainConfig) -> dict[str, torch.optim.
             "generator": adam(model.decoder.parameters()),
             "critic": adam(model.critic_network.parameters()),
         }
-    return {"all": adam(model.parameters())}
+    return {"all": adam(p for p in model.parameters() if p.requires_grad)}
 
 
 def _minimise(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -176,6 +115,7 @@ def train(
     progress: bool = True,
     on_validation: Callable[[int, Generator], None] | None = None,
     finish: bool = False,
+    change: Change | None = None,
 ) -> dict:
     """Train ``model`` in place; afterwards it holds the best (or the last) moving-average weights.
 
@@ -194,6 +134,9 @@ def train(
         Called with (step, moving-average model) after each validation, e.g. to draw samples.
     finish : bool
         Take no further step: end an interrupted run with the best weights of its checkpoint.
+    change : callable, optional
+        ``change(batch, generator)`` gives the images to train on in place of ``batch``, for example ``augment``.
+        Validation images stay as they are.
 
     Returns
     -------
@@ -208,6 +151,7 @@ def train(
 
     Example
     -------
+    >>> from course_utils.generators import GeneratorConfig
     >>> images = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     >>> G = build(GeneratorConfig("ae", 2), seed=0)
     >>> report = train(G, images, images, TrainConfig(steps=4, batch_size=32, validate_every=2), progress=False)
@@ -218,7 +162,7 @@ def train(
     for name, value in (("images", images), ("val", val)):
         check_tensor(name, value, (None, *model.image_shape), like=like)
         check_finite(name, value)
-    run = _Run(model, config, images, folder)
+    run = _Run(model, config, images, folder, change)
     bar = tqdm(total=config.steps, initial=run.step, disable=not progress, unit="step", mininterval=1.0)
     started = time.perf_counter() - run.seconds
     while run.step < config.steps and run.stale < config.patience and not finish:
@@ -248,11 +192,18 @@ def train(
 class _Run:
     """The state of a training run: all of it goes into the checkpoint."""
 
-    def __init__(self, model: Generator, config: TrainConfig, images: Tensor, folder: str | Path | None) -> None:
+    def __init__(
+        self,
+        model: Generator,
+        config: TrainConfig,
+        images: Tensor,
+        folder: str | Path | None,
+        change: Change | None = None,
+    ) -> None:
         self.model, self.config = model.train(), config
         self.average = copy.deepcopy(model).freeze()
         self.optimisers = _optimisers(model, config)
-        self.batches = _Batches(images, config.batch_size, config.seed)
+        self.batches = _Batches(images, config.batch_size, config.seed, change)
         self.generator = torch.Generator(images.device).manual_seed(config.seed)
         self.step, self.seconds, self.stale, self.history = 0, 0.0, 0, []
         self.best, self.best_step, self.best_score = copy.deepcopy(model.state_dict()), 0, math.inf
@@ -293,11 +244,13 @@ class _Run:
         return self.history[-1]
 
     def _identity(self) -> dict:
-        return {
+        found = {
             "model": self.model.settings(),
             "train": asdict(self.config),
             "images": len(self.batches.images),
         }
+        change = self.batches.change
+        return found if change is None else found | {"change": change.__name__}
 
     def save(self) -> None:
         """Write the checkpoint; a kill at any moment leaves either the old or the new one."""
@@ -342,15 +295,28 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
     from .data import load
 
     recipe, origin = RECIPES[name], provenance()
-    data = load(recipe.data, full=True)
-    model = build(recipe.model, seed=recipe.train.seed).to(device, memory_format=torch.channels_last)
-    report = train(model, data.train.to(device), data.val.to(device), recipe.train, folder / name, finish=finish)
+    data = load(recipe.data, full=recipe.full)
+    model = build(recipe.model, seed=recipe.train.seed)
+    if isinstance(model, StructuredVAE):
+        model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
+    model = model.to(device, memory_format=torch.channels_last)
+    report = train(
+        model,
+        data.train.to(device),
+        data.val.to(device),
+        recipe.train,
+        folder / name,
+        finish=finish,
+        change=augment if recipe.augmented else None,
+    )
     record = {
         "name": name,
         "data": data.source.split(" (")[0],
         "n_train": len(data.train),
         "train": asdict(recipe.train),
     }
+    if recipe.mean is not None:
+        record["mean"] = recipe.mean
     zoo.save(model, folder / name / "weights.safetensors", {**record, "report": report, **origin})
     if ship:
         zoo.ship(name, folder / name / "weights.safetensors")

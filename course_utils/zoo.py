@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from ._check import check_choice
 from ._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
-from .generators import Generator, GeneratorConfig, build
+from .generators import Generator, build, configure
 
 __all__ = ["available", "card", "pretrained"]
 
@@ -69,7 +69,7 @@ def pretrained(name: str, device: str | torch.device = "cpu", verbose: bool = Tr
     check_choice("name", name, sorted(manifest))
     weights = verify(folder / f"{name}.safetensors", manifest[name]["weights"])
     description = read_json(verify(folder / f"{name}.json", manifest[name]["card"]))
-    model = build(GeneratorConfig(**description["model"]), seed=0)
+    model = build(configure(description["model"]), seed=0)
     try:
         state = {key: value.float() for key, value in load_file(weights).items()}
     except SafetensorError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -68,6 +69,19 @@ def pip_download(package: str, folder: Path, options: Sequence[str]) -> Path:
     if len(found) != 1:
         raise FileNotFoundError(f"pip brought {len(found)} archives of {package}, expected one")
     return found[0]
+
+
+def debian_download(package: str, folder: Path) -> tuple[Path, str]:
+    """Where the contents of one Debian package lie, unpacked and not installed, and the name of its file."""
+    for program in ("apt-get", "dpkg-deb"):
+        if shutil.which(program) is None:
+            raise FileNotFoundError(f"{program} is not installed")
+    subprocess.run(["apt-get", "download", package], cwd=folder, check=True, capture_output=True, timeout=600)
+    archive = next(iter(folder.glob(f"{package}_*.deb")), None)
+    if archive is None:
+        raise FileNotFoundError(f"apt-get brought no {package}")
+    subprocess.run(["dpkg-deb", "-x", str(archive), str(folder)], check=True, capture_output=True, timeout=120)
+    return folder, archive.name
 
 
 def store(name: str, source: str, licence: str, write: Callable[[Path], None]) -> None:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import shutil
-import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -37,15 +35,8 @@ def from_canonical(folder: Path) -> tuple[dict[str, bytes], str]:
 
 def from_debian(folder: Path) -> tuple[dict[str, bytes], str]:
     """Take the four files out of the Debian package, which is downloaded and not installed."""
-    for program in ("apt-get", "dpkg-deb"):
-        if shutil.which(program) is None:
-            raise FileNotFoundError(f"{program} is not installed")
-    subprocess.run(["apt-get", "download", DEBIAN_PACKAGE], cwd=folder, check=True, capture_output=True, timeout=600)
-    archive = next(iter(folder.glob("*.deb")), None)
-    if archive is None:
-        raise FileNotFoundError(f"apt-get brought no {DEBIAN_PACKAGE}")
-    subprocess.run(["dpkg-deb", "-x", str(archive), str(folder)], check=True, capture_output=True, timeout=120)
-    return from_folder(folder / "usr" / "share" / "datasets" / "fashion-mnist"), f"Debian package {archive.name}"
+    unpacked, version = _sources.debian_download(DEBIAN_PACKAGE, folder)
+    return from_folder(unpacked / "usr" / "share" / "datasets" / "fashion-mnist"), f"Debian package {version}"
 
 
 def from_folder(folder: Path) -> dict[str, bytes]:

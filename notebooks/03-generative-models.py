@@ -328,8 +328,8 @@ assert abs(cheapest_plan - gain(critic)) < 1e-9 and gain(np.tanh(grid)) < cheape
 
 # %% mystnb={"image": {"alt": "Histograms of P star, one hump around zero, and P G, two humps at minus 2 and 2.5. The best critic is a tent with slope one on the left and minus one on the right, its peak near zero, within the hump of P star."}}
 figure, ax = plots.subplots(size=(5.6, 2.8), alt="Two histograms and the best critic.")
-for samples, name, color in ((real, "$P^*$", "blue"), (fake, "$P_G$", "orange")):
-    ax.hist(samples, 80, density=True, alpha=0.5, label=name, color=plots.COLOURS[color])
+for samples, name, colour in ((real, "$P^*$", "blue"), (fake, "$P_G$", "orange")):
+    ax.hist(samples, 80, density=True, alpha=0.5, label=name, color=plots.COLOURS[colour])
 ax.plot(grid, 0.25 * (critic - critic.min()), color=plots.COLOURS["black"], ls="-", label="best critic / 4")
 ax.set(xlabel="x", ylabel="density")
 ax.legend()

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import conftest
-from test_lab import FLAGS, needed_browser
 
 from course_utils.explore import EXPLORERS, Explorer
 
@@ -32,18 +31,6 @@ def stored(text: str) -> dict:
 
 def block(text: str, name: str) -> bytes:
     return base64.b64decode(re.search(rf'data-name="{name}" data-crc="\d+">([^<]*)<', text)[1])
-
-
-@contextmanager
-def chromium():
-    """A browser, or the reason why there is none."""
-    path = needed_browser()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @contextmanager

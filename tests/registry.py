@@ -16,13 +16,17 @@ from course_utils import (
     Identity,
     Inpainting,
     MaskedFourier,
+    MultiCoil,
     ParallelBeam,
     Relaxed,
     Sparse,
     SparseTV,
+    StructuredConfig,
+    StructuredVAE,
     Tikhonov,
     build,
 )
+from course_utils.operators import cartesian_mask, radial_mask, simulate_coil_maps
 from course_utils.regularisers import Box, CriticLoss, EncoderDistance, GaussianMixture, ImageTV, Intermediate, Sphere
 
 
@@ -37,6 +41,13 @@ def _mask(size: int, columns: int, symmetric: bool) -> torch.Tensor:
     return mask
 
 
+def _blind_maps(size: int) -> torch.Tensor:
+    """Two coils that see nothing near the border, as estimated maps do."""
+    maps = simulate_coil_maps(size, 2)
+    maps[:, :2] = maps[:, :, -1:] = 0
+    return maps
+
+
 OPERATORS = {
     "identity": lambda: Identity(12),
     "blur": lambda: GaussianBlur(12),
@@ -49,6 +60,11 @@ OPERATORS = {
     "list of angles": lambda: ParallelBeam(12, angles=[-1.3, 0.0, 0.4, 2.0], n_detectors=17),
     "Fourier, columns": lambda: MaskedFourier(_mask(12, 4, True)),
     "Fourier, one frequency": lambda: MaskedFourier(_mask(12, 4, False)),
+    "Fourier, spokes": lambda: MaskedFourier(radial_mask(12, 5)),
+    "Fourier, random lines": lambda: MaskedFourier(cartesian_mask(12, 5, 2, seeded())),
+    "coils, spokes": lambda: MultiCoil(radial_mask(12, 4), simulate_coil_maps(12, 3)),
+    "coils, random lines": lambda: MultiCoil(cartesian_mask(12, 5, 3, seeded()), _blind_maps(12)),
+    "one coil, one frequency": lambda: MultiCoil(_mask(12, 4, False), simulate_coil_maps(12, 1)),
 }
 
 PROXIMABLE = {"tikhonov": Tikhonov(0.0), "l1": L1(0.0), "tv": TV(0.0)}
@@ -59,6 +75,15 @@ def tiny(family: str = "ae", seed: int = 0, dtype: torch.dtype = torch.float64):
     return build(GeneratorConfig(family, 3), seed=seed).to(dtype).freeze()
 
 
+def tiny_structured(family: str = "covariance", width: int = 3) -> StructuredVAE:
+    """An untrained 28x28 VAE, in float64, with a covariance that differs from pixel to pixel and from z to z."""
+    G = build(StructuredConfig(family, 3, width=width if family == "covariance" else 1), seed=0).double()
+    with torch.no_grad():
+        for p in G.covariance_decoder.parameters():
+            p += 0.06 * torch.randn(p.shape, generator=seeded(1), dtype=p.dtype)
+    return G.freeze()
+
+
 #: name -> regulariser made from a generator and weights (numbers or (B,) tensors), and its solvers
 GENERATIVE = {
     "hard": (lambda G, lam, mu: Hard(G, lam), ("paper", "lbfgs", "lm")),
@@ -66,7 +91,7 @@ GENERATIVE = {
     "sparse": (Sparse, ("paper", "warm")),
     "sparse-TV": (SparseTV, ("paper", "linearised")),
 }
-CLASSICAL = {"tikhonov": (Tikhonov, ("direct", "paper")), "tv": (TV, ("paper",))}
+CLASSICAL = {"tikhonov": (Tikhonov, ("direct", "cg", "paper")), "tv": (TV, ("paper",))}
 
 
 def mixture(dim: int = 3, components: int = 2) -> GaussianMixture:

@@ -47,6 +47,17 @@ def test_a_faster_solver_counts_only_at_no_higher_objective():
     assert found["sparse"] is None
 
 
+def test_deepinverse_projects_the_same_image():
+    pytest.importorskip("deepinv", exc_type=(ImportError, RuntimeError))
+    A = ParallelBeam.full(28)
+    x = torch.zeros(2, 1, 28, 28)
+    x[..., 8:18, 10:20] = 1.0
+    forward, adjoint = peers_module._deepinv_projector(A, x)
+    mass = forward().sum((1, 2, 3)) / A.shape_out[0]  # its bins are as wide as a pixel
+    assert torch.allclose(mass, torch.full((2,), 100.0), rtol=0.02)
+    assert adjoint().shape == x.shape
+
+
 @pytest.mark.parametrize("library", ["scikit-image", "astra, line", "ODL on astra"])
 def test_the_peers_project_the_same_image(library):
     """What is timed is the same transform: total attenuation per view agrees with ours."""
@@ -68,7 +79,7 @@ def test_a_peer_that_is_missing_is_named_not_hidden(monkeypatch):
     real = importlib.import_module
 
     def none(name, *rest):
-        if name in ("astra", "odl"):
+        if name.split(".")[0] in ("astra", "odl", "deepinv"):
             raise ImportError(name)
         return real(name, *rest)
 
@@ -78,6 +89,6 @@ def test_a_peer_that_is_missing_is_named_not_hidden(monkeypatch):
     monkeypatch.setattr(peers_module, "_inversion", lambda add: None)
     said = []
     found = peers_module.peers(said.append)
-    assert found["settings"]["not_installed"] == ["astra, line", "ODL on astra"]
+    assert found["settings"]["not_installed"] == ["astra, line", "ODL on astra", "DeepInverse"]
     assert {row["library"] for row in found["rows"]} == {"ours", "scikit-image"}
     assert any("not installed" in line for line in said)

@@ -123,40 +123,6 @@ def test_made_parts_come_from_one_place():
     )
 
 
-# The workflows: they cannot run here, so at least they agree with the project
-
-
-def workflow(name):
-    return yaml.safe_load((REPOSITORY / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))
-
-
-def test_the_book_is_tested_before_it_is_published_and_from_main_only():
-    jobs = workflow("book")["jobs"]
-    steps = jobs["build"]["steps"]
-    commands = [step.get("run", "") for step in steps]
-    made = commands.index("make book")
-    tested = next(i for i, command in enumerate(commands) if "tests/test_book_site.py" in command)
-    uploaded = next(i for i, step in enumerate(steps) if "upload-pages" in step.get("uses", ""))
-    assert made < tested < uploaded
-    assert steps[tested]["env"]["COURSE_BOOK_SITE"] == steps[uploaded]["with"]["path"] == "book/_build/html"
-    assert build.SITE == REPOSITORY / "book/_build/html"
-    assert jobs["publish"]["needs"] == "build"
-    assert steps[uploaded]["if"] == jobs["publish"]["if"] == "github.ref == 'refs/heads/main'"
-    versions = [step["with"]["python-version"] for step in steps if "setup-python" in step.get("uses", "")]
-    assert versions == ["3.11"]
-
-
-@pytest.mark.parametrize("name", ["links", "colab"])
-def test_what_the_world_may_break_is_checked_every_week(name):
-    content = workflow(name)
-    schedule = content[True]["schedule"][0]["cron"]  # YAML reads the key "on" as a truth value
-    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", schedule)
-    text = yaml.safe_dump(content)
-    for path in re.findall(r"\.github/[\w./]+\.py", text):
-        assert (REPOSITORY / path).is_file()
-    assert ("colab.py" in text) == (name == "colab")
-
-
 # Running a chapter
 
 HEADER = '# %% [markdown]\n# # 99 Small\n\n# %%\nprint("ran")\n'

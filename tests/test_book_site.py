@@ -1,13 +1,13 @@
-"""The built pages in headless Chromium, from a plain file server, with every request elsewhere refused.
+"""The built pages in headless Chromium, from a plain file server, with every request elsewhere refused; and the slides.
 
-COURSE_BOOK_SITE=book/_build/html tests a site that is there; COURSE_BUILD_BOOK=1 builds it first, in full.
-Without one of them these tests skip; so they do without Chromium, unless COURSE_REQUIRE_BROWSER=1.
+COURSE_BUILD_BOOK=fast makes the book and the slides first, COURSE_BUILD_BOOK=1 in full; then nothing may be missing.
+COURSE_BOOK_SITE=book/_build/html tests a site that is there, and the slides beside it if there are any.
+Without one of the two these tests skip; so they do without Chromium, unless COURSE_REQUIRE_BROWSER=1.
 """
 
 import functools
 import gzip
 import http.server
-import importlib.util
 import os
 import re
 import subprocess
@@ -19,7 +19,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import conftest
 import pytest
-from test_lab import FLAGS, needed_browser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
 
@@ -33,21 +32,21 @@ NARROW = 400  # pixels of a phone
 AXE = ("axe-core", "4.10.3", "0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292")
 
 
-def site_folder() -> Path | None:
-    """Where the pages lie, built first if that was asked for."""
-    if named := os.environ.get("COURSE_BOOK_SITE"):
-        return Path(named)
-    if os.environ.get("COURSE_BUILD_BOOK") == "1" and importlib.util.find_spec("jupyter_book"):
-        subprocess.run([sys.executable, str(REPOSITORY / "book" / "build.py")], check=True)
-        return REPOSITORY / "book" / "_build" / "html"
-    return None
+BUILD = os.environ.get("COURSE_BUILD_BOOK", "0") not in ("", "0")
 
 
 @pytest.fixture(scope="module")
 def folder():
-    found = site_folder()
-    if found is None:
-        pytest.skip("no site: COURSE_BOOK_SITE is not set, nor COURSE_BUILD_BOOK=1 with the extra 'book'")
+    """Where the pages lie, built first if that was asked for."""
+    if BUILD:
+        for script in ("build.py", "slides.py"):
+            fast = ["--fast"] if os.environ["COURSE_BUILD_BOOK"] == "fast" else []
+            subprocess.run([sys.executable, str(REPOSITORY / "book" / script), *fast], check=True)
+        found = REPOSITORY / "book" / "_build" / "html"
+    elif named := os.environ.get("COURSE_BOOK_SITE"):
+        found = Path(named)
+    else:
+        pytest.skip("no site: neither COURSE_BOOK_SITE nor COURSE_BUILD_BOOK is set")
     assert (found / "index.html").is_file(), f"{found} holds no site"
     return found
 
@@ -65,17 +64,6 @@ def address(folder):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = needed_browser()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -246,19 +234,22 @@ def test_the_list_of_exercises_has_boxes_and_is_a_plain_list_without_scripts(ope
     plain.close()
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_axe_finds_nothing_serious(mode, folder, opened, tmp_path):
+def test_axe_finds_nothing_serious(folder, opened, tmp_path):
     """The rules of axe-core, on every page; it comes by npm, and the test fails without."""
     (script,) = npm.unpack(npm.package(*AXE), tmp_path, {"package/axe.min.js": "axe.min.js"})
     source, found = script.read_text(encoding="utf-8"), []
+    brief = {"resultTypes": ["violations"]}  # what is well in detail costs a third of the time
+    only_colours = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}  # nothing else differs in the dark
+    modes = {"light": brief, "dark": brief | only_colours}
     for name in names(folder):
         page = opened(name)
-        page.evaluate("m => { const d = document.documentElement.dataset; d.mode = d.theme = m; }", mode)
-        page.wait_for_timeout(500)  # colours fade
         page.evaluate(source)
-        for violation in page.evaluate("async () => (await axe.run(document)).violations"):
-            if violation["impact"] in ("serious", "critical"):
-                found.append(f"{name}: {violation['id']}: {violation['nodes'][0]['html'][:150]}")
+        for mode, options in modes.items():
+            page.evaluate("m => { const d = document.documentElement.dataset; d.mode = d.theme = m; }", mode)
+            page.wait_for_timeout(500)  # colours fade
+            for violation in page.evaluate("async rules => (await axe.run(document, rules)).violations", options):
+                if violation["impact"] in ("serious", "critical"):
+                    found.append(f"{name}, {mode}: {violation['id']}: {violation['nodes'][0]['html'][:150]}")
         page.close()
     assert not found, "\n".join(found)
 
@@ -293,3 +284,33 @@ def test_no_place_of_the_machine_is_left_in_the_pages(folder):
     home = re.compile(re.escape(str(REPOSITORY)))
     for name in names(folder):
         assert not home.search((folder / name).read_text(encoding="utf-8")), name
+
+
+#: Turns to a slide; then whether the formulas on it are drawn, those of the speaker's notes aside.
+TURN = "k => { const at = Reveal.getIndices(Reveal.getSlides()[k]); Reveal.slide(at.h, at.v); }"
+DRAWN = """() => [...Reveal.getCurrentSlide().querySelectorAll(".math")].every(
+  formula => formula.closest("aside") || formula.querySelector("mjx-container"))"""
+
+
+@pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
+def test_every_slide_of_a_chapter_is_drawn_and_asks_nobody(text, folder, browser):
+    deck = (folder.parent / "slides" / f"{text.stem}.html").resolve()
+    if not BUILD and not deck.is_file():
+        pytest.skip(f"{deck} is not there")
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page, complaints, asked = context.new_page(), [], []
+    page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(deck.as_uri())
+    page.wait_for_function("window.Reveal?.isReady() && window.MathJax?.typesetPromise")
+    count = page.evaluate("Reveal.getSlides().length")
+    for k in range(count):
+        page.evaluate(TURN, k)
+        page.wait_for_function(DRAWN)
+    assert count > 20
+    assert page.locator(".course-page").count() > 0
+    assert page.locator(".course-page[data-state=failed], mjx-merror").count() == 0
+    assert not complaints
+    assert not [url for url in asked if not url.startswith((deck.parent.as_uri(), "data:", "blob:"))]
+    context.close()

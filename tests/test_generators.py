@@ -47,8 +47,10 @@ def test_same_seed_same_weights_and_global_seed_untouched(make):
 
 @pytest.mark.parametrize(("variant", "head"), [("lean", "conv"), ("paper", "conv"), ("paper", "dense")])
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("size", [28, 56])
+@pytest.mark.parametrize("size", [28, 56, 128])
 def test_shapes(family, size, variant, head):
+    if (size, head) == (128, "dense"):
+        pytest.skip("Fig. 16 has no dense layer at its end")
     if (size, head) == (56, "dense"):
         with torch.device("meta"):  # 157 million weights: only their shapes
             G = WGAN(GeneratorConfig("wgan", 3, size, variant, head))
@@ -82,11 +84,27 @@ COUNTS = {
     ("paper", 56, 10, "conv"): 133_404,
     ("lean", 28, 8, "conv"): 69_377,
     ("lean", 56, 10, "conv"): 77_633,
+    # Figure 16; the paper does not say how many latent dimensions it has, the authors' code runs with 800.
+    ("paper", 128, 800, "conv"): 13_369_057,
+    ("lean", 128, 64, "conv"): 272_705,
 }
+#: Fig. 16 read from the page: filters of the transposed convolutions of each block, kernels 3x3.
+UP_BLOCKS = [(32, 64, 128, 256), (512,) * 4, (256,) * 4, (128,) * 4, (64,) * 4, (32, 16, 8, 4), (1,)]
+DOWN_BLOCKS = [(8, 16, 32), (64,) * 3, (128,) * 3, (256,) * 3, (64, 32, 8)]
+
+
+def chain(first, blocks, taps=9):
+    """Weights of convolutions in a row."""
+    widths = [first, *itertools.chain(*blocks)]
+    return sum(a * b * taps + b for a, b in itertools.pairwise(widths))
 
 
 def by_hand(variant, size, d, head):
     """The weights of a decoder from its printed table."""
+    if size == 128 and variant == "paper":
+        return (d + 1) * 16 * 8 * 8 + chain(16, UP_BLOCKS)
+    if size == 128:
+        return (d + 1) * 32 * 8 * 8 + chain(32, [(64, 64, 32, 16)], 16) + chain(16, [(1,)])
     if variant == "lean":
         channels = [64, 32, 16] if size == 28 else [64, 32, 16, 8]
         stack = sum(a * b * 16 + b for a, b in itertools.pairwise(channels))
@@ -118,9 +136,30 @@ def test_weights_of_the_encoders():
         ("lean", 28, 16): 50_560,
         ("lean", 56, 20): 104_068,
         ("lean", 28, 8): 45_944,
+        ("paper", 128, 1_600): chain(1, DOWN_BLOCKS) + (16 * 16 * 8 + 1) * 1_600,
+        ("lean", 128, 128): chain(1, [(16, 32, 64, 64)], 16) + (8 * 8 * 64 + 1) * 128,
     }
+    assert counts["paper", 128, 1_600] == 5_389_288 and counts["lean", 128, 128] == 631_344
     for layout, count in counts.items():
         assert n_parameters(encoder(*layout)) == count, layout
+
+
+def test_the_deep_networks_are_those_of_fig_16():
+    """Side and channels after each block, as printed but for the last convolution (4 filters, not 8)."""
+    with torch.device("meta"):
+        E, G, x = encoder("paper", 128, 1_600), decoder("paper", 128, 800), torch.zeros(2, 1, 128, 128)
+        sizes = []
+        for layer in E:
+            x = layer(x)
+            sizes += [tuple(x.shape[1:])] if isinstance(layer, nn.Dropout) else []
+        assert sizes[2::3] == [(32, 128, 128), (64, 64, 64), (128, 32, 32), (256, 16, 16), (8, 16, 16)]
+        x, sizes = torch.zeros(2, 800), []
+        for layer in G:
+            x = layer(x)
+            sizes += [tuple(x.shape[1:])] if isinstance(layer, nn.Dropout) else []
+        blocks = [(256, 8, 8), (512, 8, 8), (256, 16, 16), (128, 32, 32), (64, 64, 64), (4, 128, 128)]
+        assert sizes[3::4] == blocks and x.shape == (2, 1, 128, 128)
+    assert (decoder("paper", 128, 5).eval()(torch.randn(3, 5, generator=seeded())) >= 0).all(), "ReLU at the end"
 
 
 def test_all_families_share_one_generator_network():

@@ -12,9 +12,9 @@ import conftest
 import numpy as np
 import pytest
 import torch
+from chromium import FLAGS, needed_browser
 from scipy.signal import convolve2d
 from scipy.sparse.linalg import cg
-from test_lab import FLAGS, needed_browser
 
 from course_utils import TV, GaussianBlur, GaussianMatrix, Hard, LinearOperator, Relaxed, Sparse, Tikhonov, pretrained
 from course_utils.explore.parabola import Z, solve_parabola

@@ -4,7 +4,6 @@ Without Chromium the browser tests skip; with COURSE_REQUIRE_BROWSER=1 they fail
 """
 
 import base64
-import functools
 import html
 import io
 import re
@@ -15,7 +14,7 @@ import ipywidgets
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from page_tools import CONTROLS, block, chromium, content, look, made, press, settled, shown, stored
+from page_tools import CONTROLS, block, content, look, made, press, settled, stored
 from PIL import Image
 
 from course_utils.explore import EXPLORERS, Explorer
@@ -198,18 +197,6 @@ def test_colours_of_lines_survive_the_palette():
 
 
 # In the browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """``show(text)`` opens a page from a file."""
-    return functools.partial(shown, browser, tmp_path / "page.html")
 
 
 @pytest.mark.parametrize("name", EXPLORERS)

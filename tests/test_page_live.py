@@ -1,28 +1,14 @@
 """What live explorers compute in the page, against the library: images, solutions, objectives."""
 
-import functools
-
 import numpy as np
 import pytest
 import torch
-from page_tools import chromium, look, made, press, settled, shown
+from page_tools import look, made, press, settled
 
 from course_utils import TV, Hard, Tikhonov, reconstruct
 from course_utils.explore import denoising, generative_models, parabola, properties, regularisers, tomography
 from course_utils.metrics import psnr
 from course_utils.operators import GaussianMatrix, measure
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """``show(text)`` opens a page from a file."""
-    return functools.partial(shown, browser, tmp_path / "page.html")
 
 
 def close(found, wanted, tolerance: float = 1e-3) -> None:

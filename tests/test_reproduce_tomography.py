@@ -1,5 +1,6 @@
 """The tomography experiments: jobs at small size, figures and stories from records alone, pictures as text."""
 
+import functools
 import json
 
 import matplotlib.pyplot as plt
@@ -129,8 +130,14 @@ def test_ct_is_tuned_on_one_patient_and_judged_on_the_other(monkeypatch):
 # Figures and stories, from records made by hand
 
 
+@functools.cache
+def shapes():
+    """The test images, drawn once."""
+    return load("shapes").test
+
+
 def row(generator, method, n=4, **more):
-    images = load("shapes").test[:3]
+    images = shapes()[:3]
     found = {"generator": generator, "method": method, "psnr": [20.0 + k for k in range(n)], "lam": 0.1}
     found |= {"examples": pictures.pack(images), "iterations_mean": 12.0, "ms_per_image": 20.0}
     if method in tomography.PAPER_COST:
@@ -157,7 +164,7 @@ def records():
         {"kind": "geometry", "geometry": g, "index": [1, 2], "singular_values": [1.0, 0.1], "above": {"0.01": 2}}
         for g in ("30 views", "60 degrees")
     ]
-    images = load("shapes").test
+    images = shapes()
     real = [
         {"data": d, "method": m, "held_out": [0.1] * 8, "used": [0.1] * 8, "residual": [1.5] * 30, "ssim": [0.5] * 30}
         | {"psnr": [20.0] * 30, "examples": pictures.pack(images[:n])}

@@ -19,9 +19,9 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from chromium import chromium
 from ipywidgets import IntSlider
 from matplotlib.figure import Figure
-from page_tools import chromium
 from PIL import Image
 
 from course_utils._files import REPOSITORY, IntegrityError

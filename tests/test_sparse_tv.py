@@ -66,7 +66,7 @@ def test_u_satisfies_the_optimality_condition(problem):
     """No z and no u near by is better."""
     A, y, G, z0 = problem
     R = SparseTV(G, 0.02, 0.05)
-    r = reconstruct(A, y, R, start=z0, tol=1e-10, max_iter=400)
+    r = reconstruct(A, y, R, start=z0, tol=1e-8, max_iter=400)
     objective = objective_of(A, y, R)
     assert isinstance(objective, SparseTVObjective)
     assert torch.allclose(objective.total(r.z, r.u), r.objective, rtol=1e-9)

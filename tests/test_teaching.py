@@ -11,7 +11,7 @@ import threading
 
 import pytest
 import yaml
-from test_lab import FLAGS, needed_browser
+from chromium import FLAGS, needed_browser
 
 from course_utils._files import REPOSITORY
 from course_utils.chapters import chapters, generate
@@ -73,7 +73,10 @@ def test_the_image_copies_what_exists_and_has_the_python_of_the_other_environmen
     (python,) = (line for line in environment["dependencies"] if str(line).startswith("python="))
     assert re.findall(r"^FROM (\S+)$", DOCKERFILE, re.MULTILINE) == [f"python:{python.partition('=')[2]}-slim"]
     torch = re.search(r'"(torch>=[\d.]+)"', DOCKERFILE)[1]
-    assert f'"{torch}",' in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    pyproject = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'"{torch}",' in pyproject
+    extras = re.findall(r'"\.\[(\w+)\]"', DOCKERFILE)
+    assert extras and all(re.search(rf"^{extra} = \[", pyproject, re.MULTILINE) for extra in extras)
 
 
 def test_the_image_has_no_root_and_leaves_binder_to_its_own_environment():

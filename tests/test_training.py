@@ -12,6 +12,7 @@ from registry import seeded
 from scipy.optimize import linear_sum_assignment
 
 from course_utils import load
+from course_utils.augment import augment
 from course_utils.generators import GeneratorConfig, build
 from course_utils.training import RECIPES, TrainConfig, train, validation_score
 
@@ -104,6 +105,41 @@ def test_interrupted_run_ends_as_the_undisturbed_one(family, digits, tmp_path, m
         assert torch.equal(value, resumed.state_dict()[key]), key
     strip = [{k: v for k, v in record.items() if k != "seconds"} for record in whole["history"]]
     assert strip == [{k: v for k, v in record.items() if k != "seconds"} for record in rest["history"]]
+
+
+def test_changed_images_are_a_function_of_seed_and_step(digits, tmp_path, monkeypatch):
+    """An interrupted run sees the images that the undisturbed one sees; and others than without a change."""
+    from course_utils import training
+
+    seen = []
+
+    def noted(x, generator):
+        seen.append(augment(x, generator))
+        return seen[-1]
+
+    def run(folder=None, **changes):
+        seen.clear()
+        train(build(GeneratorConfig("ae", 2), seed=0), *digits, config(**changes), folder, progress=False, change=noted)
+        return list(seen)
+
+    whole, save = run(), training._Run.save
+
+    def save_and_die(self):
+        save(self)
+        if self.step == 4:
+            raise _Killed
+
+    monkeypatch.setattr(training._Run, "save", save_and_die)
+    with pytest.raises(_Killed):
+        run(tmp_path)
+    first = list(seen)
+    monkeypatch.undo()
+    rest = run(tmp_path)
+    assert len(first) == 4 and len(rest) == 2
+    assert all(torch.equal(a, b) for a, b in zip(whole, first + rest, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(whole, run(seed=4), strict=True))
+    with pytest.raises(ValueError, match="belongs to another run"):
+        train(build(GeneratorConfig("ae", 2), seed=0), *digits, config(), tmp_path, progress=False)
 
 
 SCRIPT = """
@@ -214,7 +250,21 @@ def test_recipes_stay_within_the_papers_budget():
     budget = {"mnist": (30_000 * 64, 20_000 * 64), "shapes": (30_000 * 32, 30_000 * 50)}
     for name, recipe in RECIPES.items():
         family, data, dimension = name.split("-")[:3]
+        if data == "brain":  # not the paper's
+            continue
         assert (recipe.model.family, recipe.data, recipe.model.latent_dim) == (family, data, int(dimension)), name
         assert recipe.model.size == {"mnist": 28, "shapes": 56}[data]
         most = budget[data][recipe.model.family == "wgan"]
         assert recipe.train.steps * recipe.train.batch_size <= most, name
+
+
+def test_recipes_for_brains():
+    """Trained on what is shipped, augmented; the three models of the covariance differ in it alone."""
+    brains = {name: recipe for name, recipe in RECIPES.items() if recipe.data == "brain"}
+    assert [recipe.model.family for recipe in brains.values()] == ["vae", "identity", "diagonal", "covariance"]
+    mean = next(iter(brains))
+    for name, recipe in brains.items():
+        assert name == f"{recipe.model.family}-brain-{recipe.model.latent_dim}" and recipe.model.size == 128
+        assert recipe.augmented and not recipe.full
+        assert recipe.mean == (None if name == mean else mean)
+        build(recipe.model, seed=0).take_mean(build(brains[mean].model, seed=1)) if recipe.mean else None

@@ -31,7 +31,7 @@ def flip(path, position):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_shipped_generator_loads(name, capsys):
     family, data, dimension = name.split("-")[:3]
-    n_train, size = {"mnist": ("58,000", 28), "shapes": ("60,000", 56)}[data]
+    n_train, size = {"mnist": ("58,000", 28), "shapes": ("60,000", 56), "brain": ("141", 128)}[data]
     G = pretrained(name)
     said = capsys.readouterr().out
     assert name in said and f"trained on {n_train} images" in said

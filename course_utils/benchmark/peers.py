@@ -1,6 +1,7 @@
 """Other libraries on the same task in the same run: projectors, TV denoising, inversion of a generator by Adam.
 
-scikit-image and torch are there; ODL and astra-toolbox (``pip install -e ".[peers]"``) take part where installed.
+scikit-image and torch are there.  Where installed, ODL and astra-toolbox (``pip install -e ".[peers]"``) take part, and
+DeepInverse (``deepinv``, beside a torchvision that fits the installed torch).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from importlib import metadata
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -49,6 +51,13 @@ def peers(log) -> dict:
                 continue
             add(f"forward {side}", library, best_of(3, forward)[0])
             add(f"adjoint {side}", library, best_of(3, adjoint)[0])
+        try:
+            forward, adjoint = _deepinv_projector(A, x)
+        except ImportError:
+            absent.append("DeepInverse")
+            continue
+        add(f"forward {side}", "DeepInverse", best_of(2, forward)[0] / BATCH)
+        add(f"adjoint {side}", "DeepInverse", best_of(2, adjoint)[0] / BATCH)
     _denoising(add)
     _inversion(add)
     for library in dict.fromkeys(absent):
@@ -62,6 +71,7 @@ def peers(log) -> dict:
 
 PACKAGES = {
     "scikit-image": "scikit-image", "astra, line": "astra-toolbox", "ODL on astra": "odl", "torch.optim.Adam": "torch",
+    "DeepInverse": "deepinv",
 }  # fmt: skip
 
 
@@ -96,6 +106,21 @@ def _odl(A: ParallelBeam, x: np.ndarray, y: np.ndarray) -> tuple[Callable, Calla
     return lambda: ray(image).data, lambda: ray.adjoint(data).data
 
 
+def _deepinv(part: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"deepinv.{part}")
+    except RuntimeError as error:  # its torchvision was built for another torch
+        raise ImportError(str(error)) from error
+
+
+def _deepinv_projector(A: ParallelBeam, x: torch.Tensor) -> tuple[Callable, Callable]:
+    """Its projector takes a batch, as ours does, so it gets the same one."""
+    degrees = torch.rad2deg(A.angles)
+    physics = _deepinv("physics").Tomography(angles=degrees, img_width=x.shape[-1], circle=False, normalize=False)
+    y = physics.A(x)
+    return lambda: physics.A(x), lambda: physics.A_adjoint(y)
+
+
 PROJECTORS = {"scikit-image": _skimage, "astra, line": _astra, "ODL on astra": _odl}
 
 
@@ -123,6 +148,17 @@ def _denoising(add: Callable) -> None:
         if value <= reached * (1 + 1e-3):
             break
     add("TV denoising", "scikit-image", seconds / N_ALONE, objective=value)
+    try:
+        TVDenoiser = _deepinv("models").TVDenoiser
+    except ImportError:
+        return
+    for crit in (1e-4, 1e-5, 1e-6):
+        # takes the whole batch; a new one each time, for it goes on from where its last call ended
+        seconds, found = best_of(1, lambda crit=crit: TVDenoiser(n_it_max=20_000, crit=crit)(noisy, ths=TAU))
+        value = objective(found[:N_ALONE], noisy[:N_ALONE])
+        if value <= reached * (1 + 1e-3):
+            break
+    add("TV denoising", "DeepInverse", seconds / BATCH, objective=value)
 
 
 def _inversion(add: Callable) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,18 +23,22 @@ class GeneratorConfig:
 
     family: str  # "ae" | "vae" | "wgan"
     latent_dim: int
-    size: int = 28  # side of the square images: 28 or 56
+    size: int = 28  # side of the square images: 28, 56 or 128
     variant: str = LEAN  # "lean" | "paper"
     head: str = "conv"  # last layer of the paper's variant: "conv" | "dense"
     rho: float = 0.05**0.5 * 0.5**0.5
 
+    families: ClassVar[tuple[str, ...]] = ("ae", "vae", "wgan")
+
     def __post_init__(self) -> None:
-        check_choice("family", self.family, ("ae", "vae", "wgan"))
+        check_choice("family", self.family, self.families)
         check_count("latent_dim", self.latent_dim)
-        check_choice("size", self.size, (28, 56))
+        check_choice("size", self.size, (28, 56, 128))
         check_choice("variant", self.variant, (LEAN, PAPER))
         check_choice("head", self.head, ("conv", "dense"))
         check_nonnegative("rho", self.rho)
+        if self.size == 128 and self.head == "dense":
+            raise ValueError("'head' must be 'conv' for size 128: the networks of Fig. 16 end in a convolution")
 
 
 class Generator(nn.Module):

@@ -1,6 +1,7 @@
 """The networks: encoder (or critic) and decoder (or generator), in the paper's and in a lean version.
 
-Both versions take images of H = W = 28 or 56.  The same decoder serves AE, VAE and GAN, as in the paper.
+Both versions take images of H = W = 28 or 56; those of 128 are in ``deep``.  The same decoder serves AE, VAE and GAN,
+as in the paper.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from .deep import SIZE as DEEP
+from .deep import deep_decoder, deep_encoder
 from .head import OneChannelConv
 
 __all__ = ["LEAN", "PAPER", "decoder", "encoder", "n_parameters"]
@@ -44,6 +47,8 @@ def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Seq
     56x56, leaky ReLU and dropout after each (Fig. 14, 15).  ``"lean"``: 16-32-64 channels, all strides 2,
     no dropout.  A critic takes ``dropout=0``: the WGAN-GP paper advises against it.
     """
+    if size == DEEP:
+        return deep_encoder(variant, n_out, dropout)
     layers: list[nn.Module] = []
     if variant == PAPER:
         strides = (2, 2, 1) if size == 28 else (1, 2, 2)
@@ -70,6 +75,8 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
     channel in its place.  ``"lean"``: dense to 64 x 7 x 7, then transposed convolutions that double the side.
     The last layer is linear, as in the paper.
     """
+    if size == DEEP:
+        return deep_decoder(variant, latent_dim, dropout)
     if variant == PAPER:
         side = 7
         strides = (1, 2, 2) if size == 28 else (2, 2, 1)

@@ -9,9 +9,21 @@
 import torch  # noqa: F401  (used by the example above)
 
 from .backprojection import FILTERS, fbp
-from .base import SVD, LinearOperator, add_noise, dot_test, measure, operator_norm, poisson_noise
+from .base import LinearOperator, add_noise, dot_test, measure, operator_norm, poisson_noise
+from .kspace import (
+    cartesian_mask,
+    estimate_coil_maps,
+    fourier,
+    inverse_fourier,
+    radial_mask,
+    root_sum_of_squares,
+    simulate_coil_maps,
+    zero_filled,
+)
+from .mri import MaskedFourier, MultiCoil
 from .nonlinear import Magnitude
-from .simple import GaussianBlur, GaussianMatrix, Identity, Inpainting, MaskedFourier
+from .simple import GaussianBlur, GaussianMatrix, Identity, Inpainting
+from .spectrum import SVD, MatrixSpectrum, Spectrum
 from .tomography import ParallelBeam, line_lengths
 
 __all__ = [
@@ -24,12 +36,23 @@ __all__ = [
     "LinearOperator",
     "Magnitude",
     "MaskedFourier",
+    "MatrixSpectrum",
+    "MultiCoil",
     "ParallelBeam",
+    "Spectrum",
     "add_noise",
+    "cartesian_mask",
     "dot_test",
+    "estimate_coil_maps",
     "fbp",
+    "fourier",
+    "inverse_fourier",
     "line_lengths",
     "measure",
     "operator_norm",
     "poisson_noise",
+    "radial_mask",
+    "root_sum_of_squares",
+    "simulate_coil_maps",
+    "zero_filled",
 ]

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .._check import check_finite, check_nonnegative, check_tensor
+from .spectrum import SVD, MatrixSpectrum, Spectrum
 
-__all__ = ["SVD", "LinearOperator", "add_noise", "dot_test", "measure", "operator_norm", "poisson_noise"]
+__all__ = ["LinearOperator", "add_noise", "dot_test", "measure", "operator_norm", "poisson_noise"]
 
-
-class SVD(NamedTuple):
-    """Thin singular value decomposition A = U diag(S) V^T on flattened images and data.
-
-    U : (m, k), S : (k,) falling, V : (n, k) with k = min(m, n).
-    """
-
-    U: Tensor
-    S: Tensor
-    V: Tensor
+#: A matrix of more entries is not decomposed: U and V would take gigabytes.
+LARGEST_MATRIX = 100_000_000
 
 
 class LinearOperator(nn.Module):
@@ -101,7 +93,17 @@ class LinearOperator(nn.Module):
 
         Beyond five million matrix entries it goes through the eigenvectors of A^T A, so that singular values
         below about 1e-7 of the largest are only known to be small.
+
+        Raises
+        ------
+        ValueError
+            The matrix is too large.
         """
+        if self._svd is None and self.m * self.n > LARGEST_MATRIX:
+            raise ValueError(
+                f"the singular value decomposition of a {self.m} x {self.n} matrix is out of reach: "
+                "take a solver without it ('cg', 'paper')"
+            )
         if self._svd is None:
             matrix = self.double_matrix()
             if matrix.numel() <= 5_000_000 or self.m < self.n:
@@ -114,6 +116,15 @@ class LinearOperator(nn.Module):
         if self._svd.S.dtype != self.like.dtype or self._svd.S.device != self.like.device:
             self._svd = SVD(*(part.to(self.like) for part in self._svd))
         return self._svd
+
+    @property
+    def decomposes(self) -> bool:
+        """Whether ``spectrum()`` is within reach."""
+        return self.m * self.n <= LARGEST_MATRIX
+
+    def spectrum(self) -> Spectrum:
+        """The singular values and the maps to the singular vectors; fast transforms where an operator has them."""
+        return MatrixSpectrum(self.svd(), self.shape_in)
 
     def double_matrix(self) -> Tensor:
         """``matrix()`` in float64 where the device has it."""

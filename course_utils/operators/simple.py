@@ -1,4 +1,4 @@
-"""Operators of a line or two: identity, blur, Gaussian compressed sensing, missing pixels, masked Fourier."""
+"""Operators of a line or two: identity, blur, Gaussian compressed sensing, missing pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from .._check import check_count, check_nonnegative
 from .base import LinearOperator
 
-__all__ = ["GaussianBlur", "GaussianMatrix", "Identity", "Inpainting", "MaskedFourier"]
+__all__ = ["GaussianBlur", "GaussianMatrix", "Identity", "Inpainting"]
 
 
 class Identity(LinearOperator):
@@ -167,54 +167,3 @@ class Inpainting(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         empty = torch.zeros(len(y), self.n, dtype=y.dtype, device=y.device)
         return empty.index_copy(1, self.index, y).reshape(-1, *self.shape_in)
-
-
-class MaskedFourier(LinearOperator):
-    """Magnetic resonance, one coil: the entries of the unitary 2-D Fourier transform that ``mask`` keeps.
-
-    Data are real: shape (B, 2, k) holds real and imaginary part of the k kept coefficients.
-
-    Parameters
-    ----------
-    mask : (size, size) bool tensor
-        True where k-space is sampled; the zero frequency is entry [0, 0].
-
-    Source
-    ------
-    Lectures, part II.2.
-
-    Example
-    -------
-    >>> mask = torch.zeros(28, 28, dtype=torch.bool)
-    >>> mask[:, :7] = True
-    >>> MaskedFourier(mask)
-    MaskedFourier((1, 28, 28) -> (2, 196), norm 1, scale 1)
-    """
-
-    def __init__(self, mask: Tensor) -> None:
-        if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-            raise TypeError("'mask' must be a tensor of dtype bool")
-        if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
-            raise ValueError(f"'mask' must have shape (size, size), got {tuple(mask.shape)}")
-        if not mask.any():
-            raise ValueError("'mask' samples nothing: at least one entry must be True")
-        size = len(mask)
-        # On real images A^T A multiplies frequency f by (mask(f) + mask(-f)) / 2: that is 1 somewhere, or 1/2.
-        mirrored = mask.flip(0, 1).roll((1, 1), (0, 1))
-        norm = 1.0 if (mask & mirrored).any() else 0.5**0.5
-        super().__init__((1, size, size), (2, int(mask.sum())), scale=1 / norm)
-        self.register_buffer("index", mask.flatten().nonzero().squeeze(1))
-        self.register_buffer("factor", torch.tensor(self.scale))
-
-    @property
-    def like(self) -> Tensor:
-        return self.factor
-
-    def _forward(self, x: Tensor) -> Tensor:
-        coefficients = torch.fft.fft2(x, norm="ortho").flatten(1)[:, self.index]
-        return self.factor * torch.stack([coefficients.real, coefficients.imag], dim=1)  # (B, 2, k)
-
-    def _adjoint(self, y: Tensor) -> Tensor:
-        kspace = torch.zeros(len(y), self.n, dtype=torch.complex(y[:0], y[:0]).dtype, device=y.device)
-        kspace[:, self.index] = torch.complex(y[:, 0], y[:, 1])
-        return self.factor * torch.fft.ifft2(kspace.reshape(-1, *self.shape_in), norm="ortho").real

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from .._check import check_count
-from .base import SVD, LinearOperator
+from .base import LinearOperator
+from .spectrum import SVD
 
 __all__ = ["ParallelBeam", "line_lengths"]
 
@@ -203,6 +204,8 @@ class ParallelBeam(LinearOperator):
         if n_angles is None and "angles" not in settings:
             n_angles = math.ceil(math.pi * rho)
         return cls(size, n_angles, settings.pop("n_detectors", 2 * math.ceil(rho) + 1), **settings)
+
+    decomposes = True  # by the blocks of A^T A, see svd
 
     @property
     def like(self) -> Tensor:

@@ -1,6 +1,8 @@
 """Solvers: ``reconstruct`` for everyday use, and the algorithms of the paper for those who want to look inside."""
 
 from .alternating import alternating_gradient_descent, palm
+from .conjugate import conjugate_gradients
+from .covariance import CovarianceObjective
 from .descent import gradient_descent, lbfgs
 from .jacobian import value_and_jacobian
 from .levenberg import levenberg_marquardt
@@ -21,6 +23,7 @@ from .srec import SREC, s_rec
 from .starts import Dictionary
 
 __all__ = [
+    "CovarianceObjective",
     "Dictionary",
     "HardObjective",
     "LassoObjective",
@@ -34,6 +37,7 @@ __all__ = [
     "TVObjective",
     "TikhonovObjective",
     "alternating_gradient_descent",
+    "conjugate_gradients",
     "fista",
     "gradient_descent",
     "lbfgs",

@@ -18,6 +18,7 @@ from ..operators import LinearOperator
 __all__ = [
     "HardObjective",
     "Objective",
+    "QuadraticObjective",
     "ReducedObjective",
     "RelaxedObjective",
     "SparseObjective",
@@ -97,7 +98,17 @@ class Objective:
         return part
 
 
-class TikhonovObjective(Objective):
+class QuadraticObjective(Objective):
+    """A quadratic function of x, least where M x = b: ``normal(x)`` is M x, ``right()`` is b."""
+
+    def normal(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def right(self) -> Tensor:
+        raise NotImplementedError
+
+
+class TikhonovObjective(QuadraticObjective):
     """||A x - y||^2 + lam ||x||^2 in x."""
 
     batched = ("y", "lam")
@@ -107,6 +118,12 @@ class TikhonovObjective(Objective):
 
     def _value(self, x: Tensor) -> Tensor:
         return sum_of_squares(self.A(x) - self.y) + self.lam * sum_of_squares(x)
+
+    def normal(self, x: Tensor) -> Tensor:
+        return self.A.T(self.A(x)) + self.lam.reshape(-1, *[1] * (x.ndim - 1)) * x
+
+    def right(self) -> Tensor:
+        return self.A.T(self.y)
 
 
 class HardObjective(Objective):
@@ -134,7 +151,7 @@ class HardObjective(Objective):
 
     def scores(self, images: Tensor, z: Tensor) -> Tensor:
         """The objective at N given pairs (z, G(z)) for every problem: (B, N), by one matrix product."""
-        data = self.A(images).flatten(1)  # (N, m)
+        data = torch.cat([self.A(part).flatten(1) for part in images.split(512)])  # (N, m)
         y = self.y.flatten(1)
         return (sum_of_squares(data) - 2 * y @ data.T + sum_of_squares(y)[:, None]) + self.lam[
             :, None
@@ -156,9 +173,9 @@ class ReducedObjective(Objective):
 
     def __init__(self, A: LinearOperator, y: Tensor, G: Generator, lam: Tensor, mu: Tensor) -> None:
         self.G, self.lam, self.lam_mu = G, lam, lam * mu
-        U, self.S, self.V = A.svd()
-        y = y.flatten(1)
-        self.target = y @ U  # (B, k)
+        self.basis = A.spectrum()
+        self.S = self.basis.S
+        self.target = self.basis.of_data(y)  # (B, k)
         self.rest = (sum_of_squares(y) - sum_of_squares(self.target)).clamp_min(0)
         self.weight = lam[:, None] / (lam[:, None] + self.S**2).clamp_min(torch.finfo(y.dtype).tiny)
 
@@ -167,7 +184,7 @@ class ReducedObjective(Objective):
 
     def coordinates(self, images: Tensor) -> Tensor:
         """S V^T x: (N, 1, H, W) -> (N, k)."""
-        return (images.flatten(1) @ self.V) * self.S
+        return self.basis.of_image(images) * self.S
 
     def _value(self, z: Tensor) -> Tensor:
         residual = self.coordinates(self.G(z)) - self.target
@@ -185,7 +202,7 @@ class ReducedObjective(Objective):
 
     def scores(self, images: Tensor, z: Tensor) -> Tensor:
         """The objective at N given pairs (z, G(z)) for every problem: (B, N)."""
-        data = self.coordinates(images)
+        data = torch.cat([self.coordinates(part) for part in images.split(512)])
         weighted = self.weight * self.target
         misfit = self.weight @ data.pow(2).T - 2 * weighted @ data.T + (weighted * self.target).sum(1)[:, None]
         return misfit + self.rest[:, None] + self.lam_mu[:, None] * sum_of_squares(z)
@@ -195,7 +212,7 @@ class ReducedObjective(Objective):
         g = self.G(z)
         residual = self.target - self.coordinates(g)
         correction = self.S / (self.S**2 + self.lam[:, None]).clamp_min(torch.finfo(g.dtype).tiny) * residual
-        return g + (correction @ self.V.T).reshape(g.shape)
+        return g + self.basis.image(correction)
 
 
 class _ZBlock(Objective):

@@ -12,8 +12,23 @@ from torch import Tensor
 from .._check import check_choice, check_count, check_finite, check_tensor
 from ..generators import Generator
 from ..operators import LinearOperator
-from ..regularisers import L1, TV, EncoderDistance, Hard, Intermediate, Relaxed, Sparse, SparseTV, SquaredNorm, Tikhonov
+from ..regularisers import (
+    L1,
+    TV,
+    EncoderDistance,
+    Hard,
+    Intermediate,
+    LearnedCovariance,
+    Relaxed,
+    Sparse,
+    SparseTV,
+    SquaredNorm,
+    Tikhonov,
+)
+from .adapted import adapt
 from .alternating import alternating_gradient_descent, palm
+from .conjugate import conjugate_gradients
+from .covariance import CovarianceObjective, alternate, eliminate
 from .descent import gradient_descent, lbfgs
 from .levenberg import levenberg_marquardt
 from .objectives import (
@@ -37,15 +52,16 @@ __all__ = ["Result", "objective_of", "reconstruct"]
 
 #: Solvers of each regulariser; the first is what "auto" takes.
 SOLVERS: dict[type, tuple[str, ...]] = {
-    Tikhonov: ("direct", "paper"),
+    Tikhonov: ("direct", "cg", "paper"),
     TV: ("paper",),
     L1: ("fista",),
-    Hard: ("lbfgs", "paper", "projected", "lm"),
+    Hard: ("lbfgs", "paper", "projected", "lm", "adapted"),
     Relaxed: ("lbfgs", "reduced", "paper", "lm"),
     Sparse: ("warm", "paper"),
     SparseTV: ("linearised", "paper"),
     EncoderDistance: ("lbfgs", "paper"),
     Intermediate: ("lbfgs",),
+    LearnedCovariance: ("lbfgs", "alternating"),
 }
 
 
@@ -56,6 +72,15 @@ def _solvers(R) -> tuple[str, ...]:
     if isinstance(R, Hard) and not isinstance(R.R_Z, SquaredNorm):
         return ("lbfgs", "paper")
     return SOLVERS[type(R)]
+
+
+def _chosen(solver: str, A, R) -> str:
+    """What "auto" stands for: the first solver that can be run."""
+    if solver != "auto":
+        return solver
+    if isinstance(R, (Tikhonov, Relaxed)) and not A.decomposes:
+        return {Tikhonov: "cg", Relaxed: "paper"}[type(R)]
+    return _solvers(R)[0]
 
 
 @dataclass(frozen=True)
@@ -119,6 +144,8 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
         return HardObjective(A, y, R.G, lam) if plain else LatentObjective(A, y, R.G, lam, R.R_Z)
     if isinstance(R, EncoderDistance):
         return EncoderObjective(A, y, R, lam)
+    if isinstance(R, LearnedCovariance):
+        return CovarianceObjective(A, y, R, lam)
     mu = per_problem("mu", R.mu, y)
     if isinstance(R, SparseTV):
         return SparseTVObjective(A, y, R.G, lam, mu)
@@ -126,7 +153,7 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
         return SparseObjective(A, y, R.G, lam, mu)
     if isinstance(R, Intermediate):
         return IntermediateObjective(A, y, R, lam, mu)
-    if solver == "paper":
+    if _chosen(solver, A, R) == "paper":
         return RelaxedObjective(A, y, R.G, lam, mu)
     return ReducedObjective(A, y, R.G, lam, mu)
 
@@ -151,19 +178,21 @@ def reconstruct(
     A : LinearOperator
         For Hard also ``Magnitude``, which is not linear.
     y : (B, *A.shape_out) tensor
-    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, SparseTV, EncoderDistance or Intermediate
+    R : Tikhonov, TV, L1, Hard, Relaxed, Sparse, SparseTV, EncoderDistance, Intermediate or LearnedCovariance
         With weights; (B,) tensors as weights give each problem its own, so that a sweep is one batch.
     solver : str
         "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse, sparse-TV), PDHG (TV), as in Appendix A.
-        "lbfgs": L-BFGS for hard, and for relaxed after x has been eliminated exactly.
+        "lbfgs": L-BFGS for hard, and for relaxed and the learned covariance after x has been eliminated exactly.
         "lm": Levenberg-Marquardt for the same two problems, with the Jacobian of G; "gradients" stays 0, a Jacobian
         counts as d + 1 "values".
         "reduced": Algorithm 1 on that reduced problem.  "direct": Tikhonov by the singular value decomposition.
+        "cg": Tikhonov by conjugate gradients, which need no decomposition.
         "warm": sparse from u = 0 by L-BFGS, then Algorithm 3 until the objective stands still.
         "linearised": sparse-TV by convex problems, G replaced by its tangent.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
-        "fista": L1.
-        "auto": the fastest of these.
+        "adapted": hard, then the weights of G follow too, ``max_iter`` steps of size ``lr``; u is what they changed.
+        "fista": L1.  "alternating": the learned covariance, x and z in turn.
+        "auto": the fastest of these; where the operator is too large to be decomposed, the fastest without that.
     start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
         For generative regularisers.  "dictionary" takes the ``n_starts`` best of 4096 draws from the prior;
         "encoder" takes E(x0).  Several starts are chosen by objective, never by PSNR.
@@ -172,7 +201,7 @@ def reconstruct(
         Needed for "dictionary" and "random".
     x0 : (B, 1, H, W) tensor, optional
         The image that "encoder" encodes; also the first x of Algorithm 2 (default: G(z)), of Algorithm 1 for
-        Tikhonov and of PDHG (default: 0).
+        Tikhonov ("cg" too) and of PDHG (default: 0).
     batch_size : int
         Problems (times starts) solved at once; a matter of memory and speed, not of the result.
     trace : bool
@@ -206,7 +235,7 @@ def reconstruct(
     """
     started = time.perf_counter()
     objective = objective_of(A, y, R, solver)
-    solver = _solvers(R)[0] if solver == "auto" else solver
+    solver = _chosen(solver, A, R)
     check_count("batch_size", batch_size)
     check_count("n_starts", n_starts)
     if x0 is not None:
@@ -252,9 +281,9 @@ def reconstruct(
 def _tikhonov_direct(A: LinearOperator, y: Tensor, objective: Objective, started: float, settings: dict) -> Result:
     if settings:
         raise TypeError(f"solver 'direct' takes no settings, got {', '.join(settings)}")
-    U, S, V = A.svd()
-    x = ((y.flatten(1) @ U) * (S / (S**2 + objective.lam[:, None]).clamp_min(torch.finfo(S.dtype).tiny))) @ V.T
-    x = x.reshape(-1, *A.shape_in)
+    basis = A.spectrum()
+    S = basis.S
+    x = basis.image(basis.of_data(y) * (S / (S**2 + objective.lam[:, None]).clamp_min(torch.finfo(S.dtype).tiny)))
     none = torch.zeros(len(y), dtype=torch.int64, device=y.device)
     return Result(
         x=x, z=None, u=None, objective=objective.value(x), iterations=none, values=none, gradients=none,
@@ -337,12 +366,14 @@ def _warm_palm(objective, z0, x0, stop: str = "objective", tol: float = 1e-6, **
 
 
 _RUNS: dict[tuple[type, str], Callable] = {
+    (Tikhonov, "cg"): _without_first_image(conjugate_gradients),
     (Tikhonov, "paper"): _without_first_image(gradient_descent),
     (TV, "paper"): _without_first_image(pdhg),
     (Hard, "paper"): _without_first_image(gradient_descent),
     (L1, "fista"): _without_first_image(fista),
     (Hard, "lbfgs"): _without_first_image(lbfgs),
     (Hard, "lm"): _without_first_image(levenberg_marquardt),
+    (Hard, "adapted"): _without_first_image(adapt),
     (Hard, "projected"): _without_first_image(projected_gradient_descent),
     (Hard, "constrained"): _without_first_image(proximal_gradient),
     (Relaxed, "paper"): _with_first_image(alternating_gradient_descent),
@@ -356,6 +387,8 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (EncoderDistance, "paper"): descend_from_range(gradient_descent),
     (EncoderDistance, "lbfgs"): descend_from_range(lbfgs),
     (Intermediate, "lbfgs"): staged,
+    (LearnedCovariance, "lbfgs"): _without_first_image(eliminate),
+    (LearnedCovariance, "alternating"): alternate,
 }
 
 

@@ -119,7 +119,7 @@ def s_rec(
         raise TypeError(f"'A' must be a LinearOperator, got {type(A).__name__}")
     if G.image_shape != A.shape_in:
         raise ValueError(f"'G' makes images {G.image_shape}, the operator takes {A.shape_in}")
-    scale = float(A.svd().S.square().sum().sqrt()) / A.n**0.5
+    scale = float(A.spectrum().S.square().sum().sqrt()) / A.n**0.5
     z = torch.cat([G.sample_latent(pairs, generator), G.sample_latent(pairs, generator)], dim=1)
     objective = _LogRatio(A, G, delta, z)
     with torch.no_grad():
