@@ -67,8 +67,8 @@ def is_table(printed: str) -> bool:
 
 
 def report(printed: str) -> list[str]:
-    """What an experiment has printed: a few lines that can be read on a slide, longer ones left out."""
-    lines = [line for line in printed.strip("\n").splitlines() if len(line) <= 110]
+    """What an experiment has printed: a few lines that can be read on a slide, without longer ones and run times."""
+    lines = [line for line in printed.strip("\n").splitlines() if len(line) <= 110 and not re.search(r"\d s\b", line)]
     return lines if len(lines) <= 14 else []
 
 

@@ -205,7 +205,7 @@ def image_rows(
     >>> x = torch.zeros(2, 1, 28, 28)
     >>> figure = image_rows({"noisy": x + 0.1}, truth=x)
     >>> figure.alt
-    'Rows of images. Columns: truth; noisy, mean PSNR 20.0 dB. Below each image its residual.'
+    'Rows of images. Columns: truth; noisy, mean PSNR 20.0 dB. Beside each image its residual.'
     >>> plt.close(figure)
     """
     columns = dict(columns)

@@ -10,9 +10,8 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ._check import check_finite
 from .metrics import psnr
-from .plots import COLOURS, METHODS, image_rows, subplots
+from .plots import COLOURS, METHODS, subplots
 from .solvers import Result
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "markdown_table",
     "psnr_distributions",
     "solver_table",
-    "starts_grid",
     "weight_sweep",
 ]
 
@@ -227,49 +225,6 @@ def weight_sweep(
     axes[0].yaxis.set_minor_formatter("{x:g}")
     axes[1].set(ylabel="PSNR (dB)")
     axes[0].legend()
-    return figure
-
-
-def starts_grid(
-    images: Mapping[str, Tensor], objective: Mapping[str, Tensor], truth: Tensor, rows: Sequence[str], alt: str = ""
-) -> Figure:
-    """Reconstructions from several starts: a row of images and a row of residuals for each generator.
-
-    Parameters
-    ----------
-    images : dict of start -> (B, 1, H, W) tensor
-        One image for each of the B rows.
-    objective : dict of start -> (B,) tensor
-        Written under the PSNR.
-    truth : (B, 1, H, W) tensor
-    rows : B names of the rows
-    alt : str
-
-    Raises
-    ------
-    ValueError
-        NaN in an image.
-
-    Example
-    -------
-    >>> x = torch.zeros(2, 1, 28, 28)
-    >>> from matplotlib.pyplot import close
-    >>> figure = starts_grid({"start 1": x + 0.1}, {"start 1": torch.ones(2)}, x, ["AE", "VAE"])
-    >>> figure.axes[1].get_title()
-    'start 1\\n20.0 dB\\nf = 1.00'
-    >>> close(figure)
-    """
-    for name, part in images.items():
-        check_finite(f"images[{name!r}]", part)
-    figure = image_rows(dict(images), truth=truth, size=1.25, alt=alt)
-    width = len(images) + 1
-    grid = np.array(figure.axes[: 2 * len(rows) * width]).reshape(2 * len(rows), width)
-    for b, row in enumerate(rows):
-        grid[2 * b, 0].set_ylabel(row, fontsize=11)
-        for k, name in enumerate(images):
-            head = f"{name}\n" if b == 0 else ""
-            decibel = float(psnr(images[name][b : b + 1], truth[b : b + 1]))
-            grid[2 * b, k + 1].set_title(f"{head}{decibel:.1f} dB\nf = {float(objective[name][b]):.2f}")
     return figure
 
 

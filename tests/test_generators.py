@@ -383,7 +383,7 @@ def test_bad_images(family):
         ({"family": "gan"}, ValueError, "'family' must be one of 'ae', 'vae', 'wgan', got 'gan'"),
         ({"latent_dim": 0}, ValueError, "'latent_dim' must be at least 1, got 0"),
         ({"latent_dim": 2.0}, TypeError, "'latent_dim' must be an integer, got float"),
-        ({"size": 32}, ValueError, "'size' must be one of 28, 56, got 32"),
+        ({"size": 32}, ValueError, "'size' must be one of 28, 56, 128, got 32"),
         ({"variant": "fat"}, ValueError, "'variant' must be one of 'lean', 'paper'"),
         ({"head": "none"}, ValueError, "'head' must be one of 'conv', 'dense'"),
         ({"rho": -1.0}, ValueError, "'rho' must be finite and >= 0, got -1"),

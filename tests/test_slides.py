@@ -255,6 +255,8 @@ def test_one_printed_line_stands_with_the_picture_that_follows_it():
     assert found[2].parts[1:] == ["<p><code>a &amp; b: 3</code></p>", "<p>Because.</p>\n"]
     found = made(question, line)
     assert on_slides(found[2:]) == "<p><code>a &amp; b: 3</code></p>" and "far far" in in_notes(found)
+    found = made(question, code("run()", printed("15 runs in 4 s\n")))
+    assert "15 runs" in in_notes(found) and "15 runs" not in on_slides(found)
 
 
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)

@@ -102,7 +102,7 @@ def test_the_likelihood_finds_a_known_covariance():
         scores[width] = report["best_score"]
         field = G.freeze().covariance(torch.zeros(1, 2))
         assert report["history"][-1]["whitened"] == pytest.approx(1, abs=0.05)
-        assert field.variance()[0, 0, 14, 14].item() == pytest.approx(0.02, rel=0.05), (family, width)
+        assert field.variance()[0, 0, 14, 14].item() == pytest.approx(0.02, rel=0.15), (family, width)
         if width == 1:
             continue
         row = field.covariance_of(14, 14)[0, 0]

@@ -76,16 +76,16 @@ def _controls() -> dict[str, ipywidgets.DOMWidget]:
             0.5, min=0.0, max=1.0, step=0.05, description="way t", tooltip="share of the way from first to second"
         ),
         "i": ipywidgets.Dropdown(
-            options=coordinates, value=0, description="coordinate", tooltip="first latent coordinate to shift"
+            options=coordinates, value=0, description="1st coordinate", tooltip="first latent coordinate to shift"
         ),
         "a": ipywidgets.FloatSlider(
-            0.0, description="shift", tooltip="shift of the first coordinate, in standard deviations", **shift
+            0.0, description="1st shift", tooltip="shift of the first coordinate, in standard deviations", **shift
         ),
         "j": ipywidgets.Dropdown(
-            options=coordinates, value=1, description="coordinate", tooltip="second latent coordinate to shift"
+            options=coordinates, value=1, description="2nd coordinate", tooltip="second latent coordinate to shift"
         ),
         "b": ipywidgets.FloatSlider(
-            0.0, description="shift", tooltip="shift of the second coordinate, in standard deviations", **shift
+            0.0, description="2nd shift", tooltip="shift of the second coordinate, in standard deviations", **shift
         ),
     }
 
@@ -154,11 +154,9 @@ def _page(explorer: Explorer, digits: Tensor, models: dict, reach: float) -> str
     data, blocks = stored_generators({family: G for family, (G, _, _) in models.items()})
     codes = torch.cat([torch.cat([z, unit[None]]) for _, z, unit in models.values()])  # (33, 8)
     blocks |= {"digits": grey_bytes(digits), "codes": floats(codes)}
-    names = {"i": "1st coordinate", "a": "its shift", "j": "2nd coordinate", "b": "its shift"}
     return live_page(
         explorer,
         [engine_script(), "generators.js", "latent.js"],
         {**data, "d": LATENT_DIM, "reach": reach},
         blocks,
-        names,
     )
