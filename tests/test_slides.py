@@ -2,7 +2,7 @@
 
 The browser tests need npm, or reveal.js and MathJax in the cache, and Chromium.  Without them they skip and say why;
 with COURSE_REQUIRE_SLIDES=1 they fail (COURSE_REQUIRE_BROWSER=1 asks for Chromium alone: not every CI has npm).
-COURSE_SLIDES=book/_build/slides measures every slide of the decks that are there.
+The decks of the chapters are tested in test_book_site.py, where they have been built.
 """
 
 import ast
@@ -13,13 +13,11 @@ import io
 import os
 import re
 import sys
-from contextlib import contextmanager
-from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
-from chromium import chromium
+from deck_tools import FAULTS, faults, opened
 from ipywidgets import IntSlider
 from matplotlib.figure import Figure
 from PIL import Image
@@ -443,33 +441,9 @@ def deck(tmp_path_factory):
     return slides.write(nbformat.v4.new_notebook(cells=cells), folder, "99-small")
 
 
-@contextmanager
-def opened(path):
-    """A deck in a browser; a request for anything but its folder, or an error in the console, fails."""
-    with chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 720})
-        complaints = []
-
-        def only_this_folder(route):
-            if route.request.url.startswith((path.parent.as_uri(), "data:", "blob:")):
-                route.continue_()
-            else:
-                complaints.append(f"asks for {route.request.url}")
-                route.abort()
-
-        context.route("**/*", only_this_folder)
-        page = context.new_page()
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(path.as_uri())
-        page.wait_for_function("window.Reveal?.isReady() && window.MathJax?.typesetPromise")
-        yield page
-        assert not complaints, complaints
-
-
 @pytest.fixture
-def page(deck):
-    with opened(deck) as page:
+def page(deck, browser):
+    with opened(browser, deck) as page:
         yield page
 
 
@@ -506,54 +480,6 @@ def test_a_deck_turns_by_key_and_its_explorer_keeps_its_own_keys(page):
     assert page.evaluate("document.activeElement.closest('.course-page') === null")
 
 
-#: What is wrong with the slide that is shown: what does not fit, what cannot be read, what was not drawn.
-FAULTS = r"""() => {
-  const slide = Reveal.getCurrentSlide(), body = slide.querySelector(".body"), faults = [];
-  const edge = document.querySelector(".slides").getBoundingClientRect();
-  const name = e => `${e.tagName.toLowerCase()}.${e.className}`;
-  const unseen = ".notes, .cp-note, .cp-values, .cp-hidden, mjx-assistive-mml, script, style, noscript, option";
-  for (const box of [slide, body, ...body.querySelectorAll("pre, .math.block, table, .cp-card, figure")]) {
-    if (box.scrollHeight > box.clientHeight + 1 && box.tagName !== "TABLE") faults.push(`${name(box)} is too high`);
-    if (box.scrollWidth > box.clientWidth + 1) faults.push(`${name(box)} is too wide`);
-  }
-  for (const element of slide.querySelectorAll("h1, h2, .body *")) {
-    if (element.closest(unseen) || element.closest("svg, mjx-container") !== null) continue;
-    const { left, right, top, bottom, width } = element.getBoundingClientRect();
-    if (width && (left < edge.left - 2 || right > edge.right + 2 || top < edge.top - 2 || bottom > edge.bottom + 2))
-      faults.push(`${name(element)} leaves the slide`);
-  }
-  for (const math of slide.querySelectorAll(".math"))
-    if (!math.closest(".notes") && !math.querySelector("mjx-container")) faults.push(`not drawn: ${math.textContent}`);
-  if (slide.querySelector("mjx-merror, [data-mjx-error]")) faults.push("a formula with an error");
-  for (const image of body.querySelectorAll("img"))
-    if (image.offsetParent && (!image.complete || image.getBoundingClientRect().height < 100))
-      faults.push("a picture cannot be seen");
-  if (slide.querySelector("[data-state=failed]")) faults.push("an explorer has failed");
-  const scale = 1280 / edge.width;
-  for (const text of body.querySelectorAll("p, li, td, th, pre")) {
-    if (text.closest(".course-page")) continue;
-    const size = parseFloat(getComputedStyle(text).fontSize);
-    if (size < SMALLEST) faults.push(`${name(text)} has letters of ${size.toFixed(0)} pixels`);
-  }
-  return [...new Set(faults)];
-}""".replace("SMALLEST", "14")
-
-
-def faults(page):
-    """Every slide that does not fit: place -> what is wrong."""
-    found = {}
-    for h, v in page.evaluate("Reveal.getSlides().map(s => Object.values(Reveal.getIndices(s)).slice(0, 2))"):
-        page.evaluate(f"Reveal.slide({h}, {v})")
-        page.wait_for_function(
-            """() => { const slide = Reveal.getCurrentSlide();
-            return slide.dataset.drawn === "yes" && [...slide.querySelectorAll("img")].every(i => i.complete)
-              && ![...slide.querySelectorAll(".course-page")].some(e => e.dataset.busy === "yes"); }"""
-        )
-        if wrong := page.evaluate(FAULTS):
-            found[f"{h}.{v} {page.evaluate('Reveal.getCurrentSlide().innerText').splitlines()[0]}"] = wrong
-    return found
-
-
 def test_every_slide_fits_and_can_be_read(page):
     assert page.evaluate("Reveal.getTotalSlides()") > 10
     assert not faults(page)
@@ -561,12 +487,3 @@ def test_every_slide_fits_and_can_be_read(page):
     page.evaluate("Reveal.slide(0, 0)")
     page.evaluate("document.querySelector('.present .body').insertAdjacentHTML('beforeend', '<p>line</p>'.repeat(40))")
     assert any("too high" in fault for fault in page.evaluate(FAULTS))
-
-
-@pytest.mark.parametrize("stem", [path.stem for path in chapters()])
-def test_every_slide_of_a_built_deck_fits_and_can_be_read(stem):
-    folder = os.environ.get("COURSE_SLIDES")
-    if not folder:
-        pytest.skip("no decks: COURSE_SLIDES is not set")
-    with opened(Path(folder).resolve() / f"{stem}.html") as page:
-        assert not faults(page)
