@@ -75,12 +75,12 @@ def tiny(family: str = "ae", seed: int = 0, dtype: torch.dtype = torch.float64):
     return build(GeneratorConfig(family, 3), seed=seed).to(dtype).freeze()
 
 
-def tiny_structured(family: str = "covariance", width: int = 3) -> StructuredVAE:
+def tiny_structured(family: str = "covariance", width: int = 3, variety: float = 0.03) -> StructuredVAE:
     """An untrained 28x28 VAE, in float64, with a covariance that differs from pixel to pixel and from z to z."""
     G = build(StructuredConfig(family, 3, width=width if family == "covariance" else 1), seed=0).double()
     with torch.no_grad():
         for p in G.covariance_decoder.parameters():
-            p += 0.06 * torch.randn(p.shape, generator=seeded(1), dtype=p.dtype)
+            p += variety * torch.randn(p.shape, generator=seeded(1), dtype=p.dtype)
     return G.freeze()
 
 

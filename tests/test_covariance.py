@@ -63,14 +63,12 @@ def test_objective_is_that_of_the_formula_and_falls(family, solver):
     assert r.trace["z"].shape == (len(f), 3, 1, 3)
 
 
-def test_both_solvers_lead_to_a_minimum_and_x_is_exact():
-    """R has several minima: the solvers meet in one for a problem at least, and neither leaves what the other found."""
-    A, y, R, z = problem(B=2)
-    one = solve(A, y, R, z - 0.3, "lbfgs", max_iter=80)
-    two = solve(A, y, R, z - 0.3, "alternating", max_iter=15)
-    further = solve(A, y, R, two.z - 0.3, "lbfgs", max_iter=80)
-    assert bool((further.objective <= two.objective).all())
-    assert bool(torch.isclose(further.objective, one.objective, rtol=1e-4).any())
+def test_both_solvers_reach_one_minimum_and_x_is_exact():
+    A, y, R, z = problem()
+    one = solve(A, y, R, z - 0.3, "lbfgs", max_iter=300, tol=1e-12)
+    two = solve(A, y, R, z - 0.3, "alternating", max_iter=100, tol=1e-12)
+    assert torch.allclose(one.objective, two.objective, rtol=5e-5)
+    assert torch.allclose(one.x, two.x, atol=2e-2)
     for r in (one, two):
         x = r.x.clone().requires_grad_()
         f = ((A(x) - y).flatten(1).pow(2).sum(1) + R.lam * R.joint(x, r.z)).sum()
@@ -80,12 +78,11 @@ def test_both_solvers_lead_to_a_minimum_and_x_is_exact():
 
 @solvers
 def test_result_does_not_depend_on_batch_neighbours(solver):
-    """But for the round-off of conjugate gradients, which every step of L-BFGS multiplies: hence two of them."""
     A, y, R, z = problem()
-    together = solve(A, y, R, z, solver, max_iter=2)
+    together = solve(A, y, R, z, solver, max_iter=8)
     for i in range(3):
-        alone = solve(A, y[i : i + 1], R, z[i : i + 1], solver, max_iter=2)
-        assert torch.allclose(alone.x, together.x[i : i + 1], atol=1e-5)
+        alone = solve(A, y[i : i + 1], R, z[i : i + 1], solver, max_iter=8)
+        assert torch.allclose(alone.x, together.x[i : i + 1], atol=1e-7)
         assert int(alone.iterations) == int(together.iterations[i])
 
 
@@ -93,10 +90,10 @@ def test_weights_per_problem_are_a_sweep():
     A, y, R, z = problem(B=1)
     weights = [1e-3, 1e-2]
     sweep = LearnedCovariance(R.G, torch.tensor(weights, dtype=torch.float64))
-    both = solve(A, y.repeat(2, 1), sweep, z.repeat(2, 1), "lbfgs", max_iter=2)
+    both = solve(A, y.repeat(2, 1), sweep, z.repeat(2, 1), "lbfgs", max_iter=8)
     for i, lam in enumerate(weights):
-        one = solve(A, y, LearnedCovariance(R.G, lam), z, "lbfgs", max_iter=2)
-        assert torch.allclose(one.x, both.x[i : i + 1], atol=1e-5)
+        one = solve(A, y, LearnedCovariance(R.G, lam), z, "lbfgs", max_iter=8)
+        assert torch.allclose(one.x, both.x[i : i + 1], atol=1e-7)
 
 
 @kinds
@@ -126,7 +123,7 @@ def test_identity_is_the_relaxed_method():
 
 def test_denoising_knows_the_texture():
     """Images from the generator, z known: each model's estimate E[x | y, z] is best for images of its own kind."""
-    G = tiny_structured("covariance")
+    G = tiny_structured("covariance", variety=0.06)
     A = GaussianBlur(28, width=3, std=0.3).double()
     z = torch.randn(40, 3, generator=seeded(5), dtype=torch.float64)
     covariance = G.covariance(z)
