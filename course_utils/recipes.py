@@ -89,7 +89,7 @@ def _brain(family: str, latent_dim: int, width: int = 1, steps: int = 16_000) ->
 
 
 def _variational(spokes: int, sigma: float) -> Recipe:
-    train = TrainConfig(steps=2_000, batch_size=4, lr=5e-3, ema=0.99, validate_every=100, patience=20)
+    train = TrainConfig(steps=2_000, batch_size=4, lr=3e-3, ema=0.99, validate_every=100, patience=20)
     return Recipe(RadialConfig(128, spokes, sigma), train, "brain", full=False, augmented=True)
 
 
