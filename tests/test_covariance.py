@@ -107,7 +107,7 @@ def test_gradient_with_x_eliminated(family):
     assert torch.allclose(difference, (grad * direction).sum(1), rtol=1e-4, atol=1e-7)
     x = objective.image(z)
     worse = x + 1e-3 * torch.randn(x.shape, generator=seeded(8), dtype=x.dtype)
-    assert bool((objective.total(worse, z) > f).all())
+    assert bool((objective.total(z, worse) > f).all())
 
 
 def test_identity_is_the_relaxed_method():

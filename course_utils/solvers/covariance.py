@@ -1,4 +1,4 @@
-"""The problem of a generator with learned covariance: a linear system in x, a descent in z."""
+"""The problem of a generator with learned covariance, and relaxed: a linear system in x, a descent in z."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..operators import LinearOperator
 from ..regularisers import LearnedCovariance
 from .conjugate import conjugate_gradients
 from .descent import lbfgs, spread
-from .objectives import HardObjective, Objective, QuadraticObjective, sum_of_squares
+from .objectives import HardObjective, Objective, QuadraticObjective, RelaxedObjective, sum_of_squares
 from .pool import CONVERGED, Pool
 
-__all__ = ["CovarianceObjective", "alternate", "eliminate"]
+__all__ = ["CovarianceObjective", "RelaxedInTurn", "alternate", "eliminate"]
 
 #: Accuracy of the linear systems, ||residual|| / ||right hand side||.
 TOL = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -75,7 +75,7 @@ class CovarianceObjective(HardObjective):
         super().__init__(A, y, R.G, lam / 2)
         self.R, self.weight = R, lam
 
-    def total(self, x: Tensor, z: Tensor) -> Tensor:
+    def total(self, z: Tensor, x: Tensor) -> Tensor:
         """||A x - y||^2 + lam R(x, z): (B,)."""
         return sum_of_squares(self.A(x) - self.y) + self.weight * self.R.joint(x, z)
 
@@ -90,7 +90,24 @@ class CovarianceObjective(HardObjective):
         return conjugate_gradients(block, g if x is None else x, tol=TOL[z.dtype])[0]["v"]
 
     def _value(self, z: Tensor) -> Tensor:
-        return self.total(self.image(z.detach()), z)
+        return self.total(z, self.image(z.detach()))
+
+
+class RelaxedInTurn(RelaxedObjective):
+    """Relaxed for ``alternate``: it is the learned covariance mu I with weight 2 lam mu, but for a constant."""
+
+    @property
+    def weight(self) -> Tensor:
+        """That weight, which scales the tolerance: (B,)."""
+        return 2 * self.lam
+
+    @torch.no_grad()
+    def image(self, z: Tensor, x: Tensor | None = None) -> Tensor:
+        """The best x for each z by conjugate gradients, so that A need not be decomposed: (B, d) -> (B, 1, H, W)."""
+        g = self.G(z)
+        one = LocalPrecision(torch.zeros_like(g), torch.zeros_like(g)[:, :0])
+        block = _XBlock(self.A, self.y, g, one, self.relaxation)
+        return conjugate_gradients(block, g if x is None else x, tol=TOL[z.dtype])[0]["v"]
 
 
 def eliminate(
@@ -104,7 +121,7 @@ def eliminate(
 
 @torch.no_grad()
 def alternate(
-    objective: CovarianceObjective,
+    objective: CovarianceObjective | RelaxedInTurn,
     z0: Tensor,
     x0: Tensor | None,
     z_steps: int = 5,
@@ -123,7 +140,7 @@ def alternate(
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
     x = objective.image(z0, x0)
-    pool = Pool(objective, z=z0, x=x, f=objective.total(x, z0))
+    pool = Pool(objective, z=z0, x=x, f=objective.total(z0, x))
     if trace:
         pool.trace(z=pool.z, f=pool.f)
     for _ in range(max_iter):
@@ -131,7 +148,7 @@ def alternate(
             break
         better, _ = lbfgs(pool.objective.z_block(pool.x), pool.z, max_iter=z_steps, tol=0.0)
         x = pool.objective.image(better["v"], pool.x)
-        f = pool.objective.total(x, better["v"])
+        f = pool.objective.total(better["v"], x)
         done = pool.f - f <= tol * pool.objective.weight * x[0].numel() / 2
         pool.z, pool.x, pool.f = better["v"], x, f
         pool.status = torch.where(done, CONVERGED, pool.status)
