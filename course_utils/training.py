@@ -1,4 +1,4 @@
-"""One trainer for all generators: resumes after a kill without loss, stops when validation stops improving.
+"""One trainer for all networks: resumes after a kill without loss, stops when validation stops improving.
 
     python -m course_utils.training vae-mnist-8        train one recipe (all: make weights)
 
@@ -25,6 +25,7 @@ from ._check import check_finite, check_tensor
 from ._files import atomic
 from .augment import augment
 from .generators import WGAN, Generator, StructuredVAE, build
+from .learned import RadialConfig, RadialNetwork
 from .provenance import provenance
 from .recipes import RECIPES, Recipe, TrainConfig
 
@@ -121,7 +122,7 @@ def train(
 
     Parameters
     ----------
-    model : Generator
+    model : Generator or VariationalNetwork
         On the device on which to train.
     images, val : (N, 1, H, W) tensors in [0, 1], on the model's device
     config : TrainConfig
@@ -290,16 +291,19 @@ class _Run:
 
 
 def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = False, finish: bool = False) -> dict:
-    """Train the generator that ``RECIPES[name]`` describes on the full data set, and store weights and report."""
+    """Train what ``RECIPES[name]`` describes on its data set, and store weights and report."""
     from . import zoo
     from .data import load
 
     recipe, origin = RECIPES[name], provenance()
     data = load(recipe.data, full=recipe.full)
-    model = build(recipe.model, seed=recipe.train.seed)
-    if isinstance(model, StructuredVAE):
-        model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
-    model = model.to(device, memory_format=torch.channels_last)
+    if isinstance(recipe.model, RadialConfig):
+        model = RadialNetwork(recipe.model, seed=recipe.train.seed).to(device)
+    else:
+        model = build(recipe.model, seed=recipe.train.seed)
+        if isinstance(model, StructuredVAE):
+            model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
+        model = model.to(device, memory_format=torch.channels_last)
     report = train(
         model,
         data.train.to(device),

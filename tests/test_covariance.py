@@ -108,7 +108,7 @@ def test_gradient_with_x_eliminated(family):
     assert torch.allclose(difference, (grad * direction).sum(1), rtol=1e-4, atol=1e-7)
     x = objective.solve(z)[0]
     worse = x + 1e-3 * torch.randn(x.shape, generator=seeded(8), dtype=x.dtype)
-    assert bool((objective.total(worse, z) > f).all())
+    assert bool((objective.total(z, worse) > f).all())
 
 
 def test_identity_is_the_relaxed_method():
@@ -131,7 +131,7 @@ def test_x_is_found_where_pixels_far_apart_are_coupled(monkeypatch):
     x, solved = objective.solve(z)
     assert bool(solved.all())
     rough = x.clone().requires_grad_()
-    (grad,) = torch.autograd.grad(objective.total(rough, z).sum(), rough)
+    (grad,) = torch.autograd.grad(objective.total(z, rough).sum(), rough)
     assert bool((grad.flatten(1).norm(dim=1) < 1e-8 * (2 * objective.A.T(y)).flatten(1).norm(dim=1)).all())
     # Too few steps are said, by both solvers.
     monkeypatch.setattr("course_utils.solvers.covariance.MAX_STEPS", 20)

@@ -1,4 +1,4 @@
-"""The problem of a generator with learned covariance: a linear system in x, a descent in z."""
+"""The problem of a generator with learned covariance, and relaxed: a linear system in x, a descent in z."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..operators import LinearOperator
 from ..regularisers import LearnedCovariance
 from .conjugate import conjugate_gradients
 from .descent import lbfgs, spread
-from .objectives import HardObjective, Objective, QuadraticObjective, sum_of_squares
+from .objectives import HardObjective, Objective, QuadraticObjective, RelaxedObjective, sum_of_squares
 from .pool import CONVERGED, MAX_ITER, Pool
 
-__all__ = ["CovarianceObjective", "alternate", "eliminate"]
+__all__ = ["CovarianceObjective", "RelaxedInTurn", "alternate", "eliminate"]
 
 #: Accuracy of the linear systems, ||residual|| / ||right hand side||.
 TOL = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -54,6 +54,13 @@ class _XBlock(QuadraticObjective):
         return self._diagonal
 
 
+def _solve(block: _XBlock, x: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The minimiser, looked for from ``x`` on, or from g, and whether it was found."""
+    start = block.g if x is None else x
+    found, _ = conjugate_gradients(block, start, max_iter=MAX_STEPS, tol=TOL[start.dtype])
+    return found["v"], found["status"] == CONVERGED
+
+
 class _ZBlock(Objective):
     """lam R(x, z) in z, for fixed x."""
 
@@ -86,7 +93,7 @@ class CovarianceObjective(HardObjective):
         signs = torch.randint(2, (4, *A.shape_in), generator=torch.Generator().manual_seed(0)).to(y) * 2 - 1
         self.level = sum_of_squares(A(signs)).mean() / signs[0].numel()
 
-    def total(self, x: Tensor, z: Tensor) -> Tensor:
+    def total(self, z: Tensor, x: Tensor) -> Tensor:
         """||A x - y||^2 + lam R(x, z): (B,)."""
         return sum_of_squares(self.A(x) - self.y) + self.weight * self.R.joint(x, z)
 
@@ -99,13 +106,26 @@ class CovarianceObjective(HardObjective):
 
         (B, d) -> (B, 1, H, W), and B bools: False where ``MAX_STEPS`` were not enough.
         """
-        g = self.G(z)
-        block = _XBlock(self.A, self.y, g, self.G.covariance(z), self.weight / 2, self.level)
-        found, _ = conjugate_gradients(block, g if x is None else x, max_iter=MAX_STEPS, tol=TOL[z.dtype])
-        return found["v"], found["status"] == CONVERGED
+        return _solve(_XBlock(self.A, self.y, self.G(z), self.G.covariance(z), self.weight / 2, self.level), x)
 
     def _value(self, z: Tensor) -> Tensor:
-        return self.total(self.solve(z.detach())[0], z)
+        return self.total(z, self.solve(z.detach())[0])
+
+
+class RelaxedInTurn(RelaxedObjective):
+    """Relaxed for ``alternate``: it is the learned covariance mu I with weight 2 lam mu, but for a constant."""
+
+    @property
+    def weight(self) -> Tensor:
+        """That weight, which scales the tolerance: (B,)."""
+        return 2 * self.lam
+
+    @torch.no_grad()
+    def solve(self, z: Tensor, x: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As that of ``CovarianceObjective``: A need not be decomposed."""
+        g = self.G(z)
+        one = LocalPrecision(torch.zeros_like(g), torch.zeros_like(g)[:, :0])
+        return _solve(_XBlock(self.A, self.y, g, one, self.relaxation, level=self.y.new_ones(())), x)
 
 
 def eliminate(
@@ -124,7 +144,7 @@ def eliminate(
 
 @torch.no_grad()
 def alternate(
-    objective: CovarianceObjective,
+    objective: CovarianceObjective | RelaxedInTurn,
     z0: Tensor,
     x0: Tensor | None,
     z_steps: int = 5,
@@ -143,7 +163,7 @@ def alternate(
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
     x, _ = objective.solve(z0, x0)
-    pool = Pool(objective, z=z0, x=x, f=objective.total(x, z0))
+    pool = Pool(objective, z=z0, x=x, f=objective.total(z0, x))
     if trace:
         pool.trace(z=pool.z, f=pool.f)
     for _ in range(max_iter):
@@ -151,7 +171,7 @@ def alternate(
             break
         better, _ = lbfgs(pool.objective.z_block(pool.x), pool.z, max_iter=z_steps, tol=0.0)
         x, solved = pool.objective.solve(better["v"], pool.x)
-        f = pool.objective.total(x, better["v"])
+        f = pool.objective.total(better["v"], x)
         done = solved & (pool.f - f <= tol * pool.objective.weight * x[0].numel() / 2)
         pool.z, pool.x, pool.f = better["v"], x, f
         pool.status = torch.where(done, CONVERGED, pool.status)
