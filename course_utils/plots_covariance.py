@@ -59,8 +59,8 @@ def sweep_figure(record: Mapping) -> Figure:
         (f"{few} spokes", "noise σ of real and imaginary part", noise, [(few, s) for s in noise]),
     ]
     alt = (
-        "Mean PSNR against the number of spokes at two noise levels and against the noise at 25 spokes. First row: models "
-        "of the covariance and variational networks; second: the other methods; third: published curves of knees."
+        "Mean PSNR against the number of spokes at two noise levels and against the noise at 25 spokes. First row: "
+        "models of the covariance and variational networks; second: the other methods; third: published curves."
     )
     figure, axes = subplots(3, 3, size=(12.5, 10), alt=alt, sharey="row")
     for column, (title, xlabel, x, places) in enumerate(columns):
@@ -127,18 +127,14 @@ def examples_figure(record: Mapping, truth: Tensor) -> Figure:
     places = [tuple(at) for at in record["settings"]["examples_at"]]
     found = {(r["method"], r["spokes"], r["sigma"]): r for r in rows}
     k = record["settings"]["example"]
-    alt = (
-        "One test slice by " + ", ".join(LABELS[m] for m in methods) + ", at several numbers of spokes, with residuals."
-    )
-    figure, axes = subplots(
-        2 * len(places), len(methods) + 1, size=(1.5 * (len(methods) + 1), 3.2 * len(places)), alt=alt
-    )
+    alt = "One test slice, with residuals, at several numbers of spokes by " + ", ".join(LABELS[m] for m in methods)
+    size = (1.5 * (len(methods) + 1), 3.2 * len(places))
+    figure, axes = subplots(2 * len(places), len(methods) + 1, size=size, alt=alt, squeeze=False)
     for line, (spokes, sigma) in enumerate(places):
         show_image(axes[2 * line, 0], truth, "truth" if line == 0 else "")
         axes[2 * line + 1, 0].set_axis_off()
-        axes[2 * line + 1, 0].text(
-            0.5, 0.5, f"{spokes} spokes,\nσ = {sigma:g};\nresidual ±0.3", ha="center", va="center"
-        )
+        words = f"{spokes} spokes,\nσ = {sigma:g};\nresidual ±0.3"
+        axes[2 * line + 1, 0].text(0.5, 0.5, words, ha="center", va="center")
         for column, method in enumerate(methods, 1):
             top, below = axes[2 * line, column], axes[2 * line + 1, column]
             row = found.get((method, spokes, sigma))
@@ -164,24 +160,16 @@ def model_figure(record: Mapping) -> Figure:
     rows = [r for r in record["rows"] if r["kind"] == "model"]
     side = record["settings"]["window"]
     alt = (
-        "For each model of the covariance: the residual of a test slice, standard deviations of the pixels, the covariance "
-        "of two pixels with their neighbours, positive red and negative blue, a mean image and an image drawn around it."
+        "For each model of the covariance: the residual of a test slice, standard deviations of the pixels, the "
+        "covariance of two pixels with their neighbours, positive red, negative blue, a mean image, a draw around it."
     )
-    heads = (
-        "x - G(z), ±0.2",
-        "standard deviation",
-        "covariance\nof pixel 1",
-        "of pixel 2",
-        "G(z), z ~ N(0, I)",
-        "drawn",
-    )
+    heads = ("x - G(z), ±0.2", "standard deviation", "covariance\nof pixel", "of pixel", "G(z), z ~ N(0, I)", "drawn")
     figure, axes = subplots(len(rows), len(heads), size=(1.9 * len(heads), 2.1 * len(rows)), alt=alt, squeeze=False)
     for line, r in zip(axes, rows, strict=True):
         low, high = r["deviation_range"]
         show_image(line[0], unpack([r["residual"]], side, -0.5, 0.5), heads[0], (-0.2, 0.2), RESIDUAL_CMAP)
-        show_image(
-            line[1], unpack([r["deviation"]], side, 0.0, high), f"{heads[1]}\n{low:.3f} to {high:.3f}", (0, high)
-        )
+        deviation = unpack([r["deviation"]], side, 0.0, high)
+        show_image(line[1], deviation, f"{heads[1]}\n{low:.3f} to {high:.3f}", (0, high))
         for ax, pixel, title in zip(line[2:4], r["pixels"], heads[2:4], strict=True):
             near = unpack([pixel["covariance"]], _side(pixel["covariance"]), -1.0, 1.0)
             show_image(ax, near, f"{title} {tuple(pixel['at'])}", (-1, 1), RESIDUAL_CMAP)
@@ -209,12 +197,9 @@ def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
     methods = [m for m in record["settings"]["methods"] if any(r["method"] == m for r in record["rows"])]
     rows = {(r["method"], r["sigma"]): r for r in record["rows"]}
     k = record["settings"]["example"]
-    alt = (
-        "PSNR against noise for " + ", ".join(LABELS[m] for m in methods) + "; one slice by each at every noise level."
-    )
-    figure, axes = subplots(
-        len(methods), len(noise) + 5, size=(14, 1.75 * max(2, len(methods))), alt=alt, squeeze=False
-    )
+    alt = "PSNR against noise for " + ", ".join(LABELS[m] for m in methods) + "; one slice by each at every level."
+    size = (14, 1.75 * max(2, len(methods)))
+    figure, axes = subplots(len(methods), len(noise) + 5, size=size, alt=alt, squeeze=False)
     grid = axes[0, 0].get_gridspec()
     for ax in axes[:, :4].flat:
         ax.remove()

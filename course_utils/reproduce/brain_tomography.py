@@ -9,7 +9,20 @@ from torch import Tensor
 from ..operators import ParallelBeam, measure
 from ..regularisers import Tikhonov
 from ..tuning import Sweep, geometric, sweep
-from .brains import GENERATIVE, VAE, WINDOW, brain_generator, example_truth, heads, scaled, shipped, window
+from .brains import (
+    EXAMPLE,
+    GENERATIVE,
+    TEST_STEP,
+    VAE,
+    VAL_STEP,
+    WINDOW,
+    brain_generator,
+    example_truth,
+    heads,
+    scaled,
+    shipped,
+    window,
+)
 from .experiment import Experiment
 from .pictures import pack
 from .setting import SEEDS, rounded, seeded
@@ -33,7 +46,6 @@ SOLVERS = {
     "relaxed": {"solver": "alternating", "max_iter": 8, "tol": 1e-4},
     "sparse": {"max_iter": 80, "tol": 1e-5},
 }
-VAL_STEP, TEST_STEP, EXAMPLE = 7, 4, 4
 
 
 @functools.lru_cache(maxsize=1)

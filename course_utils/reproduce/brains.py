@@ -16,13 +16,14 @@ from ..zoo import available, pretrained
 from .setting import SEEDS, start_dictionary
 
 __all__ = [
-    "DICTIONARY", "GENERATIVE", "VAE", "WINDOW", "at_end", "brain_generator", "example_truth", "heads", "scaled",
-    "shipped", "structured_name", "walk", "window",
+    "DICTIONARY", "EXAMPLE", "GENERATIVE", "TEST_STEP", "VAE", "VAL_STEP", "WINDOW", "at_end", "brain_generator",
+    "example_truth", "heads", "scaled", "shipped", "structured_name", "walk", "window",
 ]  # fmt: skip
 
 VAE = f"vae-brain-{BRAIN_DIMENSION}"
 GENERATIVE = {"range": Hard, "relaxed": Relaxed, "sparse": Sparse}
 DICTIONARY = 512  # starts
+VAL_STEP, TEST_STEP, EXAMPLE = 7, 4, 4  # every so many-th slice; the one of the test slices that is shown
 WINDOW = 56  # pixels, side of the stored part of an example
 
 

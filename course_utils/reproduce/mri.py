@@ -16,8 +16,11 @@ from ..tuning import geometric, sweep
 from ..zoo import pretrained_network
 from . import brain_tomography
 from .brains import (
+    EXAMPLE,
     GENERATIVE,
+    TEST_STEP,
     VAE,
+    VAL_STEP,
     WINDOW,
     at_end,
     brain_generator,
@@ -56,8 +59,7 @@ GRIDS = {
 BUDGET = {"tv": {"tol": 1e-4}, "range": {"max_iter": 60}, "relaxed": {"max_iter": 60}, "sparse": {"max_iter": 40}}
 FINAL = {"sparse": {"max_iter": 150, "tol": 1e-5}, "tv": {"tol": 1e-5}}
 IN_TURN = {"solver": "alternating", "max_iter": 10, "z_steps": 5, "tol": 1e-4}
-VAL_STEP, TEST_STEP = 7, 4
-EXAMPLE, EXAMPLES_AT = 4, ((5, SIGMA), (FEW, SIGMA), (125, SIGMA))
+EXAMPLES_AT = ((5, SIGMA), (FEW, SIGMA), (125, SIGMA))
 PICTURED = ("tv", "range", "narnhofer", "relaxed", "covariance", *NETWORKS[:2])
 
 
