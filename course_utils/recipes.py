@@ -51,6 +51,7 @@ class Recipe:
     data: str = "mnist"
     full: bool = True  # all data, which must have been fetched, or the shipped part
     augmented: bool = False  # by ``augment``
+    standardised: bool = False  # a VAE whose prior is afterwards fitted to its codes, by ``VAE.standardise``
     mean: str | None = None  # the generator whose mean a structured one takes over
 
 
@@ -81,7 +82,7 @@ def _brain(family: str, latent_dim: int, width: int = 1, steps: int = 16_000) ->
     if family == "vae":
         model = GeneratorConfig("vae", latent_dim, size=128, rho=BRAIN_RHO)
         train = TrainConfig(steps=steps, batch_size=8)
-        return Recipe(model, train, data="brain", full=False, augmented=True)
+        return Recipe(model, train, data="brain", full=False, augmented=True, standardised=True)
     model = StructuredConfig(family, latent_dim, size=128, rho=BRAIN_RHO, width=width)
     lr = 3e-2 if family == "identity" else 1e-3  # one number has to find its size
     train = TrainConfig(steps=steps, batch_size=8, lr=lr)

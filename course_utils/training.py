@@ -24,13 +24,14 @@ from tqdm.auto import tqdm
 from ._check import check_finite, check_tensor
 from ._files import atomic
 from .augment import augment
-from .generators import WGAN, Generator, StructuredVAE, build
+from .generators import VAE, WGAN, Generator, StructuredVAE, build
 from .learned import RadialConfig, RadialNetwork
 from .provenance import provenance
 from .recipes import RECIPES, Recipe, TrainConfig
 
 __all__ = ["RECIPES", "Recipe", "TrainConfig", "train", "validation_score"]
 
+ROUNDS = 16  # of augmented training images, to fit a prior to
 #: Makes other images of a batch: (B, 1, H, W), generator -> (B, 1, H, W).
 Change = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -313,6 +314,9 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
         finish=finish,
         change=augment if recipe.augmented else None,
     )
+    if recipe.standardised:
+        _standardise(model, recipe, data.train.to(device))
+        report["standardised_score"] = round(validation_score(model, data.val.to(device), recipe.train.seed), 6)
     record = {
         "name": name,
         "data": data.source.split(" (")[0],
@@ -325,6 +329,13 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
     if ship:
         zoo.ship(name, folder / name / "weights.safetensors")
     return report
+
+
+def _standardise(model: VAE, recipe: Recipe, images: Tensor) -> None:
+    """Fit the prior to the codes of the images that ``model`` was trained on, in ``ROUNDS`` variations."""
+    generator = torch.Generator().manual_seed(recipe.train.seed)
+    rounds = [augment(images, generator) for _ in range(ROUNDS)] if recipe.augmented else [images]
+    model.standardise(torch.cat(rounds))
 
 
 def main(arguments: list[str] | None = None) -> None:
