@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .plots import COLOURS, METHODS, RESIDUAL_CMAP, show_image, subplots
+from .plots import COLOURS, METHODS, RESIDUAL_CMAP, STYLE, show_image, subplots
 from .reproduce.mri_claims import Published
 from .reproduce.pictures import unpack
 
@@ -26,7 +27,7 @@ STYLES = {
     "diagonal": {"color": COLOURS["orange"], "linestyle": "--", "marker": "s"},
     "covariance": {"color": COLOURS["vermilion"], "linestyle": "-", "marker": "o"},
     "vn-25-0.05": {"color": COLOURS["blue"], "linestyle": "-.", "marker": "D"},
-    "vn-125-0.05": {"color": COLOURS["sky"], "linestyle": (0, (3, 1, 1, 1)), "marker": "^"},
+    "vn-125-0.05": {"color": COLOURS["black"], "linestyle": (0, (3, 1, 1, 1)), "marker": "^"},
     "vn-25-0.0125": {"color": COLOURS["purple"], "linestyle": (0, (5, 1)), "marker": "P"},
 }
 LABELS = {
@@ -82,7 +83,7 @@ def sweep_figure(record: Mapping) -> Figure:
         for ax in axes[:, column]:
             ax.set_xlabel(xlabel)
             if column == 2:
-                ax.set_xscale("log")
+                _noise_axis(ax, noise)
                 ax.invert_xaxis()
     for line in axes:
         line[0].set_ylabel("PSNR (dB), data range 1")
@@ -100,6 +101,13 @@ def _curve(ax, x: Sequence[float], values: Sequence, method: str, shift: float, 
     a, middle, error = (np.array(part) for part in zip(*seen, strict=True))
     a = a * 1.03**shift if log else a + 0.9 * shift
     ax.errorbar(a, middle, error, label=LABELS[method], elinewidth=0.7, capsize=0, **STYLES[method])
+
+
+def _noise_axis(ax, noise: Sequence[float]) -> None:
+    """A logarithmic axis with the noise levels as ticks."""
+    ax.set_xscale("log")
+    ax.set_xticks(noise, [f"{sigma:g}" for sigma in noise])
+    ax.minorticks_off()
 
 
 def _homes(ax, methods: Sequence[str], column: int, settings: Mapping) -> None:
@@ -138,12 +146,13 @@ def examples_figure(record: Mapping, truth: Tensor) -> Figure:
         for column, method in enumerate(methods, 1):
             top, below = axes[2 * line, column], axes[2 * line + 1, column]
             row = found.get((method, spokes, sigma))
+            name = LABELS[method].replace(" (", "\n(").replace(": ", "\n") if line == 0 else ""
             if row is None:
+                top.set_title(name)
                 top.set_axis_off()
                 below.set_axis_off()
                 continue
             image = unpack(row["examples"], truth.shape[-1])
-            name = LABELS[method].replace(" (", "\n(").replace(": ", "\n") if line == 0 else ""
             show_image(top, image, f"{name}\n{row['psnr'][k]:.1f} dB".strip())
             show_image(below, image - truth, "", (-0.3, 0.3), RESIDUAL_CMAP)
     return figure
@@ -203,16 +212,17 @@ def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
     grid = axes[0, 0].get_gridspec()
     for ax in axes[:, :4].flat:
         ax.remove()
-    left = figure.add_subplot(grid[:, :4])
+    with rc_context(STYLE):
+        left = figure.add_subplot(grid[:, :4])
     for shift, method in enumerate(methods):
         here = [s for s in noise if (method, s) in rows]
         values = [rows[method, s]["oracle_psnr"] for s in here]
         _curve(left, np.array(here), values, method, shift=shift - len(methods) / 2, log=True)
         tuned = [np.mean(rows[method, s]["psnr"]) for s in here]
         left.plot(here, tuned, color=STYLES[method]["color"], linestyle="-", linewidth=0.8, alpha=0.5)
-    left.set(xscale="log", xlabel="noise σ of the data", ylabel="PSNR (dB), data range 1, mean ± std over slices")
+    _noise_axis(left, noise)
+    left.set(xlabel="noise σ of the data", ylabel="PSNR (dB), data range 1, mean ± std over slices")
     left.set_title("weights chosen for each image by its truth;\nthin: tuned on another head")
-    left.grid(alpha=0.3)
     left.legend(fontsize=9, frameon=False)
     for line, method in enumerate(methods):
         show_image(axes[line, 4], truth, "truth" if line == 0 else "")

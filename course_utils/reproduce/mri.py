@@ -96,7 +96,10 @@ def mri_row(method: str, spokes: int, sigma: float, val_step: int = VAL_STEP, te
         run = _structured if method in STRUCTURED else _narnhofer if method == "narnhofer" else _tuned
         row, result = run(problem, method)
         x, seconds = result.x, result.seconds
-        row |= {"iterations_mean": round(float(result.iterations.double().mean()), 1)}
+        row |= {
+            "iterations_mean": round(float(result.iterations.double().mean()), 1),
+            "converged": round(float(result.converged.float().mean()), 2),
+        }
     row |= {"psnr": rounded(psnr(x, problem.x), 2), "seconds_per_image": round(seconds / len(x), 4)}
     if method in PICTURED and (spokes, sigma) in EXAMPLES_AT:
         row["examples"] = pack(window(x[EXAMPLE : EXAMPLE + 1]))
@@ -114,11 +117,10 @@ def _direct(problem: Problem, method: str) -> tuple[dict, Tensor, float]:
 
 
 def _grid(method: str, sigma: float) -> tuple[list[float], list[float] | None]:
-    grid = GRIDS[method]
-    for name, unit in (("lam", 1.0), ("lam by sigma", sigma), ("lam by variance", sigma**2)):
-        if name in grid:
-            return scaled(grid[name], unit), grid.get("mu")
-    raise KeyError(method)
+    """The weights of a method at a noise level."""
+    units = {"lam": 1.0, "lam by sigma": sigma, "lam by variance": sigma**2}
+    (name,) = GRIDS[method].keys() & units.keys()
+    return scaled(GRIDS[method][name], units[name]), GRIDS[method].get("mu")
 
 
 def _tuned(problem: Problem, method: str) -> tuple[dict, Result]:
