@@ -61,7 +61,8 @@ def fig12_row(method: str, sigma: float, val_step: int = VAL_STEP, test_step: in
     """One method at one noise level, every weight on every slice.
 
     "oracle_psnr" takes for each test slice the weights of highest PSNR, which needs the truth, as the paper does;
-    "psnr" takes for all of them the weights of highest mean PSNR on the validation head.
+    "psnr" takes for all of them the weights of highest mean PSNR on the validation head.  Seconds are without those
+    for the start, which all weights share.
     """
     x_val, x = heads(val_step, test_step)
     A = operator(x.shape[-1])

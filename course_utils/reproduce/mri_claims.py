@@ -259,8 +259,10 @@ def fig12_words(record: Mapping) -> str:
         f"{m} {mean([mean(r['oracle_psnr']) - mean(r['psnr']) for r in rows if r['method'] == m]):+.2f}"
         for m in dict.fromkeys(r["method"] for r in rows)
     ]
+    edges = [f"{r['method']} at noise {r['sigma']}" for r in rows if r["at_edge_of_grid"]]
     return (
         f"Ours: brain slices, {len(rows[0]['psnr'])} of one head; the paper: 50 knee images, claims from its text. "
         f"Weights chosen for each image by its truth, as in the paper. {claims} That choice gives, against weights "
         f"tuned on another head, in dB: {', '.join(oracle)}."
+        + (f" Best weight at the end of what was tried: {'; '.join(edges)}." if edges else "")
     )
