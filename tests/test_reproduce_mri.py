@@ -52,7 +52,7 @@ def toy(monkeypatch):
                 monkeypatch.setattr(module, name, value)
     for module in (mri, brain_tomography):
         for method, grid in module.GRIDS.items():
-            few = {name: values[1:3] if isinstance(values, list) else values for name, values in grid.items()}
+            few = {name: values[-2:] if isinstance(values, list) else values for name, values in grid.items()}
             monkeypatch.setitem(module.GRIDS, method, few)
     monkeypatch.setitem(mri.GRIDS["structured"], "most", 2)
     monkeypatch.setitem(mri.GRIDS["narnhofer"], "steps", [1, 2])

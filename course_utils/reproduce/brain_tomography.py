@@ -39,7 +39,7 @@ METHODS = ("tikhonov", "range", "relaxed", "sparse")
 GRIDS = {
     "tikhonov": {"lam by variance": geometric(2048.0, 1.0, 0.5)},
     "range": {"lam": geometric(16.0, 0.015, 0.25)},
-    "relaxed": {"lam by variance": geometric(1024.0, 16.0, 0.25), "mu": [0.03, 0.003]},
+    "relaxed": {"lam by variance": geometric(256.0, 4.0, 0.25), "mu": [0.1, 0.01]},
     "sparse": {"lam by variance": geometric(256.0, 4.0, 0.25), "mu": [0.1]},
 }
 #: The matrix is too large to be decomposed, so x is found by conjugate gradients.
