@@ -27,7 +27,7 @@ VAE = f"vae-brain-{BRAIN_DIMENSION}"
 GENERATIVE = {"range": Hard, "relaxed": Relaxed, "sparse": Sparse}
 DICTIONARY = 512  # starts
 #: Hard with this weight and budget finds the z from which methods start that leave the range.
-FIRST = {"lam": 0.5, "max_iter": 60}
+FIRST = {"lam": 0.125, "max_iter": 60}
 VAL_STEP, TEST_STEP, EXAMPLE = 7, 4, 4  # every so many-th slice; the one of the test slices that is shown
 WINDOW = 56  # pixels, side of the stored part of an example
 

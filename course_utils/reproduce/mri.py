@@ -53,7 +53,7 @@ GRIDS = {
     "tikhonov": {"lam": geometric(4.0, 1e-5, 0.5)},
     "tv": {"lam by sigma": geometric(4.0, 0.015, 0.5)},
     "range": {"lam": geometric(8.0, 0.03, 0.25)},
-    "narnhofer": {"lam": [2.0, 0.5, 0.125], "steps": [25, 75, 225], "lr": 1e-3},
+    "narnhofer": {"lam": [0.5, 0.125, 0.03], "steps": [25, 75, 225], "lr": 1e-3},
     "relaxed": {"lam by variance": geometric(256.0, 4.0, 0.25), "mu": [1.0, 0.1, 0.01]},
     "sparse": {"lam by variance": geometric(64.0, 1.0, 0.25), "mu": [0.1, 0.01]},
     "structured": {"lam by theory": "1, 3, 1/3, and on uphill by factors of 3", "most": 4},
