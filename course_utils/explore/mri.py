@@ -1,0 +1,1 @@
+def mri_explorer(): pass
