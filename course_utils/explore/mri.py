@@ -30,6 +30,7 @@ SLICES = (16, 6, 26)  # of the test head
 MODELS = {"identity": "identity", "diagonal": "diagonal", "covariance": "covariance"}
 HOME = {"spokes": 25, "sigma": 0.05}  # for which the page's G(z) and Sigma(z) are found
 Z_STEPS = 8
+WHITEST = 0.25  # the standard deviation that is shown white
 
 
 @cache
@@ -115,7 +116,7 @@ def mri_explorer() -> Explorer:
             spine.set(visible=True, color="0.6")
         span = {5: SPAN, 7: 1.0}.get(k)
         cmap, low = (RESIDUAL_CMAP, -span) if span else (IMAGE_CMAP, 0.0)
-        high = span or {6: 0.25}.get(k, 1.0)
+        high = span or {6: WHITEST}.get(k, 1.0)
         shown.append(ax.imshow(np.zeros((SIZE, SIZE)), cmap=cmap, vmin=low, vmax=high, interpolation="nearest"))
     rings = [
         axes[k].plot([], [], "o", markersize=8, markerfacecolor="none", markeredgecolor=COLOURS["orange"])[0]
@@ -199,6 +200,7 @@ def _page(explorer: Explorer) -> str:
         "size": SIZE,
         "noiseSeed": NOISE_SEED,
         "span": SPAN,
+        "whitest": WHITEST,
         "identity": float(fields["identity"][0][1].log_diagonal[0, 0, 0, 0]),
     }
     return live_page(
