@@ -1,4 +1,4 @@
-"""How the shipped generators were made: networks, data, budget.  ``training`` follows them.
+"""How the shipped generators and variational networks were made: layers, data, budget.  ``training`` follows them.
 
 >>> RECIPES["vae-mnist-8"].train.steps
 15000
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ._check import check_choice, check_count, check_nonnegative
 from .generators import GeneratorConfig, StructuredConfig
+from .learned import RadialConfig
 
 __all__ = ["RECIPES", "Recipe", "TrainConfig"]
 
@@ -43,13 +44,14 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one shipped generator was made."""
+    """How one shipped generator or variational network was made."""
 
-    model: GeneratorConfig
+    model: GeneratorConfig | RadialConfig
     train: TrainConfig
     data: str = "mnist"
     full: bool = True  # all data, which must have been fetched, or the shipped part
     augmented: bool = False  # by ``augment``
+    standardised: bool = False  # a VAE whose prior is afterwards fitted to its codes, by ``VAE.standardise``
     mean: str | None = None  # the generator whose mean a structured one takes over
 
 
@@ -80,11 +82,16 @@ def _brain(family: str, latent_dim: int, width: int = 1, steps: int = 16_000) ->
     if family == "vae":
         model = GeneratorConfig("vae", latent_dim, size=128, rho=BRAIN_RHO)
         train = TrainConfig(steps=steps, batch_size=8)
-        return Recipe(model, train, data="brain", full=False, augmented=True)
+        return Recipe(model, train, data="brain", full=False, augmented=True, standardised=True)
     model = StructuredConfig(family, latent_dim, size=128, rho=BRAIN_RHO, width=width)
     lr = 3e-2 if family == "identity" else 1e-3  # one number has to find its size
     train = TrainConfig(steps=steps, batch_size=8, lr=lr)
     return Recipe(model, train, "brain", full=False, augmented=True, mean=f"vae-brain-{latent_dim}")
+
+
+def _variational(spokes: int, sigma: float) -> Recipe:
+    train = TrainConfig(steps=2_000, batch_size=4, lr=3e-3, ema=0.99, validate_every=100, patience=20)
+    return Recipe(RadialConfig(128, spokes, sigma), train, "brain", full=False, augmented=True)
 
 
 FAMILIES = ("ae", "vae", "wgan")
@@ -94,6 +101,8 @@ MNIST_DIMENSIONS, SHAPES_DIMENSIONS = (5, 8, 13), (5, 10, 16)
 RHO_SCAN = (0.07, 0.15, 0.3, 0.4, 0.6)
 #: Latent dimension and noise level of the generators of brains.
 BRAIN_DIMENSION, BRAIN_RHO = 64, 0.2
+#: Spokes and noise levels at which variational networks of brains are trained.
+NETWORK_HOMES = ((25, 0.05), (125, 0.05), (25, 0.0125))
 
 RECIPES: dict[str, Recipe] = (
     {f"{family}-mnist-{d}": _mnist(family, d) for d in MNIST_DIMENSIONS for family in FAMILIES}
@@ -103,4 +112,5 @@ RECIPES: dict[str, Recipe] = (
     | {f"identity-brain-{BRAIN_DIMENSION}": _brain("identity", BRAIN_DIMENSION, steps=2_000)}
     | {f"diagonal-brain-{BRAIN_DIMENSION}": _brain("diagonal", BRAIN_DIMENSION)}
     | {f"covariance-brain-{BRAIN_DIMENSION}": _brain("covariance", BRAIN_DIMENSION, width=3)}
+    | {f"vn-brain-{spokes}-{sigma}": _variational(spokes, sigma) for spokes, sigma in NETWORK_HOMES}
 )

@@ -1,4 +1,4 @@
-"""One trainer for all generators: resumes after a kill without loss, stops when validation stops improving.
+"""One trainer for all networks: resumes after a kill without loss, stops when validation stops improving.
 
     python -m course_utils.training vae-mnist-8        train one recipe (all: make weights)
 
@@ -24,12 +24,14 @@ from tqdm.auto import tqdm
 from ._check import check_finite, check_tensor
 from ._files import atomic
 from .augment import augment
-from .generators import WGAN, Generator, StructuredVAE, build
+from .generators import VAE, WGAN, Generator, StructuredVAE, build
+from .learned import RadialConfig, RadialNetwork
 from .provenance import provenance
 from .recipes import RECIPES, Recipe, TrainConfig
 
 __all__ = ["RECIPES", "Recipe", "TrainConfig", "train", "validation_score"]
 
+ROUNDS = 16  # of augmented training images, to fit a prior to
 #: Makes other images of a batch: (B, 1, H, W), generator -> (B, 1, H, W).
 Change = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -121,7 +123,7 @@ def train(
 
     Parameters
     ----------
-    model : Generator
+    model : Generator or VariationalNetwork
         On the device on which to train.
     images, val : (N, 1, H, W) tensors in [0, 1], on the model's device
     config : TrainConfig
@@ -290,16 +292,19 @@ class _Run:
 
 
 def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = False, finish: bool = False) -> dict:
-    """Train the generator that ``RECIPES[name]`` describes on the full data set, and store weights and report."""
+    """Train what ``RECIPES[name]`` describes on its data set, and store weights and report."""
     from . import zoo
     from .data import load
 
     recipe, origin = RECIPES[name], provenance()
     data = load(recipe.data, full=recipe.full)
-    model = build(recipe.model, seed=recipe.train.seed)
-    if isinstance(model, StructuredVAE):
-        model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
-    model = model.to(device, memory_format=torch.channels_last)
+    if isinstance(recipe.model, RadialConfig):
+        model = RadialNetwork(recipe.model, seed=recipe.train.seed).to(device)
+    else:
+        model = build(recipe.model, seed=recipe.train.seed)
+        if isinstance(model, StructuredVAE):
+            model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
+        model = model.to(device, memory_format=torch.channels_last)
     report = train(
         model,
         data.train.to(device),
@@ -309,6 +314,9 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
         finish=finish,
         change=augment if recipe.augmented else None,
     )
+    if recipe.standardised:
+        _standardise(model, recipe, data.train.to(device))
+        report["standardised_score"] = round(validation_score(model, data.val.to(device), recipe.train.seed), 6)
     record = {
         "name": name,
         "data": data.source.split(" (")[0],
@@ -321,6 +329,13 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
     if ship:
         zoo.ship(name, folder / name / "weights.safetensors")
     return report
+
+
+def _standardise(model: VAE, recipe: Recipe, images: Tensor) -> None:
+    """Fit the prior to the codes of the images that ``model`` was trained on, in ``ROUNDS`` variations."""
+    generator = torch.Generator().manual_seed(recipe.train.seed)
+    rounds = [augment(images, generator) for _ in range(ROUNDS)] if recipe.augmented else [images]
+    model.standardise(torch.cat(rounds))
 
 
 def main(arguments: list[str] | None = None) -> None:

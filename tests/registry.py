@@ -87,7 +87,7 @@ def tiny_structured(family: str = "covariance", width: int = 3, variety: float =
 #: name -> regulariser made from a generator and weights (numbers or (B,) tensors), and its solvers
 GENERATIVE = {
     "hard": (lambda G, lam, mu: Hard(G, lam), ("paper", "lbfgs", "lm")),
-    "relaxed": (Relaxed, ("paper", "reduced", "lbfgs", "lm")),
+    "relaxed": (Relaxed, ("paper", "reduced", "lbfgs", "lm", "alternating")),
     "sparse": (Sparse, ("paper", "warm")),
     "sparse-TV": (SparseTV, ("paper", "linearised")),
 }

@@ -228,6 +228,23 @@ def test_kl_is_zero_at_the_prior_only_and_gradcheck():
     assert torch.autograd.gradcheck(kl_to_standard_normal, inputs)
 
 
+@pytest.mark.parametrize("variant", ["lean", "paper"])
+def test_standardised_latent_variables_have_the_priors_mean_and_covariance(variant):
+    G = build(GeneratorConfig("vae", 3, variant=variant), seed=0).freeze()
+    G.encoder[-1].weight[3:] *= 20  # standard deviations that differ
+    x = torch.rand(200, 1, 28, 28, generator=seeded())
+    before, image = G.encode(x), G(G.encode(x))
+    assert (before.mean(0).abs() > 1e-3).all() and before.std(0).max() < 0.5
+    G.standardise(x)
+    mean, log_std = G.posterior(x)
+    second_moment = torch.cov(mean.T, correction=0) + (2 * log_std).exp().mean(0).diag()
+    assert torch.allclose(mean.mean(0), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(second_moment, torch.eye(3), atol=1e-4)
+    assert torch.allclose(G(mean), image, atol=1e-5)
+    with pytest.raises(ValueError, match="'x' must hold more images than there are latent variables, 3, got 3"):
+        G.standardise(x[:3])
+
+
 class LinearVAE(VAE):
     """G(z) = W z + b with the exact posterior as encoder: everything about it is known in closed form."""
 

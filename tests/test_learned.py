@@ -7,10 +7,11 @@ import torch
 from registry import seeded
 from torch.nn import functional
 
-from course_utils import GaussianBlur, GaussianMatrix, Inpainting, load, measure
-from course_utils.generators import n_parameters
-from course_utils.learned import VariationalNetwork
-from course_utils.training import TrainConfig, train
+from course_utils import GaussianBlur, GaussianMatrix, Inpainting, available, load, measure, pretrained, zoo
+from course_utils._files import read_json, write_json
+from course_utils.generators import GeneratorConfig, build, n_parameters
+from course_utils.learned import RadialConfig, RadialNetwork, VariationalNetwork
+from course_utils.training import RECIPES, TrainConfig, train
 
 
 def small(A=None, dtype=torch.float32, **settings):
@@ -123,3 +124,75 @@ def test_bad_input_is_named():
             VariationalNetwork(A, **({"sigma": 0.1} | settings))
     with pytest.raises(TypeError, match="'A' must be a LinearOperator, got Linear"):
         VariationalNetwork(torch.nn.Linear(2, 2), 0.1)
+
+
+RADIAL = RadialConfig(28, spokes=9, sigma=0.05, steps=2, filters=4, width=3)
+
+
+def shipped(folder, config=RADIAL):
+    """A network with weights of its own, and a generator, in a zoo in ``folder``."""
+    network = RadialNetwork(config, seed=3)
+    with torch.no_grad():
+        network.log_weight += torch.randn(network.log_weight.shape, generator=seeded())
+    for name, model in (("vn-toy", network), ("ae-toy-2", build(GeneratorConfig("ae", 2), seed=0))):
+        report = {"history": [{"step": 5, "score": 1.5}], "best_step": 5, "kept_step": 5, "seconds": 60.0}
+        description = {"n_train": 7, "train": {"steps": 9}, "report": report, "date": "today"}
+        zoo.save(model, folder / f"{name}.safetensors", description)
+        zoo.ship(name, folder / f"{name}.safetensors", folder=folder / "zoo")
+    return network, folder / "zoo"
+
+
+def test_a_stored_network_comes_back_with_its_home(tmp_path, capsys):
+    network, folder = shipped(tmp_path)
+    network.freeze()
+    again = zoo.pretrained_network("vn-toy", folder=folder)
+    assert capsys.readouterr().out.startswith("vn-toy: trained on 7 images, step 5 of at most 9 kept")
+    assert again.config == RADIAL and again.settings() == read_json(folder / "vn-toy.json")["model"]
+    assert not any(p.requires_grad for p in again.parameters()) and not again.training
+    x = load("mnist").test[:8]
+    y = measure(again._home[0], x, RADIAL.sigma, seeded(1))
+    assert 0 < float((again(y) - network(y)).abs().max()) < 0.5 / 255, "float16 on disk"
+
+
+def test_networks_and_generators_are_kept_apart(tmp_path):
+    folder = shipped(tmp_path)[1]
+    with pytest.raises(ValueError, match="'name' must be one of 'ae-toy-2', got 'vn-toy'"):
+        pretrained("vn-toy", folder=folder)
+    with pytest.raises(ValueError, match="'name' must be one of 'vn-toy', got 'ae-toy-2'"):
+        zoo.pretrained_network("ae-toy-2", folder=folder)
+    with pytest.raises(ValueError, match="'kind' must be one of 'generator', 'network'"):
+        available("vae")
+    assert not set(available()) & set(available("network"))
+    for name in available("network"):
+        assert zoo.pretrained_network(name, verbose=False).config == RECIPES[name].model
+
+
+def test_a_configuration_that_was_altered_is_refused(tmp_path):
+    folder = shipped(tmp_path)[1]
+    card = read_json(folder / "vn-toy.json")
+    card["model"]["spokes"] = 11
+    write_json(folder / "vn-toy.json", card)
+    with pytest.raises(zoo.IntegrityError, match=r"vn-toy.json is damaged or altered"):
+        zoo.pretrained_network("vn-toy", folder=folder)
+
+
+def test_radial_networks_know_their_home_and_move_with_it(tmp_path):
+    network = RadialNetwork(RADIAL)
+    assert set(network.state_dict()) == {"kernels", "influence", "log_weight"}
+    x = load("mnist").test[:2].double()
+    assert network.double().loss(x, seeded()).dtype == torch.float64, "the operator moves too"
+    other = RadialNetwork(RadialConfig(28, 11, 0.05, steps=2, filters=4, width=3)).double()
+    assert other.loss(x, seeded()) != network.loss(x, seeded())
+    images, settings = load("mnist").train[:8], TrainConfig(steps=1, batch_size=4)
+    train(RadialNetwork(RADIAL), images, images, settings, tmp_path, progress=False)
+    with pytest.raises(ValueError, match="belongs to another run: it has .*'spokes': 9"):
+        train(other.float(), images, images, settings, tmp_path, progress=False)
+    for wrong, message in (
+        ({"spokes": 0}, "'spokes' must be at least 1, got 0"),
+        ({"sigma": -1.0}, "'sigma' must be finite and >= 0"),
+        ({"family": "vae"}, "'family' must be one of 'variational network'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            RadialConfig(**({"size": 28, "spokes": 9, "sigma": 0.1} | wrong))
+    with pytest.raises(TypeError, match="'config' must be a RadialConfig, got dict"):
+        RadialNetwork({"size": 28})

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 from registry import seeded
 from scipy.optimize import linear_sum_assignment
 
-from course_utils import load
+from course_utils import load, training, zoo
 from course_utils.augment import augment
 from course_utils.generators import GeneratorConfig, build
 from course_utils.training import RECIPES, TrainConfig, train, validation_score
@@ -260,7 +261,7 @@ def test_recipes_stay_within_the_papers_budget():
 
 def test_recipes_for_brains():
     """Trained on what is shipped, augmented; the three models of the covariance differ in it alone."""
-    brains = {name: recipe for name, recipe in RECIPES.items() if recipe.data == "brain"}
+    brains = {name: recipe for name, recipe in RECIPES.items() if recipe.data == "brain" and name[:3] != "vn-"}
     assert [recipe.model.family for recipe in brains.values()] == ["vae", "identity", "diagonal", "covariance"]
     mean = next(iter(brains))
     for name, recipe in brains.items():
@@ -268,3 +269,25 @@ def test_recipes_for_brains():
         assert recipe.augmented and not recipe.full
         assert recipe.mean == (None if name == mean else mean)
         build(recipe.model, seed=0).take_mean(build(brains[mean].model, seed=1)) if recipe.mean else None
+
+
+def test_recipes_for_variational_networks():
+    """Each is trained at one place, which its name tells; all else is alike."""
+    found = {name: recipe for name, recipe in RECIPES.items() if name.startswith("vn-")}
+    assert len(found) == 3 and len({(r.model.spokes, r.model.sigma) for r in found.values()}) == 3
+    for name, recipe in found.items():
+        assert name == f"vn-{recipe.data}-{recipe.model.spokes}-{recipe.model.sigma}" and recipe.model.size == 128
+        assert recipe.augmented and not recipe.full
+        assert recipe.train == next(iter(found.values())).train
+
+
+def test_a_variational_network_is_trained_by_its_recipe(tmp_path, monkeypatch):
+    recipe = RECIPES["vn-brain-25-0.05"]
+    small = replace(
+        recipe, model=replace(recipe.model, steps=1, filters=2, width=3), train=TrainConfig(steps=2, batch_size=2)
+    )
+    monkeypatch.setitem(training.RECIPES, "vn-brain-25-0.05", small)
+    report = training.train_recipe("vn-brain-25-0.05", tmp_path)
+    zoo.ship("vn-brain-25-0.05", tmp_path / "vn-brain-25-0.05" / "weights.safetensors", folder=tmp_path / "zoo")
+    network = zoo.pretrained_network("vn-brain-25-0.05", verbose=False, folder=tmp_path / "zoo")
+    assert network.config == small.model and report["steps"] == 2

@@ -13,7 +13,7 @@ from course_utils._files import IntegrityError, read_json, sha256, write_json
 from course_utils.generators import GeneratorConfig, build
 from course_utils.training import RECIPES
 
-NAMES = available()
+NAMES, NETWORKS = available(), available("network")
 
 
 @pytest.fixture
@@ -42,12 +42,12 @@ def test_every_shipped_generator_loads(name, capsys):
 
 def test_the_main_generators_are_shipped_and_every_shipped_one_has_a_recipe():
     assert {f"{family}-{data}" for family in ("ae", "vae", "wgan") for data in ("mnist-8", "shapes-10")} <= set(NAMES)
-    assert set(NAMES) <= set(RECIPES)
-    for name in NAMES:
+    assert set(NAMES + NETWORKS) <= set(RECIPES)
+    for name in NAMES + NETWORKS:
         assert zoo.card(name)["model"] == asdict(RECIPES[name].model), name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + NETWORKS)
 def test_card_tells_how_it_was_trained(name):
     card = zoo.card(name)
     report = card["report"]
@@ -112,7 +112,7 @@ def test_weights_are_light_and_safe():
     files = [path for path in zoo.FOLDER.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors", ".json"}
     assert sum(path.stat().st_size for path in files) < 40e6
-    for name in NAMES:
+    for name in NAMES + NETWORKS:
         with safe_open(zoo.FOLDER / f"{name}.safetensors", "pt") as archive:
             assert all(archive.get_tensor(key).dtype == torch.float16 for key in archive.keys())
 

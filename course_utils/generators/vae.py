@@ -53,6 +53,45 @@ class VAE(Generator):
         """The mean encoding of x: (B, 1, H, W) -> (B, d)."""
         return self.posterior(x)[0]
 
+    @torch.no_grad()
+    def standardise(self, x: Tensor) -> None:
+        r"""Change the latent variables so that draws z ~ q(z | x) have mean 0 and covariance I, as the prior has.
+
+        Training need not bring that about: with few images the codes fill a thin part of N(0, I), and samples from
+        the rest are fragments.  With mean m and covariance P of the draws over all images,
+
+        .. math:: z = m + T z', \qquad T T^\top = P,
+
+        T turned such that the mean covariance of q(z' | x) is diagonal.  T and m go into the first layer of the decoder
+        and the last of the encoder.  G(E(x)) stays as it is; the standard deviations of q no longer depend on x.
+
+        Parameters
+        ----------
+        x : (N, 1, H, W) tensor, more images than latent variables
+
+        Raises
+        ------
+        TypeError, ValueError
+        """
+        d = self.latent_dim
+        if len(x) <= d:
+            raise ValueError(f"'x' must hold more images than there are latent variables, {d}, got {len(x)}")
+        mean, log_std = (torch.cat(part).double() for part in zip(*map(self.posterior, x.split(512)), strict=True))
+        spread = (2 * log_std).exp().mean(0)
+        m = mean.mean(0)
+        root = torch.linalg.cholesky(torch.cov(mean.T, correction=0) + spread.diag())
+        half = torch.linalg.solve_triangular(root, spread.sqrt().diag(), upper=False)
+        shares, turn = torch.linalg.eigh(half @ half.T)  # which part of the variance of each z' is that of q
+        T = root @ turn
+        first, last = self.decoder[0], self.encoder[-1]
+        weight, bias = first.weight.double(), first.bias.double()
+        first.weight.copy_(weight @ T)
+        first.bias.copy_(bias + weight @ m)
+        last.weight[:d] = torch.linalg.solve(T, last.weight[:d].double()).to(last.weight)
+        last.bias[:d] = torch.linalg.solve(T, last.bias[:d].double() - m).to(last.bias)
+        last.weight[d:] = 0
+        last.bias[d:] = 0.5 * shares.log().to(last.bias)
+
     def losses(self, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Eq. (6) on a batch, and its two parts."""
         mean, log_std = self.posterior(x)

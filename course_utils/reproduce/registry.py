@@ -1,4 +1,4 @@
-"""All experiments, found in the topic modules: fig1 to fig11 first, then the tables."""
+"""All experiments, found in the topic modules: fig1 to fig12 first, then the tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .experiment import Experiment
 
 __all__ = ["TOPICS", "experiments"]
 
-TOPICS = ("properties", "compressed_sensing", "deconvolution", "tomography")
+TOPICS = ("properties", "compressed_sensing", "deconvolution", "tomography", "mri")
 
 
 def experiments() -> dict[str, Experiment]:

@@ -23,7 +23,7 @@ __all__ = ["conflicts", "environment"]
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("torch", "numpy", "scipy")
 #: Modules of the course that draw, store or describe, but compute no number of a job.
-NO_NUMBERS = ("plots", "explore", "checks", "results", "provenance", "reproduce.experiment")
+NO_NUMBERS = ("plots", "explore", "checks", "results", "provenance", "reproduce.experiment", "reproduce.mri_claims")
 
 
 def environment(experiment: Experiment) -> dict:

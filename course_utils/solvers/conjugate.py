@@ -22,6 +22,8 @@ def conjugate_gradients(
     For Tikhonov they are :math:`(A^*A+\lambda I)x = A^*y`.  Every step lowers the objective, so that a start is
     improved however early it ends.
 
+    If the objective knows an approximate diagonal of M, residuals are divided by it (Jacobi's preconditioner).
+
     Parameters
     ----------
     objective : QuadraticObjective
@@ -47,10 +49,11 @@ def conjugate_gradients(
 
     right = objective.right()
     r = right - objective.normal(x0)
-    squared = sum_of_squares(r)
-    pool = Pool(objective, v=x0, f=squared, r=r, p=r, squared=squared, enough=tol**2 * sum_of_squares(right))
+    p = _precondition(objective, r)
+    slope = (r * p).flatten(1).sum(1)
+    pool = Pool(objective, v=x0, f=slope, r=r, p=p, slope=slope, enough=tol**2 * sum_of_squares(right))
     for k in range(max_iter + 1):
-        done = pool.squared <= pool.enough
+        done = sum_of_squares(pool.r) <= pool.enough
         pool.status = torch.where(done, CONVERGED, pool.status)
         if trace:
             pool.trace(f=pool.objective.value(pool.v))
@@ -58,13 +61,19 @@ def conjugate_gradients(
         if not len(pool) or k == max_iter:
             break
         q = pool.objective.normal(pool.p)
-        alpha = pool.squared / (pool.p * q).flatten(1).sum(1)
+        alpha = pool.slope / (pool.p * q).flatten(1).sum(1)
         pool.v = pool.v + spread(alpha, q) * pool.p
         pool.r = pool.r - spread(alpha, q) * q
-        squared = sum_of_squares(pool.r)
-        pool.p = pool.r + spread(squared / pool.squared, q) * pool.p
-        pool.squared = squared
+        s = _precondition(pool.objective, pool.r)
+        slope = (pool.r * s).flatten(1).sum(1)
+        pool.p = s + spread(slope / pool.slope, q) * pool.p
+        pool.slope = slope
         pool.iterations += 1
         pool.gradients += 1
     found, path = pool.close(), pool.traces()
     return found | {"f": objective.value(found["v"])}, path
+
+
+def _precondition(objective: QuadraticObjective, r: Tensor) -> Tensor:
+    diagonal = objective.diagonal()
+    return r if diagonal is None else r / diagonal

@@ -107,6 +107,13 @@ class QuadraticObjective(Objective):
     def right(self) -> Tensor:
         raise NotImplementedError
 
+    def diagonal(self) -> Tensor | None:
+        """About the diagonal of M, positive, shaped like x, where that helps to solve M x = b; None where it does not.
+
+        Tikhonov has none: the diagonal of A^*A + lam I is close to constant for the operators of the course.
+        """
+        return None
+
 
 class TikhonovObjective(QuadraticObjective):
     """||A x - y||^2 + lam ||x||^2 in x."""

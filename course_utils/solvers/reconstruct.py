@@ -28,7 +28,7 @@ from ..regularisers import (
 from .adapted import adapt
 from .alternating import alternating_gradient_descent, palm
 from .conjugate import conjugate_gradients
-from .covariance import CovarianceObjective, alternate, eliminate
+from .covariance import CovarianceObjective, RelaxedInTurn, alternate, eliminate
 from .descent import gradient_descent, lbfgs
 from .levenberg import levenberg_marquardt
 from .objectives import (
@@ -56,7 +56,7 @@ SOLVERS: dict[type, tuple[str, ...]] = {
     TV: ("paper",),
     L1: ("fista",),
     Hard: ("lbfgs", "paper", "projected", "lm", "adapted"),
-    Relaxed: ("lbfgs", "reduced", "paper", "lm"),
+    Relaxed: ("lbfgs", "reduced", "paper", "lm", "alternating"),
     Sparse: ("warm", "paper"),
     SparseTV: ("linearised", "paper"),
     EncoderDistance: ("lbfgs", "paper"),
@@ -153,9 +153,8 @@ def objective_of(A: LinearOperator, y: Tensor, R, solver: str = "auto") -> Objec
         return SparseObjective(A, y, R.G, lam, mu)
     if isinstance(R, Intermediate):
         return IntermediateObjective(A, y, R, lam, mu)
-    if _chosen(solver, A, R) == "paper":
-        return RelaxedObjective(A, y, R.G, lam, mu)
-    return ReducedObjective(A, y, R.G, lam, mu)
+    objective = {"paper": RelaxedObjective, "alternating": RelaxedInTurn}.get(_chosen(solver, A, R), ReducedObjective)
+    return objective(A, y, R.G, lam, mu)
 
 
 def reconstruct(
@@ -191,7 +190,7 @@ def reconstruct(
         "linearised": sparse-TV by convex problems, G replaced by its tangent.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
         "adapted": hard, then the weights of G follow too, ``max_iter`` steps of size ``lr``; u is what they changed.
-        "fista": L1.  "alternating": the learned covariance, x and z in turn.
+        "fista": L1.  "alternating": the learned covariance and relaxed, x by conjugate gradients and z in turn.
         "auto": the fastest of these; where the operator is too large to be decomposed, the fastest without that.
     start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
         For generative regularisers.  "dictionary" takes the ``n_starts`` best of 4096 draws from the prior;
@@ -380,6 +379,7 @@ _RUNS: dict[tuple[type, str], Callable] = {
     (Relaxed, "reduced"): _without_first_image(gradient_descent),
     (Relaxed, "lm"): _without_first_image(levenberg_marquardt),
     (Relaxed, "lbfgs"): _without_first_image(lbfgs),
+    (Relaxed, "alternating"): alternate,
     (SparseTV, "linearised"): _without_first_image(linearised),
     (SparseTV, "paper"): _without_first_image(sparse_tv_palm),
     (Sparse, "paper"): _palm,

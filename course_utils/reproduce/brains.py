@@ -1,0 +1,104 @@
+"""What the experiments on brain slices share: slices, generators with their starts, weights, example windows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from ..data import load
+from ..generators import Generator
+from ..recipes import BRAIN_DIMENSION
+from ..regularisers import Hard, Relaxed, Sparse
+from ..solvers import Dictionary
+from ..zoo import available, pretrained
+from .setting import SEEDS, start_dictionary
+
+__all__ = [
+    "DICTIONARY", "GENERATIVE", "VAE", "WINDOW", "at_end", "brain_generator", "example_truth", "heads", "scaled",
+    "shipped", "structured_name", "walk", "window",
+]  # fmt: skip
+
+VAE = f"vae-brain-{BRAIN_DIMENSION}"
+GENERATIVE = {"range": Hard, "relaxed": Relaxed, "sparse": Sparse}
+DICTIONARY = 512  # starts
+WINDOW = 56  # pixels, side of the stored part of an example
+
+
+def structured_name(family: str) -> str:
+    """The shipped generator with a model of the covariance: "identity", "diagonal" or "covariance"."""
+    return f"{family}-brain-{BRAIN_DIMENSION}"
+
+
+def shipped(name: str) -> bool:
+    """Whether the weights of a generator or of a network are there."""
+    return name in (*available(), *available("network"))
+
+
+def heads(val_step: int, test_step: int) -> tuple[Tensor, Tensor]:
+    """Every so many-th slice of the validation head and of the test head."""
+    data = load("brain")
+    return data.val[::val_step], data.test[::test_step]
+
+
+@functools.lru_cache(maxsize=4)
+def brain_generator(name: str) -> tuple[Generator, Dictionary]:
+    """A shipped generator of brains and its shared dictionary of starts, kept for the next job of this process."""
+    G = pretrained(name, verbose=False)
+    return G, start_dictionary(G, load("brain").train, SEEDS["dictionary"], DICTIONARY)
+
+
+def walk(score: Callable[[float], float], start: float, factor: float, most: int) -> dict[float, float]:
+    """Scores at ``start``, at its neighbours a ``factor`` away, and on uphill, until they fall.
+
+    Parameters
+    ----------
+    score : callable
+        The greater the better.
+    most : int
+        Steps in one direction.
+
+    Returns
+    -------
+    dict of value -> score, in rising order
+
+    Example
+    -------
+    >>> walk(lambda v: -abs(v - 8), start=1.0, factor=2.0, most=9)
+    {0.5: -7.5, 1.0: -7.0, 2.0: -6.0, 4.0: -4.0, 8.0: 0.0, 16.0: -8.0}
+    """
+    scores = {value: score(value) for value in (start / factor, start, start * factor)}
+    up = scores[start * factor] > scores[start / factor]
+    for k in range(2, most + 1):
+        last = max(scores) if up else min(scores)
+        if max(scores, key=scores.get) != last:
+            break
+        value = start * factor**k if up else start / factor**k
+        scores[value] = score(value)
+    return dict(sorted(scores.items()))
+
+
+def at_end(scores: dict[float, float]) -> bool:
+    """Whether the best of a ``walk`` is the last value that was tried."""
+    best = max(scores, key=scores.get)
+    return best in (min(scores), max(scores))
+
+
+def window(images: Tensor) -> Tensor:
+    """The middle of each image, ``WINDOW`` pixels wide: what is stored of an example."""
+    H, W = images.shape[-2:]
+    side = min(WINDOW, H, W)
+    top, left = (H - side) // 2, (W - side) // 2
+    return images[..., top : top + side, left : left + side]
+
+
+def example_truth(record: dict) -> Tensor:
+    """The stored part of the test slice that is shown: (1, 1, 56, 56)."""
+    settings = record["settings"]
+    return window(heads(1, settings["test_step"])[1][settings["example"]][None])
+
+
+def scaled(factors: Sequence[float], unit: float) -> list[float]:
+    """Weights that are multiples of one number, sigma or sigma^2."""
+    return [factor * unit for factor in factors]
