@@ -182,12 +182,13 @@ def rounds_figure(results: Mapping[int, Result], truth: Tensor, alt: str = "") -
 
     Parameters
     ----------
-    results : dict of rounds -> Result of one problem, the longest with its trace
+    results : dict of rounds -> Result of one problem with the trace of the rounds since the one before
     truth : (1, 1, H, W) tensor
     """
     width = 1 + len(results)
     figure, axes = subplots(1, width + 1, size=(2.9 + 1.6 * width, 2.4), alt=alt, width_ratios=[1.7] + width * [1])
-    path = results[max(results)].trace["f"][:, 0, 0].numpy()
+    first, *later = (results[k].trace["f"][:, 0, 0].numpy() for k in sorted(results))
+    path = np.concatenate([first, *(part[1:] for part in later)])
     axes[0].plot(np.arange(len(path)), path, color=COLOURS["blue"], linestyle="-", marker="o")
     axes[0].set(xlabel="round", ylabel="objective")
     show_image(axes[1], truth, "truth")

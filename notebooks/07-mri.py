@@ -331,19 +331,22 @@ image_rows({"G(E(x))": vae(vae.encode(shown))}, truth=shown)
 plt.show()
 
 # %% [markdown]
-# Is a draw from the prior a head? That is property B2 of chapter 04: the encodings must fill $\mathcal N(0,I)$.
+# Is a draw from the prior a head? That is property B2 of chapter 04: the encodings must fill $\mathcal N(0,I)$. With so
+# few images training alone does not bring that about. So afterwards the latent variables were changed linearly, such
+# that draws $z\sim q(z|x)$ over the (augmented) training images have mean 0 and covariance $I$; $G(E(x))$ stays as it is.
 
 # %% mystnb={"image": {"alt": "Four images that the generator makes of draws from the prior: soft shapes, more or less like heads."}}
 image_rows({f"draw {k + 1}": image[None] for k, image in enumerate(vae.sample(4, seeded(5)))})
 plt.show()
 
 # %%
-codes = vae.encode(data.train)
-print(f"Standard deviation of a coordinate of E(x) over the training slices, mean: {codes.std(0).mean():.2f}; prior: 1.")
+code_mean, code_log_std = vae.posterior(data.train)
+variance = code_mean.var(0) + (2 * code_log_std).exp().mean(0)
+print(f"Variance of a latent variable over the shipped training slices, mean: {variance.mean():.2f}; prior: 1.")
 
 # %% [markdown]
-# The slices of one head leave most of a prior empty. So a draw need not be a head, and a dictionary of draws is a poor start for a
-# solver: in this chapter every descent begins at $E$ of a first reconstruction.
+# First and second moments are all that this can set right. A draw may still lie where no head was; so in this chapter
+# every descent begins at $E$ of a first reconstruction, not at a draw.
 
 # %%
 n_range = 2 if FAST else 6
@@ -616,24 +619,25 @@ assert checks.x_step(x_step)
 # %%
 spokes, sigma = 25, 0.05
 A = MaskedFourier(radial_mask(128, spokes))
-n_live = 1 if FAST else 3
-truth = x[1 : 1 + n_live] if n_live == 1 else x
+truth = x[1:2] if FAST else x[1:]
 y = measure(A, truth, sigma, seeded(3))
 lam = 2 * sigma**2
 start = {"start": "encoder", "x0": A.T(y).clamp(0, 1)}
-rounds = [0, 1, 3, 8 if FAST else 20]
 R = LearnedCovariance(models["covariance"], lam)
-by_rounds = {k: reconstruct(A, y[:1], R, solver="alternating", start="encoder", x0=start["x0"][:1], max_iter=k, trace=True) for k in rounds}
+at = reconstruct(A, y[:1], R, solver="alternating", start="encoder", x0=start["x0"][:1], max_iter=0, trace=True)
+by_rounds = {0: at}
+for k in (1, 3, 5 if FAST else 12):
+    at = reconstruct(A, y[:1], R, solver="alternating", start=at.z, x0=at.x, max_iter=k - max(by_rounds), trace=True)
+    by_rounds[k] = at
 
 # %% mystnb={"image": {"alt": "Left: the objective over the rounds of the alternation, falling fast in the first rounds and slowly then. Right: the truth and the image after 0, 1, 3 and the last round, with PSNR."}} slideshow={"cut": 0.4}
 rounds_figure(by_rounds, truth[:1])
 plt.show()
 
 # %%
-last = by_rounds[rounds[-1]]
-path = last.trace["f"][:, 0, 0]
-print(f"{len(path) - 1} rounds, objective {path[0]:.1f} to {path[-1]:.1f}; " + ", ".join(f"after {k}: {float(psnr(r.x, truth[:1])):.1f} dB" for k, r in by_rounds.items()))
-assert bool((path.diff() <= 1e-5 * path[:-1].abs()).all())
+objectives = torch.cat([r.objective for r in by_rounds.values()])
+print("; ".join(f"after {k}: f = {float(r.objective):.2f}, {float(psnr(r.x, truth[:1])):.1f} dB" for k, r in by_rounds.items()))
+assert bool((objectives.diff() < 0).all())
 
 # %% [markdown]
 # Neither half-step can raise the objective. Even round 0 is a reconstruction: the encoder's $z$, and the exact $x$ for it.
@@ -649,13 +653,13 @@ tuned = {
     "TV": sweep(A, y_val, x_val, TV, [0.01, 0.03, 0.1], None, max_iter=60 if FAST else 150),
 }
 found = {"Tikhonov": reconstruct(A, y, Tikhonov(**tuned["Tikhonov"].best), solver="direct")}
-found["TV"] = reconstruct(A, y, TV(**tuned["TV"].best), max_iter=100 if FAST else 300)
-found["hard"] = reconstruct(A, y, Hard(vae, lam), max_iter=20 if FAST else 60, **start)
+found["TV"] = reconstruct(A, y, TV(**tuned["TV"].best), max_iter=100 if FAST else 200)
+found["hard"] = reconstruct(A, y, Hard(vae, lam), max_iter=20 if FAST else 40, **start)
 for name, model in models.items():
     R = LearnedCovariance(model, lam)
-    found[name] = reconstruct(A, y, R, solver="alternating", max_iter=rounds[-1], **start)
+    found[name] = reconstruct(A, y, R, solver="alternating", max_iter=2 if FAST else 6, **start)
 found["covariance,\nlog det as printed"] = reconstruct(
-    A, y, LearnedCovariance(models["covariance"], lam, log_det_weight=1.0), solver="alternating", max_iter=rounds[-1], **start
+    A, y, LearnedCovariance(models["covariance"], lam, log_det_weight=1.0), solver="alternating", max_iter=2 if FAST else 6, **start
 )
 
 # %% mystnb={"image": {"alt": "One test slice, 25 spokes: zero-filled with streaks, Tikhonov, TV, hard, identity, diagonal and covariance, each with PSNR, and the residuals below."}} slideshow={"cut": 0.5}
@@ -674,7 +678,7 @@ assert live["covariance"] > float(psnr(A.T(y), truth).mean())
 markdown_table([f"{spokes} spokes, σ = {sigma}, test head", "PSNR (dB)", "misfit / noise", "ms per image"], rows)
 
 # %% [markdown]
-# The times are of this machine, for few rounds. In memory the difference is one of kind: the stencil is five
+# The times are of this machine, for few rounds of alternation. In memory the difference is one of kind: the stencil is five
 # numbers a pixel.
 
 # %%

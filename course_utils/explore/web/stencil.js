@@ -29,6 +29,11 @@ function localPrecision(size, logDiagonal, coefficients) {
       return out;
     },
     precision: v => p.colour(p.whiten(v)),
+    diagonal() { // of the precision: the squares in each row of L
+      const out = d.map(value => value * value);
+      for (const link of links) each(link, (j, later, a) => { out[later] += (a * d[j]) ** 2; });
+      return out;
+    },
     covariance(e) { // L v = e from the first pixel to the last, then L^T w = v from the last to the first
       const v = Float64Array.from(e), w = new Float64Array(n);
       for (let j = 0; j < n; j++) {
@@ -45,31 +50,32 @@ function localPrecision(size, logDiagonal, coefficients) {
   return p;
 }
 
-// The x of least ||A x - y||^2 + weight ||x - g||^2 in the norm of the precision, by conjugate gradients.
-function* bestImage(A, y, g, p, weight, { tol = 1e-5, maxIter = 500 } = {}) {
+// The x of least ||A x - y||^2 + weight ||x - g||^2 in the norm of the precision, by conjugate gradients with Jacobi's
+// preconditioner.
+function* bestImage(A, y, g, p, weight, { tol = 1e-5, maxIter = 3000 } = {}) {
   const times = (v, out) => {
     A.normal(v, out);
     p.precision(v).forEach((value, j) => { out[j] += weight * value; });
     return out;
   };
-  const b = A.adjoint(y), x = Float64Array.from(g), Hv = new Float64Array(A.n);
+  const inner = (v, w) => v.reduce((sum, value, j) => sum + value * w[j], 0);
+  const b = A.adjoint(y), x = Float64Array.from(g), Hv = new Float64Array(A.n), level = A.m / 2 / A.n;
   p.precision(g).forEach((value, j) => { b[j] += weight * value; });
-  const r = times(x, Hv).map((value, j) => b[j] - value), enough = tol ** 2 * engine.sumOfSquares(b);
-  const v = r.slice();
-  let square = engine.sumOfSquares(r);
+  const scale = p.diagonal().map(value => level + weight * value);
+  const r = times(x, Hv).map((value, j) => b[j] - value), s = r.map((value, j) => value / scale[j]), v = s.slice();
+  const enough = tol ** 2 * engine.sumOfSquares(b);
+  let slope = inner(r, s);
   yield { x, iterations: 0 };
-  for (let k = 1; k <= maxIter && square > enough; k++) {
+  for (let k = 1; k <= maxIter && engine.sumOfSquares(r) > enough; k++) {
     times(v, Hv);
-    let curvature = 0;
-    for (let j = 0; j < v.length; j++) curvature += v[j] * Hv[j];
-    const step = square / curvature;
+    const step = slope / inner(v, Hv), old = slope;
     for (let j = 0; j < v.length; j++) {
       x[j] += step * v[j];
       r[j] -= step * Hv[j];
+      s[j] = r[j] / scale[j];
     }
-    const old = square;
-    square = engine.sumOfSquares(r);
-    for (let j = 0; j < v.length; j++) v[j] = r[j] + (square / old) * v[j];
+    slope = inner(r, s);
+    for (let j = 0; j < v.length; j++) v[j] = s[j] + (slope / old) * v[j];
     yield { x, iterations: k };
   }
 }
