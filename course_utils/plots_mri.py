@@ -143,7 +143,9 @@ def residual_figure(x: Tensor, residuals: Tensor, example: int, alt: str = "") -
 
 def mark_pixel(ax: Axes, row: int, column: int) -> None:
     """An orange ring around a pixel."""
-    ax.plot(column, row, "o", markersize=7, markerfacecolor="none", markeredgecolor=COLOURS["orange"], markeredgewidth=2)
+    ax.plot(
+        column, row, "o", markersize=7, markerfacecolor="none", markeredgecolor=COLOURS["orange"], markeredgewidth=2
+    )
 
 
 def pixel_covariances(

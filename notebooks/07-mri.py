@@ -113,7 +113,7 @@ def seeded(seed):
 # The plane of the $k$ is called *k-space*. The field's gradients steer $k$ through it, a line in one go, then the spins
 # need time to recover. So time is proportional to the number of lines. `MaskedFourier` keeps the entries of a mask $M$,
 #
-# $$Ax=c\,MFx,\qquad A^*y=c\,\mathrm{Re}\,F^*M^*y,\qquad\text{(paper, Sect. 5; lectures, part II.2)}$$
+# $$Ax=c\,MFx,\qquad A^*y=c\,\mathrm{Re}\,F^*M^*y,\qquad\text{(lectures, part II.2)}$$
 #
 # $F$ unitary, $c$ such that the norm is 1. Data hold real and imaginary parts, with noise of standard deviation $\sigma$
 # in each. *Zero filling* puts 0 where nothing was measured and transforms back.
@@ -146,7 +146,9 @@ for name, mask in masks.items():
     S = A.spectrum().S
     rows.append([name, f"{100 * A.fraction:.0f}", len(S), f"{S.min():.2f} to {S.max():.2f}", f"{filled[name]:.1f}"])
 assert filled["every fourth line"] < filled["32 lines, centre dense"] < filled["25 spokes"] < filled["everything"]
-markdown_table(["mask", "of k-space, %", "singular values > 0, of 16384", "from ... to", "zero-filled, PSNR (dB)"], rows)
+markdown_table(
+    ["mask", "of k-space, %", "singular values > 0, of 16384", "from ... to", "zero-filled, PSNR (dB)"], rows
+)
 
 # %% [markdown]
 # A product in k-space is a convolution in the image. So zero filling convolves with the transform of the mask, its
@@ -277,6 +279,7 @@ print({split: sorted(set(names)) for split, names in data.subjects.items()})
 # Why not shuffle all slices and cut? **Predict, then run.** Our "method" is a lookup: it returns the stored slice nearest
 # to the truth. How good is it if every second slice of the *test* head is stored? And if only the training head is?
 
+
 # %%
 def nearest(images, stored):
     distance = torch.cdist(images.flatten(1), stored.flatten(1))
@@ -351,9 +354,7 @@ print(f"Variance of a latent variable over the shipped training slices, mean: {v
 # %%
 n_range = 2 if FAST else 6
 test = data.test[:: len(data.test) // n_range][:n_range]
-ceiling = reconstruct(
-    Identity(128), test, Hard(vae, 1e-4), start="encoder", x0=test, max_iter=30 if FAST else 80
-)
+ceiling = reconstruct(Identity(128), test, Hard(vae, 1e-4), start="encoder", x0=test, max_iter=30 if FAST else 80)
 limit, encoded = psnr(ceiling.x, test).mean(), psnr(vae(vae.encode(test)), test).mean()
 print(f"Test head: G(E(x)) {encoded:.1f} dB; the best G(z) that we find, with the truth in hand: {limit:.1f} dB.")
 assert limit > encoded
@@ -380,7 +381,9 @@ experiments()["fig12"].figure(fig12)
 plt.show()
 
 # %%
-markdown_table(["the paper's text says", "ours"], [[c.text, f"**{c.verdict}** {c.numbers}"] for c in fig12_claims(fig12)])
+markdown_table(
+    ["the paper's text says", "ours"], [[c.text, f"**{c.verdict}** {c.numbers}"] for c in fig12_claims(fig12)]
+)
 
 # %% [markdown]
 # Hard is bound by its ceiling. Relaxed may leave the range, and does so evenly in all directions: each pixel of the
@@ -442,7 +445,9 @@ v = torch.randn(1, 1, n, n, generator=g, dtype=torch.float64)
 differences = {
     "log det": float((field.log_det() + torch.logdet(P)).abs()),
     "quadratic form": float((field.quadratic(v) - v.flatten() @ P @ v.flatten()).abs()),
-    "covariance of pixel (6, 6)": float((field.covariance_of(6, 6).flatten() - torch.linalg.inv(P)[6 * n + 6]).abs().max()),
+    "covariance of pixel (6, 6)": float(
+        (field.covariance_of(6, 6).flatten() - torch.linalg.inv(P)[6 * n + 6]).abs().max()
+    ),
 }
 zeros = [float((M.abs() < 1e-12).double().mean()) for M in (P, torch.linalg.inv(P))]
 print("Stencil against dense matrix, largest difference:", {k: f"{value:.0e}" for k, value in differences.items()})
@@ -505,12 +510,23 @@ for name, model in models.items():
         nll[name] = float(field.negative_log_likelihood(r).mean()) / r[0].numel()
     rows.append([name, f"{n_parameters(model.covariance_decoder):,}", f"{nll[name]:.3f}"])
     rows[-1] += [f"{white.square().mean():.2f}", f"{neighbour_correlation(white, 1)[1]:.2f}"]
-markdown_table(["model", "weights", "-log density per pixel (nats)", "mean square of Lᵀr (ideal 1)", "its neighbour correlation (ideal 0)"], rows)
+markdown_table(
+    [
+        "model",
+        "weights",
+        "-log density per pixel (nats)",
+        "mean square of Lᵀr (ideal 1)",
+        "its neighbour correlation (ideal 0)",
+    ],
+    rows,
+)
 
 # %%
 order = sorted(nll, key=nll.get)
 print(f"Best on the test head: {order[0]}, by {nll[order[1]] - nll[order[0]]:.2f} nats a pixel before {order[1]}.")
-print(f"Identity to diagonal: {nll['identity'] - nll['diagonal']:+.2f}; diagonal to covariance: {nll['diagonal'] - nll['covariance']:+.2f}.")
+print(
+    f"Identity to diagonal: {nll['identity'] - nll['diagonal']:+.2f}; diagonal to covariance: {nll['diagonal'] - nll['covariance']:+.2f}."
+)
 
 # %% [markdown]
 # $L^\top r$ is what the model takes for white. How far its mean square is from 1 says whether the model is too sure
@@ -532,15 +548,16 @@ plt.show()
 # And the picture of the lectures (part II.2): what does the model say about *one* pixel? Column $i$ of $\Sigma$, that is,
 # how the truth deviates elsewhere if it deviates upwards at pixel $i$. Two triangular solves.
 
-# %% mystnb={"image": {"alt": "A brain slice with four marked pixels, and for each the learned covariance with its surroundings: a small patch, positive in red at the centre and drawn out along the edge on which the pixel lies, with blue, negative, beside it."}} slideshow={"cut": 0.4}
-spots = {"cortex": (30, 62), "white matter": (66, 48), "edge of a ventricle": (62, 60), "air": (6, 6)}
+# %% mystnb={"image": {"alt": "A brain slice with four marked pixels, and for each its surroundings and the learned covariance with them: a patch, red at the centre, small in the air, drawn out along the scalp and along the midline."}} slideshow={"cut": 0.4}
+spots = {"scalp": (64, 20), "midline": (64, 62), "white matter": (58, 76), "air": (16, 16)}
 with torch.no_grad():
     pixel_covariances(x[1:2], models["covariance"].covariance(models["covariance"].encode(x[1:2])), spots)
 plt.show()
 
 # %% [markdown]
-# The shape of the patch follows the anatomy: it is drawn out along an edge and cut off across it, and it is the
-# network that put it there, from $z$ alone. With *identity* each of these pictures would be a single dot.
+# Red: where $G$ is too dark at the pixel, it is too dark there too; blue would be the opposite. The patch has a size and a
+# direction of its own at each pixel, and the network put it there, from $z$ alone. With *identity* each of these
+# pictures would be a single dot.
 #
 # ## 7 The regulariser and its weight
 #
@@ -636,7 +653,11 @@ plt.show()
 
 # %%
 objectives = torch.cat([r.objective for r in by_rounds.values()])
-print("; ".join(f"after {k}: f = {float(r.objective):.2f}, {float(psnr(r.x, truth[:1])):.1f} dB" for k, r in by_rounds.items()))
+print(
+    "; ".join(
+        f"after {k}: f = {float(r.objective):.2f}, {float(psnr(r.x, truth[:1])):.1f} dB" for k, r in by_rounds.items()
+    )
+)
 assert bool((objectives.diff() < 0).all())
 
 # %% [markdown]
@@ -659,7 +680,12 @@ for name, model in models.items():
     R = LearnedCovariance(model, lam)
     found[name] = reconstruct(A, y, R, solver="alternating", max_iter=2 if FAST else 6, **start)
 found["covariance,\nlog det as printed"] = reconstruct(
-    A, y, LearnedCovariance(models["covariance"], lam, log_det_weight=1.0), solver="alternating", max_iter=2 if FAST else 6, **start
+    A,
+    y,
+    LearnedCovariance(models["covariance"], lam, log_det_weight=1.0),
+    solver="alternating",
+    max_iter=2 if FAST else 6,
+    **start,
 )
 
 # %% mystnb={"image": {"alt": "One test slice, 25 spokes: zero-filled with streaks, Tikhonov, TV, hard, identity, diagonal and covariance, each with PSNR, and the residuals below."}} slideshow={"cut": 0.5}
@@ -671,7 +697,9 @@ plt.show()
 rows = []
 for name, r in found.items():
     fit = (A(r.x) - y).square().mean().sqrt() / sigma
-    rows.append([name.replace("\n", " "), f"{psnr(r.x, truth).mean():.1f}", f"{fit:.2f}", f"{1000 * r.seconds / len(y):.0f}"])
+    rows.append(
+        [name.replace("\n", " "), f"{psnr(r.x, truth).mean():.1f}", f"{fit:.2f}", f"{1000 * r.seconds / len(y):.0f}"]
+    )
 rows.insert(0, ["zero-filled", f"{psnr(A.T(y), truth).mean():.1f}", "-", "-"])
 live = {name: float(psnr(r.x, truth).mean()) for name, r in found.items()}
 assert live["covariance"] > float(psnr(A.T(y), truth).mean())
@@ -739,10 +767,10 @@ markdown_table(["claim", "ours"], [[c.text, f"**{c.verdict}** {c.numbers}"] for 
 #
 # 1. *Covariance*, 25 spokes: move $\lambda$ away from $2\sigma^2$ to both sides. What does $x$ become at the two ends?
 # 2. Five spokes: compare the three models of $\Sigma$. Where does $x$ differ from $G(z)$?
-# 3. Put the pixel on the rim of the brain, into white matter, into the air. What reaches how far?
+# 3. Put the pixel on the scalp, on the midline, into white matter, into the air. What reaches how far?
 # 4. Many spokes, little noise: does the model of $\Sigma$ still matter?
 
-# %% tags=["explorer"] mystnb={"image": {"alt": "A brain slice with a marked pixel; the sampled part of k-space; the zero-filled image with streaks; G(z), smooth; the reconstruction; its residual; the learned standard deviation; and the covariance of the marked pixel, red along a fold."}}
+# %% tags=["explorer"] mystnb={"image": {"alt": "A brain slice with a marked pixel; the sampled part of k-space; the zero-filled image with streaks; G(z), smooth; the reconstruction; its residual; the learned standard deviation; and the covariance of the marked pixel, a red patch."}}
 mri = mri_explorer()
 mri.static()
 
@@ -754,8 +782,7 @@ mri
 #
 # 1. Small $\lambda$: the data alone, noise and streaks come back. Large $\lambda$: $x=G(z)$, the data play no part.
 # 2. Where the stencil or the variances allow it. Identity changes all pixels alike, and so puts streaks into the air.
-# 3. On the rim the patch is long and thin; in white matter it is round; in the air the variance is so small that
-#    nothing of it matters.
+# 3. The patch follows what the pixel belongs to; in the air the variance is so small that nothing of it matters.
 # 4. Less and less. Where the data speak, any reasonable prior will do.
 # </details>
 #

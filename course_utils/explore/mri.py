@@ -74,9 +74,7 @@ def _solve(family: str, spokes: int, sigma: float, factor: float, image: int) ->
     """The exact x for that z: no round of alternation, only its x-step."""
     R = LearnedCovariance(_model(family), factor * 2 * sigma**2)
     z = _latent(spokes, sigma, image)
-    return reconstruct(
-        _operator(spokes), _data(spokes, sigma, image), R, solver="alternating", start=z, max_iter=0
-    ).x
+    return reconstruct(_operator(spokes), _data(spokes, sigma, image), R, solver="alternating", start=z, max_iter=0).x
 
 
 @lru_cache(maxsize=64)
@@ -100,9 +98,7 @@ def mri_explorer() -> Explorer:
     with rc_context(STYLE):
         figure = Figure(figsize=(8.4, 5.3))
         height = 0.215 * 8.4 / 5.3
-        axes = [
-            figure.add_axes((0.012 + k % 4 * 0.249, 0.555 - k // 4 * 0.45, 0.215, height)) for k in range(8)
-        ]
+        axes = [figure.add_axes((0.012 + k % 4 * 0.249, 0.555 - k // 4 * 0.45, 0.215, height)) for k in range(8)]
     titles = (
         "truth", "k-space, sampled", "zero-filled", "G(z)",
         "reconstruction x", f"x - truth, ±{SPAN}", "1 / d: std given the others", "covariance of the pixel",
@@ -163,10 +159,10 @@ def mri_explorer() -> Explorer:
             options=list(range(len(SLICES))), description="slice", tooltip="which slice of the test head"
         ),
         "row": ipywidgets.IntSlider(
-            40, 0, SIZE - 1, description="pixel, row", tooltip="row of the pixel whose covariance is shown"
+            64, 0, SIZE - 1, description="pixel, row", tooltip="row of the pixel whose covariance is shown"
         ),
         "column": ipywidgets.IntSlider(
-            50, 0, SIZE - 1, description="pixel, column", tooltip="column of the pixel whose covariance is shown"
+            20, 0, SIZE - 1, description="pixel, column", tooltip="column of the pixel whose covariance is shown"
         ),
     }  # fmt: skip
     alt = (
@@ -175,7 +171,7 @@ def mri_explorer() -> Explorer:
         "and the covariance of the marked pixel with all others."
     )
     grid = {
-        "spokes": [5, 145], "sigma": [0.005, 0.05], "factor": [1e-3, 1.0, 1e3], "image": [1], "row": [40], "column": [50, 64],
+        "spokes": [5, 145], "sigma": [0.005, 0.05], "factor": [1e-3, 1.0, 1e3], "image": [1], "row": [64], "column": [20, 64],
     }  # fmt: skip
     explorer = Explorer("mri", controls, draw, alt, grid=grid, live=lambda: _page(explorer))
     return explorer
