@@ -592,9 +592,8 @@ plt.show()
 
 # %%
 def x_step(A, y, g, precision, lam):
-    right = A.T(y) + lam / 2 * precision(g)
-    x = g.clone()
-    return x  # a first guess; where is the iteration?
+    x = g.clone()  # a first guess
+    return x  # where is the iteration?
 
 
 # %%

@@ -95,8 +95,8 @@ def negative_log_likelihood(density: Callable[[Tensor, Tensor, Tensor], Tensor])
         return problem
     quadratic, half_log_det = field.quadratic(v[None, None])[0], -ell.sum()
 
-    def energy(right: Tensor, below: Tensor, scale: Tensor = ell.exp()) -> Tensor:
-        return (scale * (v + a[0] * right + a[1] * below)).square().sum()
+    def energy(right: Tensor, below: Tensor, log_scale: Tensor = ell) -> Tensor:
+        return (log_scale.exp() * (v + a[0] * right + a[1] * below)).square().sum()
 
     zeros = torch.zeros_like(v)
     later_right, later_below = zeros.clone(), zeros.clone()
@@ -116,9 +116,8 @@ def negative_log_likelihood(density: Callable[[Tensor, Tensor, Tensor], Tensor])
         + half_log_det,
         "these are the neighbours to the left and above": 0.5 * energy(earlier_right, earlier_below) + half_log_det,
         "right and below have changed places": 0.5 * energy(later_below, later_right) + half_log_det,
-        "the diagonal is exp(ell), not ell": 0.5 * energy(later_right, later_below, ell) + half_log_det,
-        "the diagonal multiplies: exp(ell), not exp(-ell)": 0.5 * energy(later_right, later_below, (-ell).exp())
-        + half_log_det,
+        "the diagonal is exp(ell), not ell": 0.5 * energy(later_right, later_below, ell.abs().log()) + half_log_det,
+        "the diagonal multiplies: exp(ell), not exp(-ell)": 0.5 * energy(later_right, later_below, -ell) + half_log_det,
     }
     return compare(found, 0.5 * quadratic + half_log_det, "-log N", rtol=1e-6, mistakes=mistakes)
 

@@ -1,4 +1,4 @@
-"""Explorer of chapter 07: spokes, noise, weight and the model of the covariance on one brain slice; one pixel's part."""
+"""Explorer of chapter 07: spokes, noise, weight, model of the covariance on a brain slice; what one pixel knows."""
 
 from __future__ import annotations
 
@@ -134,8 +134,9 @@ def mri_explorer() -> Explorer:
             ring.set_data([column], [row])
         fit = float((A(x) - y).square().mean().sqrt()) / sigma
         words.set_text(
-            f"{family}, λ = {factor:.2g} · 2σ²:  x {float(psnr(x, truth)):.1f} dB, G(z) {float(psnr(g, truth)):.1f} dB, "
-            f"zero-filled {float(psnr(A.T(y), truth)):.1f} dB;  misfit {fit:.2f} of the noise;  pixel: std {std:.3f}"
+            f"{family}, λ = {factor:.2g} · 2σ²:  x {float(psnr(x, truth)):.1f} dB, "
+            f"G(z) {float(psnr(g, truth)):.1f} dB, zero-filled {float(psnr(A.T(y), truth)):.1f} dB;  "
+            f"misfit {fit:.2f} of the noise;  pixel: std {std:.3f}"
         )
         return figure
 
@@ -166,12 +167,13 @@ def mri_explorer() -> Explorer:
         ),
     }  # fmt: skip
     alt = (
-        "Eight pictures of a brain slice: truth with a marked pixel, the sampled part of k-space, the zero-filled image, "
-        "the generator's G(z), the reconstruction, its error, the standard deviation of each pixel given later ones, "
-        "and the covariance of the marked pixel with all others."
+        "Eight pictures of a brain slice: truth with a marked pixel, the sampled part of k-space, the zero-filled "
+        "image, the generator's G(z), the reconstruction, its error, the standard deviation of each pixel given later "
+        "ones, and the covariance of the marked pixel with all others."
     )
     grid = {
-        "spokes": [5, 145], "sigma": [0.005, 0.05], "factor": [1e-3, 1.0, 1e3], "image": [1], "row": [64], "column": [20, 64],
+        "spokes": [5, 145], "sigma": [0.005, 0.05], "factor": [1e-3, 1.0, 1e3], "image": [1], "row": [64],
+        "column": [20, 64],
     }  # fmt: skip
     explorer = Explorer("mri", controls, draw, alt, grid=grid, live=lambda: _page(explorer))
     return explorer
