@@ -30,7 +30,8 @@ SLICES = (16, 6, 26)  # of the test head
 MODELS = {"identity": "identity", "diagonal": "diagonal", "covariance": "covariance"}
 HOME = {"spokes": 25, "sigma": 0.05}  # for which the page's G(z) and Sigma(z) are found
 Z_STEPS = 8
-WHITEST = 0.25  # the standard deviation that is shown white
+REACH = 16  # pixels around the chosen one whose covariance is shown
+WHITEST = 0.1  # the standard deviation that is shown white
 
 
 @cache
@@ -101,7 +102,7 @@ def mri_explorer() -> Explorer:
         axes = [figure.add_axes((0.012 + k % 4 * 0.249, 0.555 - k // 4 * 0.45, 0.215, height)) for k in range(8)]
     titles = (
         "truth", "k-space, sampled", "zero-filled", "G(z)",
-        "reconstruction x", f"x - truth, ±{SPAN}", "1 / d: std given the others", "covariance of the pixel",
+        "reconstruction x", f"x - truth, ±{SPAN}", "1 / d: std given later ones", "covariance of the pixel",
     )  # fmt: skip
     shown = []
     for k, (ax, title) in enumerate(zip(axes, titles, strict=True)):
@@ -114,10 +115,7 @@ def mri_explorer() -> Explorer:
         cmap, low = (RESIDUAL_CMAP, -span) if span else (IMAGE_CMAP, 0.0)
         high = span or {6: WHITEST}.get(k, 1.0)
         shown.append(ax.imshow(np.zeros((SIZE, SIZE)), cmap=cmap, vmin=low, vmax=high, interpolation="nearest"))
-    rings = [
-        axes[k].plot([], [], "o", markersize=8, markerfacecolor="none", markeredgecolor=COLOURS["orange"])[0]
-        for k in (0, 7)
-    ]
+    ring = axes[0].plot([], [], "o", markersize=8, markerfacecolor="none", markeredgecolor=COLOURS["orange"])[0]
     words = figure.text(0.012, 0.045, "", fontsize=10, va="center")
 
     def draw(family: str, spokes: int, sigma: float, factor: float, image: int, row: int, column: int) -> Figure:
@@ -130,8 +128,8 @@ def mri_explorer() -> Explorer:
         parts = (truth, torch.fft.fftshift(A.mask).float(), A.T(y), g, x, x - truth, given, relative)
         for picture, part in zip(shown, parts, strict=True):
             picture.set_data(part.reshape(SIZE, SIZE).numpy())
-        for ring in rings:
-            ring.set_data([column], [row])
+        ring.set_data([column], [row])
+        axes[7].set(xlim=(column - REACH - 0.5, column + REACH + 0.5), ylim=(row + REACH + 0.5, row - REACH - 0.5))
         fit = float((A(x) - y).square().mean().sqrt()) / sigma
         words.set_text(
             f"{family}, λ = {factor:.2g} · 2σ²:  x {float(psnr(x, truth)):.1f} dB, "
@@ -169,7 +167,7 @@ def mri_explorer() -> Explorer:
     alt = (
         "Eight pictures of a brain slice: truth with a marked pixel, the sampled part of k-space, the zero-filled "
         "image, the generator's G(z), the reconstruction, its error, the standard deviation of each pixel given later "
-        "ones, and the covariance of the marked pixel with all others."
+        "ones, and the covariance of the marked pixel with its surroundings."
     )
     grid = {
         "spokes": [5, 145], "sigma": [0.005, 0.05], "factor": [1e-3, 1.0, 1e3], "image": [1], "row": [64],
@@ -199,11 +197,12 @@ def _page(explorer: Explorer) -> str:
         "noiseSeed": NOISE_SEED,
         "span": SPAN,
         "whitest": WHITEST,
+        "reach": REACH,
         "identity": float(fields["identity"][0][1].log_diagonal[0, 0, 0, 0]),
     }
     return live_page(
         explorer,
-        [engine_script(), "fourier.js", "stencil.js", "mri.js"],
+        [engine_script(), "generators.js", "fourier.js", "stencil.js", "mri.js"],
         data,
         blocks,
         note="Data and x are computed in this page; a click on a picture chooses the pixel. G(z) and Σ(z) are the "

@@ -14,8 +14,8 @@ function run() {
     mean: imageView("G(z)", options),
     x: imageView("reconstruction x", options),
     residual: imageView(`x − truth, ±${data.span}`, residual),
-    given: imageView("1 / d: std given the others", options),
-    pixel: imageView("covariance of the pixel", { ...options, span: 1 }),
+    given: imageView("1 / d: std given later ones", options),
+    pixel: imageView("covariance of the pixel", { ...options, size: 2 * data.reach + 1, span: 1 }),
   };
   const words = make("p", {}), all = Object.values(views).map(view => view.element);
   stage(row(...all.slice(0, 4)), row(...all.slice(4)), words);
@@ -35,8 +35,8 @@ function run() {
     words.textContent = `${sentence}; pixel: std ${std.toFixed(3)}`;
     if (done) say(`Shown: ${panel.words()}. ${words.textContent}.`);
   };
-  const ring = (view, r, c) => {
-    const context = view.element.querySelector("canvas").getContext("2d");
+  const ring = (r, c) => {
+    const context = views.truth.element.querySelector("canvas").getContext("2d");
     context.strokeStyle = PALETTE.orange;
     context.lineWidth = 1.5;
     context.beginPath();
@@ -51,8 +51,12 @@ function run() {
     std = Math.sqrt(variance);
     root.mri = { ...root.mri, relative, std };
     views.truth.draw(truths[panel.value("image")]);
-    views.pixel.draw(relative);
-    for (const view of [views.truth, views.pixel]) ring(view, r, c);
+    ring(r, c);
+    const side = 2 * data.reach + 1;
+    views.pixel.draw(Float32Array.from({ length: side * side }, (_, k) => { // 0 outside the image
+      const row = r + Math.floor(k / side) - data.reach, column = c + (k % side) - data.reach;
+      return row >= 0 && row < size && column >= 0 && column < size ? relative[row * size + column] : 0;
+    }));
     tell(done);
   };
 
@@ -84,7 +88,7 @@ function run() {
   };
   const panel = controls(key => (key === "row" || key === "column" ? pixel(root.mri.done) : begin()));
   for (const view of Object.values(views)) {
-    if (view === views.mask) continue; // its places are frequencies
+    if (view === views.mask || view === views.pixel) continue; // these show other places
     const canvas = view.element.querySelector("canvas");
     canvas.style.cursor = "crosshair";
     canvas.addEventListener("click", guarded(event => {
