@@ -102,7 +102,7 @@ def mri_explorer() -> Explorer:
         axes = [figure.add_axes((0.012 + k % 4 * 0.249, 0.555 - k // 4 * 0.45, 0.215, height)) for k in range(8)]
     titles = (
         "truth", "k-space, sampled", "zero-filled", "G(z)",
-        "reconstruction x", f"x - truth, ±{SPAN}", "1 / d: std given later ones", "covariance of the pixel",
+        "reconstruction x", f"x - truth, ±{SPAN}", "conditional std 1/d", "covariance of pixel",
     )  # fmt: skip
     shown = []
     for k, (ax, title) in enumerate(zip(axes, titles, strict=True)):

@@ -14,8 +14,8 @@ function run() {
     mean: imageView("G(z)", options),
     x: imageView("reconstruction x", options),
     residual: imageView(`x − truth, ±${data.span}`, residual),
-    given: imageView("1 / d: std given later ones", options),
-    pixel: imageView("covariance of the pixel", { ...options, size: 2 * data.reach + 1, span: 1 }),
+    given: imageView("conditional std 1/d", options),
+    pixel: imageView("covariance of pixel", { ...options, size: 2 * data.reach + 1, span: 1 }),
   };
   const words = make("p", {}), all = Object.values(views).map(view => view.element);
   stage(row(...all.slice(0, 4)), row(...all.slice(4)), words);
