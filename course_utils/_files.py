@@ -7,7 +7,11 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 SHIPPED = Path(__file__).parent / "shipped"
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -77,6 +81,16 @@ def write_json(path: str | Path, content) -> None:
     """Write ``content`` as JSON, atomically."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_npz(target: str | Path, arrays: Mapping[str, np.ndarray], date: tuple[int, int, int] = (1998, 11, 1)) -> None:
+    """A compressed npz, replaced atomically; with a fixed date, so that equal content gives an equal checksum."""
+    with atomic(target) as temporary, zipfile.ZipFile(temporary, "w") as z:
+        for name, array in arrays.items():
+            info = zipfile.ZipInfo(f"{name}.npy", (*date, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with z.open(info, "w") as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
 
 
 def read_json(path: str | Path):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from ._files import SHIPPED, atomic, cache_dir, read_json, verify
+from ._files import SHIPPED, cache_dir, read_json, verify, write_npz
 
-__all__ = ["FASHION_LICENCE", "FASHION_SHA256", "load_fashion", "prepare_fashion"]
+__all__ = ["FASHION_LICENCE", "FASHION_SHA256", "load_fashion", "prepare_fashion", "read_idx"]
 
 FASHION_LICENCE = "MIT, Copyright 2017 Zalando SE (fashion-LICENSE.txt)"
 #: SHA-256 of the four uncompressed IDX files.
@@ -50,6 +49,13 @@ def load_fashion(full: bool) -> tuple[dict[str, np.ndarray], str]:
         return {name: archive[name] for name in archive.files}, source
 
 
+def read_idx(content: bytes) -> np.ndarray:
+    """The array, uint8, of an IDX file, the format of MNIST."""
+    n_axes = content[3]
+    shape = [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(n_axes)]
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes).reshape(shape)
+
+
 def prepare_fashion(content: dict[str, bytes], target: str | Path, sizes: dict[str, int] | None = None) -> None:
     """Turn the four IDX files, checked before, into one npz of train, val and test, written atomically.
 
@@ -60,12 +66,6 @@ def prepare_fashion(content: dict[str, bytes], target: str | Path, sizes: dict[s
     sizes : dict of split -> int, optional
         Keep only so many of each, the first of a random order (seed 0); None keeps all.
     """
-
-    def idx(name):
-        n_axes = content[name][3]
-        shape = [int.from_bytes(content[name][4 + 4 * i : 8 + 4 * i], "big") for i in range(n_axes)]
-        return np.frombuffer(content[name], np.uint8, offset=4 + 4 * n_axes).reshape(shape)
-
     rng = np.random.default_rng(0)
     order, of_test = rng.permutation(60_000), rng.permutation(10_000)
     rows = {"train": order[N_VALIDATION:], "val": order[:N_VALIDATION], "test": of_test if sizes else np.arange(10_000)}
@@ -73,12 +73,6 @@ def prepare_fashion(content: dict[str, bytes], target: str | Path, sizes: dict[s
     for split, index in rows.items():
         file = "t10k" if split == "test" else "train"
         index = index if sizes is None else index[: sizes[split]]
-        arrays[split] = idx(f"{file}-images-idx3-ubyte")[index]
-        arrays[f"{split}_labels"] = idx(f"{file}-labels-idx1-ubyte")[index]
-    with atomic(target) as temporary, zipfile.ZipFile(temporary, "w") as z:
-        for name, array in arrays.items():
-            # A fixed date makes the file, and so its checksum, the same every time.
-            info = zipfile.ZipInfo(f"{name}.npy", (2017, 8, 28, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            with z.open(info, "w") as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+        arrays[split] = read_idx(content[f"{file}-images-idx3-ubyte"])[index]
+        arrays[f"{split}_labels"] = read_idx(content[f"{file}-labels-idx1-ubyte"])[index]
+    write_npz(target, arrays, date=(2017, 8, 28))

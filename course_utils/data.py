@@ -6,7 +6,6 @@ from a seed.  Nothing here needs a network: ``data_scripts/fetch_mnist.py`` brin
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,8 @@ import numpy as np
 import torch
 
 from ._check import check_choice, check_count
-from ._files import SHIPPED, IntegrityError, atomic, cache_dir, read_json, verify
-from .clothes import FASHION_LICENCE, load_fashion
+from ._files import SHIPPED, IntegrityError, cache_dir, read_json, verify, write_npz
+from .clothes import FASHION_LICENCE, load_fashion, read_idx
 from .shapes import draw_shapes
 
 __all__ = ["Dataset", "load", "prepare_mnist"]
@@ -166,33 +165,14 @@ def _dataset(name: str, arrays: Mapping[str, np.ndarray], source: str, licence: 
     return Dataset(name, *images, *labels, source, licence)
 
 
-def read_idx(path: str | Path) -> np.ndarray:
-    """Read one of the four IDX files of MNIST after checking its SHA-256; uint8 array.
-
-    Raises
-    ------
-    FileNotFoundError, IntegrityError
-    """
-    path = Path(path)
-    content = verify(path, MNIST_SHA256[path.name]).read_bytes()
-    n_axes = content[3]
-    shape = [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(n_axes)]
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes).reshape(shape)
-
-
-def prepare_mnist(folder: str | Path, target: str | Path, n_train: int | None = None) -> None:
-    """Turn the four IDX files in ``folder`` into one npz of train, val and test, written atomically.
+def prepare_mnist(content: Mapping[str, bytes], target: str | Path, n_train: int | None = None) -> None:
+    """Turn the four IDX files, checked before, into one npz of train, val and test, written atomically.
 
     The validation images are a random subset (seed 0) of the 60,000 training images: neighbouring digits
     share a writer, so a block from the end would be a biased sample.  ``n_train`` keeps only the first so
     many of the remaining 58,000, in the same random order; None keeps all.
-
-    Raises
-    ------
-    FileNotFoundError, IntegrityError
-        One of the files is missing or altered; nothing is written.
     """
-    raw = {name: read_idx(Path(folder) / name) for name in MNIST_SHA256}
+    raw = {name: read_idx(content[name]) for name in MNIST_SHA256}
     order = np.random.default_rng(0).permutation(60_000)
     val, train = order[:N_VALIDATION], order[N_VALIDATION:][:n_train]
     images, labels = raw["train-images-idx3-ubyte"], raw["train-labels-idx1-ubyte"]
@@ -204,13 +184,7 @@ def prepare_mnist(folder: str | Path, target: str | Path, n_train: int | None = 
         "val_labels": labels[val],
         "test_labels": raw["t10k-labels-idx1-ubyte"],
     }
-    with atomic(target) as temporary, zipfile.ZipFile(temporary, "w") as z:
-        for name, array in arrays.items():
-            # A fixed date makes the file, and so its checksum, the same every time.
-            info = zipfile.ZipInfo(f"{name}.npy", (1998, 11, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            with z.open(info, "w") as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+    write_npz(target, arrays)
 
 
 # Re-exported so that callers can catch it beside FileNotFoundError.

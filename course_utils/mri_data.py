@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ._files import cache_dir
+from ._files import cache_dir, write_npz
 from .data import Dataset
-from .scans import _archive, area_average, write_npz
+from .scans import _archive, area_average
 
 __all__ = [
     "BRAIN_LICENCE",

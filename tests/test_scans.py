@@ -1,7 +1,6 @@
 """Real scans: patients do not mix, files are verified, and a bad download changes nothing."""
 
 import gzip
-import importlib.util
 import io
 import math
 import shutil
@@ -12,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from scripts import script
 
 from course_utils import _files, load, load_tilt_series, scans
 from course_utils._files import IntegrityError
@@ -112,15 +112,6 @@ def test_preparation_refuses_other_shapes_and_counts(tmp_path):
 
 
 # The scripts, with small archives made here
-
-
-def script(name, monkeypatch):
-    folder = _files.REPOSITORY / "data_scripts"
-    monkeypatch.syspath_prepend(str(folder))
-    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -79,15 +79,8 @@ class _Killed(Exception):
     """Stands for a kill: raised right after a checkpoint was written."""
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_interrupted_run_ends_as_the_undisturbed_one(family, digits, tmp_path, monkeypatch):
+def _die_after_step_4(monkeypatch):
     from course_utils import training
-
-    def fresh():
-        return build(GeneratorConfig(family, 2), seed=0)
-
-    undisturbed = fresh()
-    whole = train(undisturbed, *digits, config(critic_steps=2), progress=False)
 
     save = training._Run.save
 
@@ -97,6 +90,18 @@ def test_interrupted_run_ends_as_the_undisturbed_one(family, digits, tmp_path, m
             raise _Killed
 
     monkeypatch.setattr(training._Run, "save", save_and_die)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_interrupted_run_ends_as_the_undisturbed_one(family, digits, tmp_path, monkeypatch):
+
+    def fresh():
+        return build(GeneratorConfig(family, 2), seed=0)
+
+    undisturbed = fresh()
+    whole = train(undisturbed, *digits, config(critic_steps=2), progress=False)
+
+    _die_after_step_4(monkeypatch)
     with pytest.raises(_Killed):
         train(fresh(), *digits, config(critic_steps=2), tmp_path, progress=False)
     monkeypatch.undo()
@@ -110,7 +115,6 @@ def test_interrupted_run_ends_as_the_undisturbed_one(family, digits, tmp_path, m
 
 def test_changed_images_are_a_function_of_seed_and_step(digits, tmp_path, monkeypatch):
     """An interrupted run sees the images that the undisturbed one sees; and others than without a change."""
-    from course_utils import training
 
     seen = []
 
@@ -123,14 +127,8 @@ def test_changed_images_are_a_function_of_seed_and_step(digits, tmp_path, monkey
         train(build(GeneratorConfig("ae", 2), seed=0), *digits, config(**changes), folder, progress=False, change=noted)
         return list(seen)
 
-    whole, save = run(), training._Run.save
-
-    def save_and_die(self):
-        save(self)
-        if self.step == 4:
-            raise _Killed
-
-    monkeypatch.setattr(training._Run, "save", save_and_die)
+    whole = run()
+    _die_after_step_4(monkeypatch)
     with pytest.raises(_Killed):
         run(tmp_path)
     first = list(seen)
