@@ -244,7 +244,6 @@ def test_mri_has_the_data_and_the_exact_image_of_the_library(show, scan):
 
 def test_a_click_on_a_brain_chooses_the_pixel(show):
     with show(made("mri")[1]) as page:
-        page.wait_for_function("document.querySelector('.course-page').mri.done", timeout=60_000)
         before = page.evaluate("document.querySelector('.course-page').mri.std")
         canvas = page.locator("canvas").nth(4)  # the reconstruction
         box = canvas.bounding_box()

@@ -30,7 +30,7 @@ function run() {
     return localPrecision(size, part(0), Array.from({ length: channels[family] - 1 }, (_, k) => part(k + 1)));
   };
 
-  let sigma_z = null, sentence = "", std = 0;
+  let sigmaOfZ = null, sentence = "", std = 0;
   const tell = done => {
     words.textContent = `${sentence}; pixel: std ${std.toFixed(3)}`;
     if (done) say(`Shown: ${panel.words()}. ${words.textContent}.`);
@@ -43,10 +43,10 @@ function run() {
     context.arc(c + 0.5, r + 0.5, 4, 0, 2 * Math.PI);
     context.stroke();
   };
-  const pixel = done => {
+  const pixel = () => {
     const r = panel.value("row"), c = panel.value("column"), e = new Float64Array(n);
     e[r * size + c] = 1;
-    const column = sigma_z.covariance(e), variance = column[r * size + c];
+    const column = sigmaOfZ.covariance(e), variance = column[r * size + c];
     const relative = column.map(value => value / variance);
     std = Math.sqrt(variance);
     root.mri = { ...root.mri, relative, std };
@@ -57,7 +57,7 @@ function run() {
       const row = r + Math.floor(k / side) - data.reach, column = c + (k % side) - data.reach;
       return row >= 0 && row < size && column >= 0 && column < size ? relative[row * size + column] : 0;
     }));
-    tell(done);
+    tell(root.mri.done);
   };
 
   const begin = () => {
@@ -66,15 +66,17 @@ function run() {
     const A = operator(spokes), truth = truths[image], g = means.subarray(image * n, (image + 1) * n);
     const noise = engine.randn(data.noiseSeed, A.m), y = A.forward(truth).map((v, k) => v + sigma * noise[k]);
     const filled = A.adjoint(y), half = size / 2;
-    sigma_z = field(family, image);
+    sigmaOfZ = field(family, image);
     views.mask.draw(Float32Array.from({ length: n }, (_, k) => // the zero frequency in the middle
       A.mask[((Math.floor(k / size) + half) % size) * size + ((k + half) % size)]));
     views.filled.draw(filled);
     views.mean.draw(g);
-    views.given.draw(sigma_z.d.map(value => 1 / value / data.whitest));
+    views.given.draw(sigmaOfZ.d.map(value => 1 / value / data.whitest));
+    sentence = "looking for x …";
     root.mri = { done: false };
+    pixel();
     let state = null;
-    start(bestImage(A, y, g, sigma_z, factor * sigma ** 2), (newest, done) => {
+    start(bestImage(A, y, g, sigmaOfZ, factor * sigma ** 2), (newest, done) => {
       state = newest ?? state;
       const { x, iterations } = state, fit = norm(A.forward(x).map((v, k) => v - y[k])) / (sigma * Math.sqrt(A.m));
       views.x.draw(x);
@@ -83,10 +85,10 @@ function run() {
         `G(z) ${engine.psnr(g, truth).toFixed(1)} dB, zero-filled ${engine.psnr(filled, truth).toFixed(1)} dB; ` +
         `misfit ${fit.toFixed(2)} of the noise${done ? "" : ` (iteration ${iterations})`}`;
       root.mri = { ...root.mri, x: x.slice(), y, done };
-      pixel(done);
+      tell(done);
     });
   };
-  const panel = controls(key => (key === "row" || key === "column" ? pixel(root.mri.done) : begin()));
+  const panel = controls(key => (key === "row" || key === "column" ? pixel() : begin()));
   for (const view of Object.values(views)) {
     if (view === views.mask || view === views.pixel) continue; // these show other places
     const canvas = view.element.querySelector("canvas");
@@ -96,7 +98,7 @@ function run() {
       const place = (at, from, length) => Math.min(size - 1, Math.max(0, Math.floor(((at - from) / length) * size)));
       panel.set("row", place(event.clientY, box.top, box.height));
       panel.set("column", place(event.clientX, box.left, box.width));
-      pixel(root.mri.done);
+      pixel();
     }));
   }
   begin();
