@@ -349,8 +349,8 @@ variance = code_mean.var(0) + (2 * code_log_std).exp().mean(0)
 print(f"Variance of a latent variable over the shipped training slices, mean: {variance.mean():.2f}; prior: 1.")
 
 # %% [markdown]
-# First and second moments are all that this can set right. A draw may still lie where no head was; so in this chapter
-# every descent begins at $E$ of a first reconstruction, not at a draw.
+# First and second moments are all that this can set right. A draw may still lie where no head was; so what is solved live
+# in this chapter begins at $E$ of a first reconstruction, not at a draw.
 
 # %%
 n_range = 2 if FAST else 6
@@ -658,7 +658,7 @@ print(
         f"after {k}: f = {float(r.objective):.2f}, {float(psnr(r.x, truth[:1])):.1f} dB" for k, r in by_rounds.items()
     )
 )
-assert bool((objectives.diff() < 0).all())
+assert bool((objectives.diff() <= 1e-4 * objectives[:-1].abs()).all())
 
 # %% [markdown]
 # Neither half-step can raise the objective. Even round 0 is a reconstruction: the encoder's $z$, and the exact $x$ for it.
@@ -706,7 +706,8 @@ assert live["covariance"] > float(psnr(A.T(y), truth).mean())
 markdown_table([f"{spokes} spokes, σ = {sigma}, test head", "PSNR (dB)", "misfit / noise", "ms per image"], rows)
 
 # %% [markdown]
-# The times are of this machine, for few rounds of alternation. In memory the difference is one of kind: the stencil is five
+# The last row doubles the weight of $\log\det\Sigma$: $z$ then prefers small variances, the surer picture. The times are of
+# this machine, for few rounds of alternation. In memory the difference is one of kind: the stencil is five
 # numbers a pixel.
 
 # %%
@@ -716,7 +717,7 @@ print(f"One covariance of a 128 x 128 image: stencil {stencil / 1e3:.0f} kB, den
 # %% [markdown]
 # ## 8 Against its rivals: spokes and noise
 #
-# Three slices are an illustration. The experiment takes more of the test head, from few spokes to many and from much
+# One or two slices are an illustration. The experiment takes more of the test head, from few spokes to many and from much
 # noise to little, and more rivals:
 #
 # - the **range-restricted** method of Bora et al. (2017): *hard*;
@@ -791,8 +792,9 @@ mri
 # - **One head trained it.** Warps and brightness changes are not people. A tumour, a child, another contrast: the mean
 #   will be wrong, and the covariance will be wrong *with confidence*, since it was learned on residuals of the same
 #   training images.
-# - **Residuals are Gaussian only by decree.** The stencil has the right correlations at short distance; tails and signs it
-#   does not know.
+# - **Residuals are Gaussian only by decree.** A local Gaussian knows correlations; heavy tails and edges it does not know.
+# - **Nothing keeps the stencil stable.** A sample is a recursion over the image. Where the coefficients nearly sum to $-1$
+#   it can run away, although the likelihood of true residuals is fine. Look at samples and variances, the air included.
 # - **$\lambda=2\sigma^2$ needs $\sigma$**, and a model that is as wrong on the test head as it was in training. If the
 #   mean square of $L^\top r$ is far from 1, so is the best $\lambda$ from $2\sigma^2$.
 # - **The problem in $z$ is not convex.** Alternation stops where neither half-step helps. Another start, another end.
