@@ -75,9 +75,11 @@ function run() {
     sentence = "looking for x …";
     root.mri = { done: false };
     pixel();
-    let state = null;
+    let state = null, drawn = 0;
     start(bestImage(A, y, g, sigmaOfZ, factor * sigma ** 2), (newest, done) => {
       state = newest ?? state;
+      if (!done && performance.now() < drawn + 150) return; // drawing takes as long as some iterations
+      drawn = performance.now();
       const { x, iterations } = state, fit = norm(A.forward(x).map((v, k) => v - y[k])) / (sigma * Math.sqrt(A.m));
       views.x.draw(x);
       views.residual.draw(x.map((v, k) => v - truth[k]));
