@@ -541,7 +541,7 @@ print(
 z = vae.encode(x[:2])
 draws = {"G(z)": vae(z)} | {name: model(z) + model.covariance(z).sample(seeded(3)) for name, model in models.items()}
 
-# %% mystnb={"image": {"alt": "Rows: two slices. Columns: the slice, the mean G(z), and samples of three models: identity adds white grain everywhere, air included; diagonal adds grain inside the head only; covariance adds smooth structure, like folds."}}
+# %% mystnb={"image": {"alt": "Rows: two slices. Columns: the slice, the mean G(z), and samples of three models: identity adds white grain everywhere, air included; diagonal adds grain inside the head only; covariance adds structure that is joined over several pixels."}}
 image_rows(draws, truth=x[:2], residuals=False)
 plt.show()
 
@@ -549,16 +549,16 @@ plt.show()
 # And the picture of the lectures (part II.2): what does the model say about *one* pixel? Column $i$ of $\Sigma$, that is,
 # how the truth deviates elsewhere if it deviates upwards at pixel $i$. Two triangular solves.
 
-# %% mystnb={"image": {"alt": "A brain slice with four marked pixels, and for each its surroundings and the learned covariance with them: a patch, red at the centre, small in the air, drawn out along the scalp and along the midline."}} slideshow={"cut": 0.4}
+# %% mystnb={"image": {"alt": "A brain slice with four marked pixels, and for each its surroundings and the learned covariance with them: a patch, red at the centre: on the scalp long and thin with blue beside it, on the midline upright, in white matter wide, in the air a dot; above it the standard deviation of the pixel."}} slideshow={"cut": 0.4}
 spots = {"scalp": (64, 20), "midline": (64, 62), "white matter": (58, 76), "air": (16, 16)}
 with torch.no_grad():
     pixel_covariances(x[1:2], models["covariance"].covariance(models["covariance"].encode(x[1:2])), spots)
 plt.show()
 
 # %% [markdown]
-# Red: where $G$ is too dark at the pixel, it is too dark there too; blue would be the opposite. The patch has a size and a
-# direction of its own at each pixel, and the network put it there, from $z$ alone. With *identity* each of these
-# pictures would be a single dot.
+# Red: where $G$ is too dark at the pixel, it is too dark there too; blue is the opposite. On the scalp the patch is long
+# and thin, with blue beside it: if the scalp lies farther out than $G$ thinks, one side is too dark and the other too
+# bright. The network put all this there, from $z$ alone. With *identity* each of these pictures would be a single dot.
 #
 # ## 7 The regulariser and its weight
 #
@@ -783,7 +783,8 @@ mri
 #
 # 1. Small $\lambda$: the data alone, noise and streaks come back. Large $\lambda$: $x=G(z)$, the data play no part.
 # 2. Where the stencil or the variances allow it. Identity changes all pixels alike, and so puts streaks into the air.
-# 3. The patch follows what the pixel belongs to; in the air the variance is so small that nothing of it matters.
+# 3. The patch follows what the pixel belongs to. Its standard deviation stands below the figure: in the air, where $G$
+#    errs least, it should be the smallest. Is it, everywhere?
 # 4. Less and less. Where the data speak, any reasonable prior will do.
 # </details>
 #

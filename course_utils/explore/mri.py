@@ -170,8 +170,7 @@ def mri_explorer() -> Explorer:
         "ones, and the covariance of the marked pixel with its surroundings."
     )
     grid = {
-        "spokes": [5, 145], "sigma": [0.005, 0.05], "factor": [1e-3, 1.0, 1e3], "image": [1], "row": [64],
-        "column": [20, 64],
+        "spokes": [5, 145], "sigma": [0.005, 0.05], "factor": [1e-3, 1e3], "image": [1], "row": [20], "column": [64],
     }  # fmt: skip
     explorer = Explorer("mri", controls, draw, alt, grid=grid, live=lambda: _page(explorer))
     return explorer
