@@ -401,7 +401,7 @@ markdown_table(
 # %%
 residuals = data.test - vae(vae.encode(data.test))
 
-# %% mystnb={"image": {"alt": "Left: a test slice. Then the standard deviation of the residual over the slices, dark outside the head and bright along the folds and the rim. Then the residual of one slice: thin curved lines. Right: correlation of the residual with itself at a distance of 0 to 8 pixels: it falls from 1 to about 0 within a few pixels, below 0 after that."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Left: a test slice. Then the standard deviation of the residual over the slices, dark outside the head and bright along the folds and the rim. Then the residual of one slice: thin curved lines. Right: correlation of the residual with itself at a distance of 0 to 8 pixels: it falls from 1 to about 0.1 within four pixels."}} slideshow={"cut": 0.5}
 residual_figure(data.test, residuals, example=16)
 plt.show()
 
