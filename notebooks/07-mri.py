@@ -664,7 +664,8 @@ assert bool((objectives.diff() <= 1e-4 * objectives[:-1].abs()).all())
 # Neither half-step can raise the objective. Even round 0 is a reconstruction: the encoder's $z$, and the exact $x$ for it.
 #
 # Now the other methods on the same data. Tikhonov and TV get weights that are the best on two slices of the *validation*
-# head; *identity*, *diagonal* and *covariance* get $\lambda=2\sigma^2$, untouched.
+# head; *identity*, *diagonal* and *covariance* get $\lambda=2\sigma^2$, untouched, and *hard* $\sigma^2\|z\|_2^2$ for the same
+# reason.
 
 # %%
 x_val = data.val[8:20:11][: 1 if FAST else 2]
@@ -675,7 +676,7 @@ tuned = {
 }
 found = {"Tikhonov": reconstruct(A, y, Tikhonov(**tuned["Tikhonov"].best), solver="direct")}
 found["TV"] = reconstruct(A, y, TV(**tuned["TV"].best), max_iter=100 if FAST else 200)
-found["hard"] = reconstruct(A, y, Hard(vae, lam), max_iter=20 if FAST else 40, **start)
+found["hard"] = reconstruct(A, y, Hard(vae, lam / 2), max_iter=20 if FAST else 40, **start)
 for name, model in models.items():
     R = LearnedCovariance(model, lam)
     found[name] = reconstruct(A, y, R, solver="alternating", max_iter=2 if FAST else 6, **start)
@@ -764,7 +765,7 @@ markdown_table(["claim", "ours"], [[c.text, f"**{c.verdict}** {c.numbers}"] for 
 #
 # ### Explorer: spokes, noise, weight, and what one pixel knows
 #
-# The figure takes one round: the $z$ that fits the data best, then the exact $x$.
+# The figure takes the shortest way: a few steps in $z$ to fit $G(z)$ to the data, then the exact $x$.
 #
 # 1. *Covariance*, 25 spokes: move $\lambda$ away from $2\sigma^2$ to both sides. What does $x$ become at the two ends?
 # 2. Five spokes: compare the three models of $\Sigma$. Where does $x$ differ from $G(z)$?

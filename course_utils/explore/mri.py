@@ -27,7 +27,7 @@ __all__ = ["mri_explorer"]
 
 SIZE, SPAN, NOISE_SEED = 128, 0.5, 3
 SLICES = (16, 6, 26)  # of the test head
-MODELS = {"identity": "identity", "diagonal": "diagonal", "covariance": "covariance"}
+MODELS = ("identity", "diagonal", "covariance")
 HOME = {"spokes": 25, "sigma": 0.05}  # for which the page's G(z) and Sigma(z) are found
 Z_STEPS = 8
 REACH = 16  # pixels around the chosen one whose covariance is shown
@@ -56,10 +56,10 @@ def _data(spokes: int, sigma: float, image: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _latent(spokes: int, sigma: float, image: int) -> Tensor:
-    """The z whose G(z) fits the data, some steps from the encoding of the zero-filled image: (1, d)."""
+    """A z whose G(z) fits the data, some steps from the encoding of the zero-filled image: (1, d)."""
     A, y, G = _operator(spokes), _data(spokes, sigma, image), _model("covariance")  # all models have one mean
     start = A.T(y).clamp(0, 1)
-    return reconstruct(A, y, Hard(G, 2 * sigma**2), start="encoder", x0=start, max_iter=Z_STEPS).z
+    return reconstruct(A, y, Hard(G, sigma**2), start="encoder", x0=start, max_iter=Z_STEPS).z
 
 
 @lru_cache(maxsize=64)
@@ -89,7 +89,7 @@ def _column(family: str, spokes: int, sigma: float, image: int, row: int, column
 def mri_explorer() -> Explorer:
     """Spokes, noise, weight, model of the covariance, and a pixel: data, G(z), reconstruction, what the pixel knows.
 
-    z is the one whose G(z) fits the data best, x the exact one for it: the first round of the alternation.
+    z fits G(z) to the data, by a few steps; x is the exact one for it.
 
     Example
     -------
@@ -140,7 +140,7 @@ def mri_explorer() -> Explorer:
 
     controls = {
         "family": ipywidgets.Dropdown(
-            options=list(MODELS.items()), value="covariance", description="model of Σ",
+            options=list(MODELS), value="covariance", description="model of Σ",
             tooltip="what the generator says about its own errors",
         ),
         "spokes": ipywidgets.IntSlider(
@@ -176,7 +176,7 @@ def mri_explorer() -> Explorer:
     return explorer
 
 
-def halves(values: Tensor) -> bytes:
+def _halves(values: Tensor) -> bytes:
     """float16, low byte first, in reading order."""
     return values.detach().half().contiguous().numpy().astype("<f2").tobytes()
 
@@ -185,12 +185,11 @@ def _page(explorer: Explorer) -> str:
     """The explorer in the page: slices, and for each G(z) and Sigma(z) of one setting; data and x are made there."""
     images = range(len(SLICES))
     blocks = {"truths": grey_bytes(_truths())}
-    fields = {family: [_prior(family, **HOME, image=k) for k in images] for family in MODELS.values()}
-    blocks["means"] = halves(torch.cat([g for g, _ in fields["covariance"]]))
-    for family, found in fields.items():
-        if family == "identity":
-            continue
-        blocks[family] = halves(torch.cat([torch.cat([f.log_diagonal, f.coefficients], 1) for _, f in found]))
+    fields = {family: [_prior(family, **HOME, image=k) for k in images] for family in MODELS}
+    blocks["means"] = _halves(torch.cat([g for g, _ in fields["covariance"]]))
+    for family in ("diagonal", "covariance"):
+        found = [torch.cat([field.log_diagonal, field.coefficients], 1) for _, field in fields[family]]
+        blocks[family] = _halves(torch.cat(found))
     data = {
         "size": SIZE,
         "noiseSeed": NOISE_SEED,
