@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .plots import COLOURS, METHODS, RESIDUAL_CMAP, show_image, subplots
+from .plots import COLOURS, METHODS, RESIDUAL_CMAP, STYLE, show_image, subplots
 from .reproduce.mri_claims import Published
 from .reproduce.pictures import unpack
 
@@ -26,7 +27,7 @@ STYLES = {
     "diagonal": {"color": COLOURS["orange"], "linestyle": "--", "marker": "s"},
     "covariance": {"color": COLOURS["vermilion"], "linestyle": "-", "marker": "o"},
     "vn-25-0.05": {"color": COLOURS["blue"], "linestyle": "-.", "marker": "D"},
-    "vn-125-0.05": {"color": COLOURS["sky"], "linestyle": (0, (3, 1, 1, 1)), "marker": "^"},
+    "vn-125-0.05": {"color": COLOURS["black"], "linestyle": (0, (3, 1, 1, 1)), "marker": "^"},
     "vn-25-0.0125": {"color": COLOURS["purple"], "linestyle": (0, (5, 1)), "marker": "P"},
 }
 LABELS = {
@@ -59,8 +60,8 @@ def sweep_figure(record: Mapping) -> Figure:
         (f"{few} spokes", "noise σ of real and imaginary part", noise, [(few, s) for s in noise]),
     ]
     alt = (
-        "Mean PSNR against the number of spokes at two noise levels and against the noise at 25 spokes. First row: models "
-        "of the covariance and variational networks; second: the other methods; third: published curves of knees."
+        "Mean PSNR against the number of spokes at two noise levels and against the noise at 25 spokes. First row: "
+        "models of the covariance and variational networks; second: the other methods; third: published curves."
     )
     figure, axes = subplots(3, 3, size=(12.5, 10), alt=alt, sharey="row")
     for column, (title, xlabel, x, places) in enumerate(columns):
@@ -82,7 +83,7 @@ def sweep_figure(record: Mapping) -> Figure:
         for ax in axes[:, column]:
             ax.set_xlabel(xlabel)
             if column == 2:
-                ax.set_xscale("log")
+                _noise_axis(ax, noise)
                 ax.invert_xaxis()
     for line in axes:
         line[0].set_ylabel("PSNR (dB), data range 1")
@@ -100,6 +101,13 @@ def _curve(ax, x: Sequence[float], values: Sequence, method: str, shift: float, 
     a, middle, error = (np.array(part) for part in zip(*seen, strict=True))
     a = a * 1.03**shift if log else a + 0.9 * shift
     ax.errorbar(a, middle, error, label=LABELS[method], elinewidth=0.7, capsize=0, **STYLES[method])
+
+
+def _noise_axis(ax, noise: Sequence[float]) -> None:
+    """A logarithmic axis with the noise levels as ticks."""
+    ax.set_xscale("log")
+    ax.set_xticks(noise, [f"{sigma:g}" for sigma in noise])
+    ax.minorticks_off()
 
 
 def _homes(ax, methods: Sequence[str], column: int, settings: Mapping) -> None:
@@ -127,27 +135,24 @@ def examples_figure(record: Mapping, truth: Tensor) -> Figure:
     places = [tuple(at) for at in record["settings"]["examples_at"]]
     found = {(r["method"], r["spokes"], r["sigma"]): r for r in rows}
     k = record["settings"]["example"]
-    alt = (
-        "One test slice by " + ", ".join(LABELS[m] for m in methods) + ", at several numbers of spokes, with residuals."
-    )
-    figure, axes = subplots(
-        2 * len(places), len(methods) + 1, size=(1.5 * (len(methods) + 1), 3.2 * len(places)), alt=alt
-    )
+    alt = "One test slice, with residuals, at several numbers of spokes by " + ", ".join(LABELS[m] for m in methods)
+    size = (1.5 * (len(methods) + 1), 3.2 * len(places))
+    figure, axes = subplots(2 * len(places), len(methods) + 1, size=size, alt=alt, squeeze=False)
     for line, (spokes, sigma) in enumerate(places):
         show_image(axes[2 * line, 0], truth, "truth" if line == 0 else "")
         axes[2 * line + 1, 0].set_axis_off()
-        axes[2 * line + 1, 0].text(
-            0.5, 0.5, f"{spokes} spokes,\nσ = {sigma:g};\nresidual ±0.3", ha="center", va="center"
-        )
+        words = f"{spokes} spokes,\nσ = {sigma:g};\nresidual ±0.3"
+        axes[2 * line + 1, 0].text(0.5, 0.5, words, ha="center", va="center")
         for column, method in enumerate(methods, 1):
             top, below = axes[2 * line, column], axes[2 * line + 1, column]
             row = found.get((method, spokes, sigma))
+            name = LABELS[method].replace(" (", "\n(").replace(": ", "\n") if line == 0 else ""
             if row is None:
+                top.set_title(name)
                 top.set_axis_off()
                 below.set_axis_off()
                 continue
             image = unpack(row["examples"], truth.shape[-1])
-            name = LABELS[method].replace(" (", "\n(").replace(": ", "\n") if line == 0 else ""
             show_image(top, image, f"{name}\n{row['psnr'][k]:.1f} dB".strip())
             show_image(below, image - truth, "", (-0.3, 0.3), RESIDUAL_CMAP)
     return figure
@@ -164,24 +169,16 @@ def model_figure(record: Mapping) -> Figure:
     rows = [r for r in record["rows"] if r["kind"] == "model"]
     side = record["settings"]["window"]
     alt = (
-        "For each model of the covariance: the residual of a test slice, standard deviations of the pixels, the covariance "
-        "of two pixels with their neighbours, positive red and negative blue, a mean image and an image drawn around it."
+        "For each model of the covariance: the residual of a test slice, standard deviations of the pixels, the "
+        "covariance of two pixels with their neighbours, positive red, negative blue, a mean image, a draw around it."
     )
-    heads = (
-        "x - G(z), ±0.2",
-        "standard deviation",
-        "covariance\nof pixel 1",
-        "of pixel 2",
-        "G(z), z ~ N(0, I)",
-        "drawn",
-    )
+    heads = ("x - G(z), ±0.2", "standard deviation", "covariance\nof pixel", "of pixel", "G(z), z ~ N(0, I)", "drawn")
     figure, axes = subplots(len(rows), len(heads), size=(1.9 * len(heads), 2.1 * len(rows)), alt=alt, squeeze=False)
     for line, r in zip(axes, rows, strict=True):
         low, high = r["deviation_range"]
         show_image(line[0], unpack([r["residual"]], side, -0.5, 0.5), heads[0], (-0.2, 0.2), RESIDUAL_CMAP)
-        show_image(
-            line[1], unpack([r["deviation"]], side, 0.0, high), f"{heads[1]}\n{low:.3f} to {high:.3f}", (0, high)
-        )
+        deviation = unpack([r["deviation"]], side, 0.0, high)
+        show_image(line[1], deviation, f"{heads[1]}\n{low:.3f} to {high:.3f}", (0, high))
         for ax, pixel, title in zip(line[2:4], r["pixels"], heads[2:4], strict=True):
             near = unpack([pixel["covariance"]], _side(pixel["covariance"]), -1.0, 1.0)
             show_image(ax, near, f"{title} {tuple(pixel['at'])}", (-1, 1), RESIDUAL_CMAP)
@@ -209,25 +206,23 @@ def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
     methods = [m for m in record["settings"]["methods"] if any(r["method"] == m for r in record["rows"])]
     rows = {(r["method"], r["sigma"]): r for r in record["rows"]}
     k = record["settings"]["example"]
-    alt = (
-        "PSNR against noise for " + ", ".join(LABELS[m] for m in methods) + "; one slice by each at every noise level."
-    )
-    figure, axes = subplots(
-        len(methods), len(noise) + 5, size=(14, 1.75 * max(2, len(methods))), alt=alt, squeeze=False
-    )
+    alt = "PSNR against noise for " + ", ".join(LABELS[m] for m in methods) + "; one slice by each at every level."
+    size = (14, 1.75 * max(2, len(methods)))
+    figure, axes = subplots(len(methods), len(noise) + 5, size=size, alt=alt, squeeze=False)
     grid = axes[0, 0].get_gridspec()
     for ax in axes[:, :4].flat:
         ax.remove()
-    left = figure.add_subplot(grid[:, :4])
+    with rc_context(STYLE):
+        left = figure.add_subplot(grid[:, :4])
     for shift, method in enumerate(methods):
         here = [s for s in noise if (method, s) in rows]
         values = [rows[method, s]["oracle_psnr"] for s in here]
         _curve(left, np.array(here), values, method, shift=shift - len(methods) / 2, log=True)
         tuned = [np.mean(rows[method, s]["psnr"]) for s in here]
         left.plot(here, tuned, color=STYLES[method]["color"], linestyle="-", linewidth=0.8, alpha=0.5)
-    left.set(xscale="log", xlabel="noise σ of the data", ylabel="PSNR (dB), data range 1, mean ± std over slices")
+    _noise_axis(left, noise)
+    left.set(xlabel="noise σ of the data", ylabel="PSNR (dB), data range 1, mean ± std over slices")
     left.set_title("weights chosen for each image by its truth;\nthin: tuned on another head")
-    left.grid(alpha=0.3)
     left.legend(fontsize=9, frameon=False)
     for line, method in enumerate(methods):
         show_image(axes[line, 4], truth, "truth" if line == 0 else "")

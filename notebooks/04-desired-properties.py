@@ -167,8 +167,7 @@ assert shape_fits["VAE"].nrmse.median() < 0.3
 #
 # ### Fig. 1, computed beforehand
 #
-# The same at full size: 1,000 test images (300 for a GAN), latent dimensions 5, 8, 13 for MNIST and 5, 10, 16 for Shapes
-# as far as they are shipped.
+# The same at full size: 1,000 test images (300 for a GAN), latent dimensions 5, 8, 13 for MNIST and 5, 10, 16 for Shapes.
 
 # %% mystnb={"image": {"alt": "Violins of the NRMSE of the best fit, one panel for MNIST and one for Shapes, one violin for each generator and latent dimension. AE and VAE lie close together, the GAN to the right."}}
 fig1 = load_result("fig1")

@@ -9,20 +9,26 @@ from torch import Tensor
 
 from ..data import load
 from ..generators import Generator
+from ..operators import LinearOperator
 from ..recipes import BRAIN_DIMENSION
 from ..regularisers import Hard, Relaxed, Sparse
-from ..solvers import Dictionary
+from ..solvers import Dictionary, reconstruct
+from ..tuning import Sweep, sweep
 from ..zoo import available, pretrained
 from .setting import SEEDS, start_dictionary
 
 __all__ = [
-    "DICTIONARY", "GENERATIVE", "VAE", "WINDOW", "at_end", "brain_generator", "example_truth", "heads", "scaled",
-    "shipped", "structured_name", "walk", "window",
+    "DICTIONARY", "EXAMPLE", "FIRST", "GENERATIVE", "TEST_STEP", "VAE", "VAL_STEP", "WINDOW", "at_end",
+    "brain_generator", "example_truth", "first_z", "heads", "scaled", "shipped", "structured_name",
+    "sweep_from", "walk", "window",
 ]  # fmt: skip
 
 VAE = f"vae-brain-{BRAIN_DIMENSION}"
 GENERATIVE = {"range": Hard, "relaxed": Relaxed, "sparse": Sparse}
 DICTIONARY = 512  # starts
+#: Hard with this weight and budget finds the z from which methods start that leave the range.
+FIRST = {"lam": 0.125, "max_iter": 60}
+VAL_STEP, TEST_STEP, EXAMPLE = 7, 4, 4  # every so many-th slice; the one of the test slices that is shown
 WINDOW = 56  # pixels, side of the stored part of an example
 
 
@@ -47,6 +53,19 @@ def brain_generator(name: str) -> tuple[Generator, Dictionary]:
     """A shipped generator of brains and its shared dictionary of starts, kept for the next job of this process."""
     G = pretrained(name, verbose=False)
     return G, start_dictionary(G, load("brain").train, SEEDS["dictionary"], DICTIONARY)
+
+
+def first_z(A: LinearOperator, y: Tensor, name: str) -> Tensor:
+    """Where methods start that leave the range: the z of hard, itself from the dictionary: (B, d)."""
+    G, starts = brain_generator(name)
+    return reconstruct(A, y, Hard(G, FIRST["lam"]), start=starts, max_iter=FIRST["max_iter"]).z
+
+
+def sweep_from(A: LinearOperator, y: Tensor, x: Tensor, make, lam, mu, start=None, **settings) -> Sweep:
+    """``sweep``, with ``start`` the (B, d) latent vectors of the B images, or a Dictionary."""
+    if isinstance(start, Tensor):
+        start = start.repeat(len(lam) * (1 if mu is None else len(mu)), 1)
+    return sweep(A, y, x, make, lam, mu, **settings, **({} if start is None else {"start": start}))
 
 
 def walk(score: Callable[[float], float], start: float, factor: float, most: int) -> dict[float, float]:

@@ -12,19 +12,25 @@ from ..operators import MaskedFourier, measure, radial_mask
 from ..recipes import NETWORK_HOMES
 from ..regularisers import TV, Hard, LearnedCovariance, Relaxed, Tikhonov
 from ..solvers import Result, reconstruct
-from ..tuning import geometric, sweep
+from ..tuning import geometric
 from ..zoo import pretrained_network
 from . import brain_tomography
 from .brains import (
+    EXAMPLE,
+    FIRST,
     GENERATIVE,
+    TEST_STEP,
     VAE,
+    VAL_STEP,
     WINDOW,
     at_end,
     brain_generator,
+    first_z,
     heads,
     scaled,
     shipped,
     structured_name,
+    sweep_from,
     walk,
     window,
 )
@@ -47,17 +53,23 @@ GRIDS = {
     "tikhonov": {"lam": geometric(4.0, 1e-5, 0.5)},
     "tv": {"lam by sigma": geometric(4.0, 0.015, 0.5)},
     "range": {"lam": geometric(8.0, 0.03, 0.25)},
-    "narnhofer": {"lam": [2.0, 0.5, 0.125], "steps": [25, 100, 400], "lr": 1e-3},
-    "relaxed": {"lam by variance": geometric(1024.0, 16.0, 0.25), "mu": [0.1, 0.01, 0.001]},
-    "sparse": {"lam by variance": geometric(256.0, 16.0, 0.25), "mu": [0.3, 0.03]},
+    "narnhofer": {"lam": [0.5, 0.125, 0.03], "steps": [25, 75, 225], "lr": 1e-3},
+    "relaxed": {"lam by variance": geometric(256.0, 4.0, 0.25), "mu": [1.0, 0.1, 0.01]},
+    "sparse": {"lam by variance": geometric(64.0, 1.0, 0.25), "mu": [0.1, 0.01]},
     "structured": {"lam by theory": "1, 3, 1/3, and on uphill by factors of 3", "most": 4},
 }
 #: Of the tuning alone: a sweep need not follow every problem to its end.
-BUDGET = {"tv": {"tol": 1e-4}, "range": {"max_iter": 60}, "relaxed": {"max_iter": 60}, "sparse": {"max_iter": 40}}
-FINAL = {"sparse": {"max_iter": 150, "tol": 1e-5}, "tv": {"tol": 1e-5}}
-IN_TURN = {"solver": "alternating", "max_iter": 10, "z_steps": 5, "tol": 1e-4}
-VAL_STEP, TEST_STEP = 7, 4
-EXAMPLE, EXAMPLES_AT = 4, ((5, SIGMA), (FEW, SIGMA), (125, SIGMA))
+BUDGET = {
+    "tv": {"tol": 1e-4}, "range": {"max_iter": 60}, "narnhofer": {"max_iter": 40}, "relaxed": {"max_iter": 40},
+    "sparse": {"solver": "paper", "stop": "objective", "max_iter": 40}, "identity": {"max_iter": 40},
+}  # fmt: skip
+FINAL = {
+    "tv": {"tol": 1e-5}, "range": {"max_iter": 100}, "narnhofer": {"solver": "adapted", "tol": 1e-3},
+    "relaxed": {"max_iter": 100}, "identity": {"max_iter": 100},
+    "sparse": {"solver": "paper", "stop": "objective", "max_iter": 150, "tol": 1e-5},
+}  # fmt: skip
+IN_TURN = {"solver": "alternating", "max_iter": 5, "z_steps": 5, "tol": 1e-4}
+EXAMPLES_AT = ((5, SIGMA), (FEW, SIGMA), (125, SIGMA))
 PICTURED = ("tv", "range", "narnhofer", "relaxed", "covariance", *NETWORKS[:2])
 
 
@@ -73,10 +85,20 @@ class Problem:
         self.A, self.sigma = MaskedFourier(radial_mask(self.x.shape[-1], spokes)), sigma
         self.y_val = measure(self.A, self.x_val, sigma, seeded(SEEDS["noise_val"]))
         self.y = measure(self.A, self.x, sigma, seeded(SEEDS["noise_test"]))
+        self.start_seconds = 0.0
+
+    def starts(self, method: str, name: str) -> tuple[dict, dict]:
+        """Where to start, for the validation and for the test slices, as settings of ``reconstruct``."""
+        if method == "range":
+            return ({"start": brain_generator(name)[1]},) * 2
+        at_val, started = {"start": first_z(self.A, self.y_val, name)}, time.perf_counter()
+        at_test = {"start": first_z(self.A, self.y, name)}
+        self.start_seconds = time.perf_counter() - started
+        return at_val, at_test
 
     def tuned(self, make, lam: list[float], mu: list[float] | None = None, **settings) -> dict:
         """Weights of highest mean PSNR on the validation slices."""
-        found = sweep(self.A, self.y_val, self.x_val, make, lam, mu, **settings)
+        found = sweep_from(self.A, self.y_val, self.x_val, make, lam, mu, **settings)
         value = round(float(found.psnr.mean(1).max()), 3)
         return {**found.best, "val_psnr": value, "at_edge_of_grid": found.at_edge()}
 
@@ -93,8 +115,11 @@ def mri_row(method: str, spokes: int, sigma: float, val_step: int = VAL_STEP, te
     else:
         run = _structured if method in STRUCTURED else _narnhofer if method == "narnhofer" else _tuned
         row, result = run(problem, method)
-        x, seconds = result.x, result.seconds
-        row |= {"iterations_mean": round(float(result.iterations.double().mean()), 1)}
+        x, seconds = result.x, problem.start_seconds + result.seconds
+        row |= {
+            "iterations_mean": round(float(result.iterations.double().mean()), 1),
+            "converged": round(float(result.converged.float().mean()), 2),
+        }
     row |= {"psnr": rounded(psnr(x, problem.x), 2), "seconds_per_image": round(seconds / len(x), 4)}
     if method in PICTURED and (spokes, sigma) in EXAMPLES_AT:
         row["examples"] = pack(window(x[EXAMPLE : EXAMPLE + 1]))
@@ -112,62 +137,63 @@ def _direct(problem: Problem, method: str) -> tuple[dict, Tensor, float]:
 
 
 def _grid(method: str, sigma: float) -> tuple[list[float], list[float] | None]:
-    grid = GRIDS[method]
-    for name, unit in (("lam", 1.0), ("lam by sigma", sigma), ("lam by variance", sigma**2)):
-        if name in grid:
-            return scaled(grid[name], unit), grid.get("mu")
-    raise KeyError(method)
+    """The weights of a method at a noise level."""
+    units = {"lam": 1.0, "lam by sigma": sigma, "lam by variance": sigma**2}
+    (name,) = GRIDS[method].keys() & units.keys()
+    return scaled(GRIDS[method][name], units[name]), GRIDS[method].get("mu")
 
 
 def _tuned(problem: Problem, method: str) -> tuple[dict, Result]:
-    settings = {}
+    at_val, at_test = {}, {}
     if method in GENERATIVE:
-        G, starts = brain_generator(VAE)
-        settings = {"start": starts}
+        G, _ = brain_generator(VAE)
+        at_val, at_test = problem.starts(method, VAE)
 
         def make(*weights):
             return GENERATIVE[method](G, *weights)
     else:
         make = {"tikhonov": Tikhonov, "tv": TV}[method]
-    row = problem.tuned(make, *_grid(method, problem.sigma), **settings, **BUDGET.get(method, {}))
+    row = problem.tuned(make, *_grid(method, problem.sigma), **at_val, **BUDGET.get(method, {}))
     weights = [row[name] for name in ("lam", "mu") if name in row]
-    return row, reconstruct(problem.A, problem.y, make(*weights), **settings, **FINAL.get(method, {}))
+    return row, reconstruct(problem.A, problem.y, make(*weights), **at_test, **FINAL.get(method, {}))
 
 
 def _narnhofer(problem: Problem, method: str) -> tuple[dict, Result]:
     """First z, then z and the weights of G, stopped early; lam is tuned for the first, the steps for the second."""
-    G, starts = brain_generator(VAE)
-    grid = GRIDS[method]
-    row = problem.tuned(lambda lam: Hard(G, lam), grid["lam"], start=starts, **BUDGET["range"])
-    settings = {"solver": "adapted", "start": starts, "lr": grid["lr"]}
-    R = Hard(G, row["lam"])
-    scores = {steps: problem.validate(R, max_iter=steps, **settings) for steps in grid["steps"]}
+    (G, _), grid = brain_generator(VAE), GRIDS[method]
+    at_val, at_test = problem.starts(method, VAE)
+    row = problem.tuned(lambda lam: Hard(G, lam), grid["lam"], **at_val, **BUDGET[method])
+    R, settings = Hard(G, row["lam"]), FINAL[method] | {"lr": grid["lr"]}
+    scores = {steps: problem.validate(R, max_iter=steps, **at_val, **settings) for steps in grid["steps"]}
     best = max(scores, key=scores.get)
     row |= {"steps": best, "val_psnr": round(scores[best], 3)}
     if best in (grid["steps"][0], grid["steps"][-1]):
         row["at_edge_of_grid"] = [*row["at_edge_of_grid"], "steps"]
-    return row, reconstruct(problem.A, problem.y, R, max_iter=best, **settings)
+    return row, reconstruct(problem.A, problem.y, R, max_iter=best, **at_test, **settings)
 
 
 def _structured(problem: Problem, family: str) -> tuple[dict, Result]:
     """The weight of the theory, lam = 2 sigma^2, and under "psnr" a multiple of it that was tuned."""
     G, starts = brain_generator(structured_name(family))
+    at_val, at_test = problem.starts(family, structured_name(family))
     theory = 2 * problem.sigma**2
 
-    def regulariser(lam: float):
+    def regulariser(factor: float):
         if family != "identity":
-            return LearnedCovariance(G, lam)
+            return LearnedCovariance(G, factor * theory)
         # With Sigma = s^2 I it is the relaxed method, whose x is found without iterations.
         variance = float((-2 * G.covariance(starts.z[:1]).log_diagonal[0, 0, 0, 0]).exp())
-        return Relaxed(G, lam / (2 * variance), variance)
+        return Relaxed(G, factor * theory / (2 * variance), variance)
 
-    settings = {"start": starts} | ({} if family == "identity" else IN_TURN)
-    scores = walk(
-        lambda factor: problem.validate(regulariser(factor * theory), **settings), 1.0, 3.0, GRIDS["structured"]["most"]
-    )
-    best = max(scores, key=scores.get)
-    plain = reconstruct(problem.A, problem.y, regulariser(theory), **settings)
-    found = plain if best == 1.0 else reconstruct(problem.A, problem.y, regulariser(best * theory), **settings)
+    def score(factor: float) -> float:
+        return problem.validate(regulariser(factor), **at_val, **BUDGET.get(family, IN_TURN))
+
+    def solve(factor: float) -> Result:
+        return reconstruct(problem.A, problem.y, regulariser(factor), **at_test, **FINAL.get(family, IN_TURN))
+
+    scores = walk(score, 1.0, 3.0, GRIDS["structured"]["most"])
+    best, plain = max(scores, key=scores.get), solve(1.0)
+    found = plain if best == 1.0 else solve(best)
     row = {
         "lam": best * theory, "factor": round(best, 4), "val_psnr": round(scores[best], 3),
         "at_edge_of_grid": ["lam"] if at_end(scores) else [],
@@ -222,7 +248,8 @@ SETTINGS = {
     "images": "brain slices of 128 x 128 pixels; validation and test heads, every so many-th slice",
     "val_step": VAL_STEP, "test_step": TEST_STEP, "spokes": list(SPOKES), "sigma": SIGMA, "low": LOW,
     "noise": list(NOISE), "noise_spokes": FEW, "noise_of": "real and imaginary part of every sample",
-    "methods": list(METHODS), "generator": VAE, "grids": GRIDS, "budget": BUDGET, "final": FINAL, "in_turn": IN_TURN,
+    "methods": list(METHODS), "generator": VAE, "grids": GRIDS, "first": FIRST, "budget": BUDGET,
+    "final": FINAL, "in_turn": IN_TURN,
     "seeds": SEEDS, "psnr_data_range": 1, "example": EXAMPLE, "examples_at": [list(at) for at in EXAMPLES_AT],
     "window": WINDOW,
 }  # fmt: skip

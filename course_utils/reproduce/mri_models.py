@@ -11,18 +11,18 @@ from ..operators import MaskedFourier, radial_mask
 from ..recipes import NETWORK_HOMES
 from ..regularisers import LearnedCovariance
 from ..zoo import pretrained_network
-from .brains import VAE, brain_generator, heads, shipped, structured_name, window
+from .brains import EXAMPLE, TEST_STEP, VAE, brain_generator, heads, shipped, structured_name, window
 from .pictures import pack
 from .setting import seeded
 
 __all__ = ["kept_for_gradient", "memory_row", "model_row"]
 
-NEAR = 12  # pixels around the one whose covariance is shown
+NEAR = 12  # pixels on each side of the one whose covariance is shown, if the image has them
 #: Where, as parts of the side of the image: two pixels in the head.
 PLACES = ((0.5, 0.5), (0.32, 0.42))
 
 
-def model_row(family: str, test_step: int = 4, example: int = 4, samples: int = 2) -> dict:
+def model_row(family: str, test_step: int = TEST_STEP, example: int = EXAMPLE, samples: int = 2) -> dict:
     """Sigma(z) at the encoding of a test slice: standard deviations, covariances of pixels, images drawn from it.
 
     Covariances are divided by the variance of the pixel and cut off at -1 and 1.  Images are drawn at ``samples`` draws
@@ -40,8 +40,8 @@ def model_row(family: str, test_step: int = 4, example: int = 4, samples: int = 
         residual = x - G(z)
         row = {
             "deviation_range": [round(float(v), 5) for v in (deviation.min(), deviation.max())],
-            "deviation": pack(window(deviation), 0.0, float(deviation.max())),
-            "residual": pack(window(residual), -0.5, 0.5),
+            "deviation": pack(window(deviation), 0.0, float(deviation.max()))[0],
+            "residual": pack(window(residual), -0.5, 0.5)[0],
             "whitened": round(float(covariance.whiten(residual).pow(2).mean()), 3),
             "means": pack(window(means)),
             "drawn": pack(window(drawn)),
@@ -49,16 +49,16 @@ def model_row(family: str, test_step: int = 4, example: int = 4, samples: int = 
         }
         for place in PLACES:
             at = [round(share * side) for share, side in zip(place, x.shape[-2:], strict=True)]
-            top, left = (max(0, i - NEAR) for i in at)
-            shown = covariance.covariance_of(*at)[..., top : at[0] + NEAR + 1, left : at[1] + NEAR + 1]
+            near = min(NEAR, *at, *(side - 1 - i for i, side in zip(at, x.shape[-2:], strict=True)))
+            rows, columns = (slice(i - near, i + near + 1) for i in at)
+            shown = covariance.covariance_of(*at)[..., rows, columns]
             variance = float(deviation[0, 0, at[0], at[1]] ** 2)
-            row["pixels"].append(
-                {"at": at, "variance": round(variance, 7), "covariance": pack(shown / variance, -1.0, 1.0)}
-            )
+            picture = pack(shown / variance, -1.0, 1.0)[0]
+            row["pixels"].append({"at": at, "variance": round(variance, 7), "covariance": picture})
     return row
 
 
-def memory_row(spokes: int = 25, test_step: int = 4) -> dict:
+def memory_row(spokes: int = 25, test_step: int = TEST_STEP) -> dict:
     """Megabytes that one more image in the batch adds to what is kept for a gradient, by method."""
     x = heads(1, test_step)[1][:2]
     A = MaskedFourier(radial_mask(x.shape[-1], spokes))
