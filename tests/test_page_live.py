@@ -246,8 +246,8 @@ def test_a_click_on_a_brain_chooses_the_pixel(show):
     with show(made("mri")[1]) as page:
         before = page.evaluate("document.querySelector('.course-page').mri.std")
         canvas = page.locator("canvas").nth(4)  # the reconstruction
-        box = canvas.bounding_box()
-        canvas.click(position={"x": box["width"] * 80.5 / 128, "y": box["height"] * 40.5 / 128})
+        side = canvas.evaluate("e => e.clientWidth")  # without the border, as positions count
+        canvas.click(position={"x": side * 80.5 / 128, "y": side * 40.5 / 128})
         assert page.locator("[data-key=row] + output").inner_text() == "40"
         assert page.locator("[data-key=column] + output").inner_text() == "80"
         assert page.evaluate("document.querySelector('.course-page').mri.std") != before

@@ -96,10 +96,10 @@ function run() {
     const canvas = view.element.querySelector("canvas");
     canvas.style.cursor = "crosshair";
     canvas.addEventListener("click", guarded(event => {
-      const box = canvas.getBoundingClientRect();
+      const box = canvas.getBoundingClientRect(); // with the border, which clientLeft and clientWidth leave out
       const place = (at, from, length) => Math.min(size - 1, Math.max(0, Math.floor(((at - from) / length) * size)));
-      panel.set("row", place(event.clientY, box.top, box.height));
-      panel.set("column", place(event.clientX, box.left, box.width));
+      panel.set("row", place(event.clientY, box.top + canvas.clientTop, canvas.clientHeight));
+      panel.set("column", place(event.clientX, box.left + canvas.clientLeft, canvas.clientWidth));
       pixel();
     }));
   }
