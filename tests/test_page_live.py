@@ -248,6 +248,6 @@ def test_a_click_on_a_brain_chooses_the_pixel(show):
         canvas = page.locator("canvas").nth(4)  # the reconstruction
         side = canvas.evaluate("e => e.clientWidth")  # without the border, as positions count
         canvas.click(position={"x": side * 80.5 / 128, "y": side * 40.5 / 128})
-        assert page.locator("[data-key=row] + output").inner_text() == "40"
-        assert page.locator("[data-key=column] + output").inner_text() == "80"
+        for key, place in (("row", 40), ("column", 80)):  # the mouse counts whole points of the screen
+            assert abs(int(page.locator(f"[data-key={key}] + output").inner_text()) - place) <= 1
         assert page.evaluate("document.querySelector('.course-page').mri.std") != before
