@@ -5,8 +5,9 @@ import pytest
 import torch
 from page_tools import look, made, press, settled
 
-from course_utils import TV, Hard, Tikhonov, reconstruct
-from course_utils.explore import denoising, generative_models, parabola, properties, regularisers, tomography
+from course_utils import TV, Hard, LearnedCovariance, Tikhonov, reconstruct
+from course_utils.explore import denoising, generative_models, mri, parabola, properties, regularisers, tomography
+from course_utils.explore.page import control_values
 from course_utils.metrics import psnr
 from course_utils.operators import GaussianMatrix, measure
 
@@ -209,3 +210,44 @@ def test_tomography_has_the_data_and_the_solutions_of_the_library(show, scan):
         close([found["objective"]], reconstruct(A, y, TV(w["lam"]), tol=1e-6).objective, 2e-3)
     else:  # the starts differ: the page's answer is as good as the notebook's, or better
         assert float(psnr(x, truth)) > float(psnr(wanted, truth)) - 1.0
+
+
+#: family, spokes, sigma, factor of lam, slice
+BRAINS = [("covariance", 25, 0.05, 1.0, 0), ("diagonal", 5, 0.05, 10**0.5, 1), ("identity", 145, 0.005, 1e3, 2)]
+
+
+@pytest.mark.parametrize("scan", BRAINS, ids=lambda scan: f"{scan[0]} {scan[1]}")
+def test_mri_has_the_data_and_the_exact_image_of_the_library(show, scan):
+    explorer, text = made("mri")
+    family, spokes, sigma, factor, image = scan
+    with show(text) as page:
+        page.locator("[data-key=family]").select_option(label=family)
+        page.locator("[data-key=image]").select_option(label=str(image))
+        for key, value in dict(spokes=spokes, sigma=sigma, factor=factor, row=60, column=70).items():
+            stops = control_values(explorer.controls[key])
+            place = next(k for k, stop in enumerate(stops) if stop == pytest.approx(value))
+            page.locator(f"[data-key={key}]").fill(str(place))
+        page.wait_for_function("document.querySelector('.course-page').mri.done", timeout=60_000)
+        found = page.evaluate(
+            "(({x, y, relative, std}) => ({x: [...x], y: [...y], relative: [...relative], std}))"
+            "(document.querySelector('.course-page').mri)"
+        )
+    A, y = mri._operator(spokes), mri._data(spokes, sigma, image)
+    close(found["y"], y, 1e-4)
+    z = mri._latent(**mri.HOME, image=image)  # the page's G(z) and Sigma(z)
+    R = LearnedCovariance(mri._model(family), factor * 2 * sigma**2)
+    close(found["x"], reconstruct(A, y, R, solver="alternating", start=z, max_iter=0).x, 1e-2)
+    relative, std = mri._column(family, **mri.HOME, image=image, row=60, column=70)
+    close(found["relative"], relative, 1e-2)
+    close([found["std"]], torch.tensor([std]), 1e-2)
+
+
+def test_a_click_on_a_brain_chooses_the_pixel(show):
+    with show(made("mri")[1]) as page:
+        before = page.evaluate("document.querySelector('.course-page').mri.std")
+        canvas = page.locator("canvas").nth(4)  # the reconstruction
+        side = canvas.evaluate("e => e.clientWidth")  # without the border, as positions count
+        canvas.click(position={"x": side * 80.5 / 128, "y": side * 40.5 / 128})
+        for key, place in (("row", 40), ("column", 80)):  # the mouse counts whole points of the screen
+            assert abs(int(page.locator(f"[data-key={key}] + output").inner_text()) - place) <= 1
+        assert page.evaluate("document.querySelector('.course-page').mri.std") != before

@@ -39,4 +39,5 @@ EXPLORERS: dict[str, Callable[..., Explorer]] = {
     "initialisation": _lazy("course_utils.explore.regularisers:initialisation_explorer"),
     "parabola": _lazy("course_utils.explore.parabola:parabola_explorer"),
     "tomography": _lazy("course_utils.explore.tomography:tomography_explorer"),
+    "mri": _lazy("course_utils.explore.mri:mri_explorer"),
 }
