@@ -120,7 +120,7 @@ def mri_row(method: str, spokes: int, sigma: float, val_step: int = VAL_STEP, te
             "iterations_mean": round(float(result.iterations.double().mean()), 1),
             "converged": round(float(result.converged.float().mean()), 2),
         }
-    row |= {"psnr": rounded(psnr(x, problem.x), 2), "seconds_per_image": round(seconds / len(x), 4)}
+    row |= {"psnr": rounded(psnr(x, problem.x), 2), "seconds_per_image": round(seconds / len(x), 6)}
     if method in PICTURED and (spokes, sigma) in EXAMPLES_AT:
         row["examples"] = pack(window(x[EXAMPLE : EXAMPLE + 1]))
     return row
