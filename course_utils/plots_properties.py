@@ -114,7 +114,7 @@ def distances(rows: Sequence[Mapping], floors: Mapping[str, float], alt: str = "
         ax.set(title=DATA[data], xlabel="latent dimension d", ylabel="EMD (squared grey values)")
         _from_zero(ax)
         ax.set_xticks(sorted({r["d"] for r in group}))
-        ax.legend()
+        ax.legend(loc="lower right", ncol=2, fontsize=8)
     return figure
 
 
