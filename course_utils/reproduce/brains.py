@@ -84,8 +84,8 @@ def walk(score: Callable[[float], float], start: float, factor: float, most: int
 
     Example
     -------
-    >>> walk(lambda v: -abs(v - 8), start=1.0, factor=2.0, most=9)
-    {0.5: -7.5, 1.0: -7.0, 2.0: -6.0, 4.0: -4.0, 8.0: 0.0, 16.0: -8.0}
+    >>> walk(lambda v: 8 - abs(v - 8), start=1.0, factor=2.0, most=9)
+    {0.5: 0.5, 1.0: 1.0, 2.0: 2.0, 4.0: 4.0, 8.0: 8.0, 16.0: 0.0}
     """
     scores = {value: score(value) for value in (start / factor, start, start * factor)}
     up = scores[start * factor] > scores[start / factor]
