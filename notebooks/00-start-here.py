@@ -343,7 +343,7 @@ assert checks.convert(our_lambda)
 # | 04 | [Desired properties](04-desired-properties.ipynb) | What should a generator be able to do before it is used? |
 # | 05 | [The three regularisers](05-generative-regularisers.ipynb) | Must the solution be an output of the generator? |
 # | 06 | [Tomography](06-tomography.ipynb) | What happens where there are no data? |
-# | 07 | MRI (planned) | Does it scale to medical images? |
+# | 07 | [MRI](07-mri.ipynb) | What must a generator know about its own errors? |
 # | 08 | Learned reconstruction and its dangers (planned) | What breaks an end-to-end network? |
 # | 09 | Equivariance (planned) | Should a rotated scan give a rotated image? |
 # | 10 | Bilevel learning (planned) | Can the regulariser itself be learned? |
