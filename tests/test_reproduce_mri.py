@@ -55,7 +55,7 @@ def toy(monkeypatch):
             few = {name: values[-2:] if isinstance(values, list) else values for name, values in grid.items()}
             monkeypatch.setitem(module.GRIDS, method, few)
     monkeypatch.setitem(mri.GRIDS["structured"], "most", 2)
-    monkeypatch.setitem(mri.GRIDS["narnhofer"], "steps", [1, 2])
+    monkeypatch.setitem(mri.GRIDS["narnhofer"], "steps", {"start": 2.0, "factor": 2.0, "most": 2})
     monkeypatch.setitem(mri.IN_TURN, "max_iter", 2)
 
 

@@ -203,6 +203,14 @@ def covariance_words(record: Mapping) -> str:
         if r["kind"] == "memory":
             kept = ", ".join(f"{m} {v:.3g}" for m, v in r["megabytes_per_image"].items())
             words.append(f"Megabytes that a gradient keeps for each image: {kept}.")
+    # the adapted weights are stopped on purpose
+    early = {}
+    for r in rows:
+        if r.get("converged", 1) < 1 and r["method"] != "narnhofer":
+            early.setdefault(r["method"], []).append(r["converged"])
+    if early:
+        parts = ", ".join(f"{m} {mean(found):.0%} (in {len(found)} settings)" for m, found in early.items())
+        words.append(f"Slices that met the stopping rule within the budget, where not all did: {parts}.")
     edges = [f"{r['method']} at {r['spokes']} spokes, noise {r['sigma']}" for r in rows if r.get("at_edge_of_grid")]
     if edges:
         words.append(f"Best weight at the end of what was tried: {'; '.join(edges)}.")
