@@ -244,7 +244,10 @@ def test_the_story_tells_numbers_and_what_is_not_comparable():
     assert "DOES NOT" in turned and "AGREES" not in turned
     edged = published_record()
     edged["rows"][0]["at_edge_of_grid"] = ["lam"]
-    assert "Best weight at the end of what was tried: identity at 5 spokes" in mri_claims.covariance_words(edged)
+    assert "the best weight is the last that was tried: identity 1." in mri_claims.covariance_words(edged)
+    assert "stopping rule" not in mri_claims.covariance_words(edged)
+    edged["rows"][0]["converged"] = 0.5
+    assert "where not all did: identity 50% (in 1 settings)" in mri_claims.covariance_words(edged)
 
 
 def fig12_record():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -211,9 +212,10 @@ def covariance_words(record: Mapping) -> str:
     if early:
         parts = ", ".join(f"{m} {mean(found):.0%} (in {len(found)} settings)" for m, found in early.items())
         words.append(f"Slices that met the stopping rule within the budget, where not all did: {parts}.")
-    edges = [f"{r['method']} at {r['spokes']} spokes, noise {r['sigma']}" for r in rows if r.get("at_edge_of_grid")]
+    edges = Counter(r["method"] for r in rows if r.get("at_edge_of_grid"))
     if edges:
-        words.append(f"Best weight at the end of what was tried: {'; '.join(edges)}.")
+        parts = ", ".join(f"{m} {count}" for m, count in edges.items())
+        words.append(f"Settings in which the best weight is the last that was tried: {parts}.")
     return " ".join(words)
 
 
