@@ -88,7 +88,9 @@ def sweep_figure(record: Mapping) -> Figure:
     for line in axes:
         line[0].set_ylabel("PSNR (dB), data range 1")
         handles = {label: handle for ax in line for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-        line[1].legend(handles.values(), handles.keys(), fontsize=7.5, ncol=2)
+        low, high = line[1].get_ylim()
+        line[1].set_ylim(low - 0.25 * (high - low), high)  # room for the legend below all curves
+        line[1].legend(handles.values(), handles.keys(), fontsize=7.5, ncol=2, loc="lower right")
     figure.supxlabel(f"Published: {Published.label.partition(': ')[2]}.", fontsize=8.5)
     return figure
 
@@ -146,7 +148,7 @@ def examples_figure(record: Mapping, truth: Tensor) -> Figure:
         for column, method in enumerate(methods, 1):
             top, below = axes[2 * line, column], axes[2 * line + 1, column]
             row = found.get((method, spokes, sigma))
-            name = LABELS[method].replace(" (", "\n(").replace(": ", "\n") if line == 0 else ""
+            name = LABELS[method].replace(" (", "\n(").replace(": ", "\n").replace(", ", "\n") if line == 0 else ""
             if row is None:
                 top.set_title(name)
                 top.set_axis_off()

@@ -290,9 +290,11 @@ def test_verdicts_on_fig12_follow_the_numbers():
     assert set(verdicts(mri_claims.fig12_claims(flat))) == {"does not"}
     fewer = record | {"rows": [r for r in record["rows"] if r["method"] != "sparse"]}
     assert verdicts(mri_claims.fig12_claims(fewer)).count("untested") == 2
-    assert "tikhonov +0.30" in mri_claims.fig12_words(record) and "end of what" not in mri_claims.fig12_words(record)
+    assert "tikhonov +0.30" in mri_claims.fig12_words(record) and "last that was tried" not in mri_claims.fig12_words(
+        record
+    )
     record["rows"][0]["at_edge_of_grid"] = ["lam"]
-    assert mri_claims.fig12_words(record).endswith("end of what was tried: tikhonov at noise 0.001.")
+    assert mri_claims.fig12_words(record).endswith("the last that was tried: tikhonov 1.")
 
 
 def test_figures_are_drawn_from_records_alone(toy):
@@ -310,7 +312,7 @@ def test_figures_are_drawn_from_records_alone(toy):
     for figure in (
         mri.covariance_figure(record),
         plots_covariance.examples_figure(record, truth),
-        plots_covariance.model_figure(record),
+        mri.EXPERIMENTS["covariance"].more_figures["models"](record),
         plots_covariance.fig12_figure(fig12_record(), torch.rand(1, 1, 56, 56, generator=seeded())),
     ):
         assert figure.alt and len(figure_png(figure)) > 10_000

@@ -131,10 +131,12 @@ def _draw(chosen: list[Experiment], folder: Path) -> int:
         try:
             record = load_result(experiment.name)
             print(f"{experiment.name}: {experiment.title}\n  {origin(record)}")
-            if experiment.figure:
-                with atomic(folder / f"{experiment.name}.png") as path:
-                    experiment.figure(record).savefig(path, dpi=120, bbox_inches="tight", format="png")
-                print(f"  drawn: {folder / experiment.name}.png")
+            figures = {experiment.name: experiment.figure} if experiment.figure else {}
+            figures |= {f"{experiment.name}-{name}": draw for name, draw in experiment.more_figures.items()}
+            for name, draw in figures.items():
+                with atomic(folder / f"{name}.png") as path:
+                    draw(record).savefig(path, dpi=120, bbox_inches="tight", format="png")
+                print(f"  drawn: {folder / name}.png")
             if experiment.story:
                 print(textwrap.indent(textwrap.fill(experiment.story(record), 100), "  "))
         except (FileNotFoundError, PermissionError, ValueError, KeyError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Experiment"]
 
@@ -30,6 +30,8 @@ class Experiment:
         ``collect(tasks, outputs)`` -> content of the results file.  Default: {"rows": [task | output, ...]}.
     figure : callable, optional
         ``figure(record)`` -> matplotlib Figure, drawn from the stored record alone.
+    more_figures : dict of name -> callable
+        Other figures of the same record.
     story : callable, optional
         ``story(record)`` -> a few sentences with the numbers: what the figure shows and whether it agrees with the
         paper's.
@@ -46,5 +48,6 @@ class Experiment:
         "rows": [task | output for task, output in zip(tasks, outputs, strict=True)]
     }
     figure: Callable[[dict], object] | None = None
+    more_figures: dict[str, Callable[[dict], object]] = field(default_factory=dict)
     story: Callable[[dict], str] | None = None
     alone: Callable[[dict], bool] = lambda task: False

@@ -25,6 +25,7 @@ from .brains import (
     WINDOW,
     at_end,
     brain_generator,
+    example_truth,
     first_z,
     heads,
     scaled,
@@ -240,6 +241,20 @@ def covariance_figure(record: dict):
     return sweep_figure(record)
 
 
+def examples_figure(record: dict):
+    """One test slice by several methods at several settings."""
+    from ..plots_covariance import examples_figure as draw
+
+    return draw(record, example_truth(record))
+
+
+def model_figure(record: dict):
+    """What each model of the covariance says of the residual."""
+    from ..plots_covariance import model_figure as draw
+
+    return draw(record)
+
+
 def covariance_story(record: dict) -> str:
     """Each claim of the publication with what our numbers say of it."""
     from .mri_claims import covariance_words
@@ -265,6 +280,7 @@ EXPERIMENTS = {
         run=covariance_job,
         settings=SETTINGS,
         figure=covariance_figure,
+        more_figures={"examples": examples_figure, "models": model_figure},
         story=covariance_story,
     ),
     **brain_tomography.EXPERIMENTS,
