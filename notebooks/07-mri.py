@@ -387,8 +387,8 @@ markdown_table(
 )
 
 # %% [markdown]
-# Hard is bound by its ceiling, and so low a ceiling explains what does not agree: our $G$ knows one head, the paper's a
-# thousand knees. At the largest noise few directions are an advantage, and *hard* is level with the best; the others win
+# Hard is bound by its ceiling, and so low a ceiling explains what does not agree: our $G$ knows one head, the paper's
+# hundreds of knees. At the largest noise few directions are an advantage, and *hard* is level with the best; the others win
 # as soon as the data say more than $G$ can. *Sparse* fails where the paper says, at middle noise: a pixel either stays at
 # $G(z)$ or is set free, and the free ones are speckles. At little noise nearly all are free.
 #
@@ -777,8 +777,8 @@ print(f"Best λ for covariance: {factors.median():.2f} times 2σ² (median over 
 
 # %% [markdown]
 # - *The networks are not the best at home*, only near it. They are small and have one head to learn from; the published
-#   ones had thousands of knees, and their lead was below 1 dB there too.
-# - *The covariance is nowhere worse than identity.* The lectures' mean came from thousands of knees; around a good mean
+#   ones had hundreds of knees, and their lead was below 1 dB there too.
+# - *The covariance is nowhere worse than identity.* The lectures' mean came from hundreds of knees; around a good mean
 #   a plain deviation is a safe choice when hardly anything is measured. Our mean misses most of another head, so nearly
 #   all that is known sits in $\Sigma$. With better means, expect the curves to cross at the left.
 # - $\lambda=2\sigma^2$ *is not the best weight*: a smaller one is. The model was too sure of a head it had not seen (the mean
