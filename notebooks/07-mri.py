@@ -135,7 +135,7 @@ masks = {
     "25 spokes": radial_mask(128, 25),
 }
 
-# %% mystnb={"image": {"alt": "Four columns. Top: the sampled part of k-space. Middle: the point spread function, the inverse transform of the mask: one point; four equal points in a row; a bright point with a noisy line; a bright point with a faint star. Bottom: the zero-filled brain: perfect; four brains over each other; blurred to the sides with a grain; sharp with faint streaks."}} slideshow={"cut": 0.67}
+# %% mystnb={"image": {"alt": "Four columns. Top: the sampled part of k-space. Middle: the point spread function, the inverse transform of the mask: one point; three equal points in a row, the fourth beyond the edge; a bright point with a noisy line; a bright point with a faint star. Bottom: the zero-filled brain: perfect; four brains over each other; blurred to the sides with a grain; sharp with faint streaks."}} slideshow={"cut": 0.67}
 kspace_figure(x[:1], masks)
 plt.show()
 
@@ -387,10 +387,10 @@ markdown_table(
 )
 
 # %% [markdown]
-# Hard is bound by its ceiling, and so low a ceiling explains what does not agree: our $G$ knows one head, the paper's
-# hundreds of knees. At the largest noise few directions are an advantage, and *hard* is level with the best; the others win
-# as soon as the data say more than $G$ can. *Sparse* fails where the paper says, at middle noise: a pixel either stays at
-# $G(z)$ or is set free, and the free ones are speckles. At little noise nearly all are free.
+# Hard is bound by its ceiling, and so low a ceiling is the likely reason for what does not agree: our $G$ knows one head,
+# the paper's hundreds of knees. At the largest noise few directions are an advantage, and *hard* is level with the best;
+# with less noise the data say more than $G$ can. *Sparse* looks worst at middle noise: a pixel either stays at $G(z)$ or is
+# set free, and the free ones are speckles.
 #
 # Relaxed may leave the range, and does so evenly in all directions: each pixel of the deviation costs the same. Is that a
 # good model of what $G$ misses?
@@ -763,8 +763,9 @@ markdown_table(["claim", "ours"], [[c.text, f"**{c.verdict}** {c.numbers}"] for 
 # - *Hard* has its ceiling from section 3. Data cannot lift it.
 # - What may leave the range goes on learning from data. How fast depends on how well its norm knows the
 #   directions in which $G$ errs: identity, then diagonal, then covariance.
-# - A variational network has learned the mask and the noise as much as the images. Each is at its best where it was
-#   trained, and falls away from there. The unsupervised methods have seen neither; they are *told* in $A$ and $\lambda$.
+# - A variational network has learned the mask and the noise as much as the images. At each of the three settings the one
+#   that was trained there is the best of the three, and away from home it falls far behind covariance. The unsupervised
+#   methods have seen neither mask nor noise; they are *told* in $A$ and $\lambda$.
 #
 # What does not, and the likely reasons:
 
@@ -777,8 +778,8 @@ print(f"Best λ for covariance: {factors.median():.2f} times 2σ² (median over 
 
 # %% [markdown]
 # - *The networks are not the best at home*, only near it. They are small and have one head to learn from; the published
-#   ones had hundreds of knees, and their lead was below 1 dB there too.
-# - *The covariance is nowhere worse than identity.* The lectures' mean came from hundreds of knees; around a good mean
+#   ones had many knees, and their lead was below 1 dB there too.
+# - *The covariance is nowhere worse than identity.* The lectures' mean came from many knees; around a good mean
 #   a plain deviation is a safe choice when hardly anything is measured. Our mean misses most of another head, so nearly
 #   all that is known sits in $\Sigma$. With better means, expect the curves to cross at the left.
 # - $\lambda=2\sigma^2$ *is not the best weight*: a smaller one is. The model was too sure of a head it had not seen (the mean
@@ -940,7 +941,7 @@ markdown_table(["paper, lectures", "ours"], list(settings.items()))
 #   what $G$ misses is white. It is not.
 # - A sparse Cholesky factor of the precision gives density, determinant and samples exactly, in five numbers a pixel, and
 #   a covariance that follows the anatomy.
-# - Bayes' rule fixes the weight: $\lambda=2\sigma^2$. Learned end to end, a method also learns its mask and its noise.
+# - Bayes' rule fixes the weight, $\lambda=2\sigma^2$, for a model that is right; ours is too sure of a new head. Learned end to end, a method also learns its mask and its noise.
 #
 # ## References
 #

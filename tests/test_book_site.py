@@ -105,6 +105,9 @@ def names(folder) -> list[str]:
 #: What is wrong with the open page, as far as the page can tell.
 FAULTS = r"""() => {
   const faults = [], article = document.querySelector("article") ?? document.body;
+  for (const paragraph of document.querySelectorAll("article p"))
+    if (/^\|.*\|\s*\|?:?[-\u2013\u2014]/s.test(paragraph.textContent))
+      faults.push("table not drawn: " + paragraph.textContent.slice(0, 60));
   for (const math of document.querySelectorAll("article .math"))
     if (!math.querySelector("mjx-container")) faults.push("formula not drawn: " + math.textContent.slice(0, 60));
   for (const error of document.querySelectorAll("mjx-merror, [data-mjx-error]"))

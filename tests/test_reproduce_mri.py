@@ -290,9 +290,8 @@ def test_verdicts_on_fig12_follow_the_numbers():
     assert set(verdicts(mri_claims.fig12_claims(flat))) == {"does not"}
     fewer = record | {"rows": [r for r in record["rows"] if r["method"] != "sparse"]}
     assert verdicts(mri_claims.fig12_claims(fewer)).count("untested") == 2
-    assert "tikhonov +0.30" in mri_claims.fig12_words(record) and "last that was tried" not in mri_claims.fig12_words(
-        record
-    )
+    words = mri_claims.fig12_words(record)
+    assert "tikhonov +0.30" in words and "last that was tried" not in words
     record["rows"][0]["at_edge_of_grid"] = ["lam"]
     assert mri_claims.fig12_words(record).endswith("the last that was tried: tikhonov 1.")
 

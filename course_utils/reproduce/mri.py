@@ -59,7 +59,7 @@ GRIDS = {
     "sparse": {"lam by variance": geometric(64.0, 0.06, 0.25), "mu": [0.1]},  # 0.01 is within 0.1 dB
     "structured": {"lam by theory": "1, 3, 1/3, and on uphill by factors of 3", "most": 4},
 }
-#: Sparse is far from its minimum after so many steps, and better than there: tuned and run with the same budget.
+#: The quality of sparse depends on the number of steps, not on the weight alone: tuned and run with the same budget.
 PALM = {"solver": "paper", "stop": "objective", "max_iter": 150, "tol": 1e-5}
 #: Of the tuning alone: a sweep need not follow every problem to its end.
 BUDGET = {
