@@ -26,12 +26,12 @@ from execute import ChapterError, execute, library_digest
 from prepare import PageError, page
 
 from course_utils._files import REPOSITORY, IntegrityError
-from course_utils.chapters import chapters
+from course_utils.notebooks import chapters
 
 BOOK = REPOSITORY / "book"
 BUILD = BOOK / "_build"
 SITE = BUILD / "html"
-CONFIGURATION = ("_config.yml", "_toc.yml", "references.bib")
+CONFIGURATION = ("_config.yml", "references.bib")
 
 
 def bibliography_keys() -> set[str]:
@@ -45,9 +45,11 @@ def lay_out(source: Path, executed: Path) -> None:
     (source / "notebooks").mkdir(parents=True)
     for name in CONFIGURATION:
         shutil.copyfile(BOOK / name, source / name)
+    (source / "_toc.yml").write_text(pages.contents(), encoding="utf-8")
     records = {text.stem: json.loads((executed / f"{text.stem}.json").read_text("utf-8")) for text in chapters()}
     made = {
         "<!-- chapters -->": pages.chapter_list,
+        "<!-- chapter by chapter -->": pages.teaching,
         "<!-- explorer -->": lambda: pages.explorer("regularisers"),
         "<!-- notation -->": pages.notation,
         "<!-- sources -->": pages.sources,

@@ -18,7 +18,7 @@ import nbformat
 from prepare import PageError, has_tag
 
 from course_utils._files import REPOSITORY
-from course_utils.chapters import NOTEBOOK_METADATA, chapters, generate
+from course_utils.notebooks import NOTEBOOK_METADATA, chapters, generate
 
 FOLDER = REPOSITORY / "book" / "_build" / "dashboard"
 #: The page serves its reader alone: nobody else on the network can run code through it.
@@ -51,7 +51,7 @@ def dashboard(notebook, stem: str):
     Parameters
     ----------
     notebook : NotebookNode
-        A chapter, as ``course_utils.chapters.generate`` makes it.
+        A chapter, as ``course_utils.notebooks.generate`` makes it.
     stem : str
         ``NN-slug``.
 

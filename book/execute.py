@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 from nbclient.output_widget import OutputWidget
 
 from course_utils._files import REPOSITORY, atomic, write_json
-from course_utils.chapters import generate
+from course_utils.notebooks import generate
 from course_utils.provenance import provenance
 
 #: What decides what a chapter shows, beside its own text.

@@ -8,10 +8,16 @@ import yaml
 from prepare import KEY
 
 from course_utils._files import REPOSITORY
-from course_utils.chapters import chapters, generate
+from course_utils.catalogue import catalogue
 from course_utils.explore import EXPLORERS
+from course_utils.notebooks import chapters, generate
 
 BOOK = REPOSITORY / "book"
+#: The pages after the chapters, in order.
+PARTS = {
+    "Study and teach": ("progress", "teaching"),
+    "Look up": ("notation", "sources", "run-times", "bibliography", "credits"),
+}
 #: Sections of chapter 00 that make up the page on notation.
 LOOKED_UP = ("Conventions", "Notation", "Glossary")
 #: A numbered section of a chapter: "## 3 The adjoint".
@@ -37,13 +43,25 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def chapter_list() -> str:
-    """The chapters with their questions, from the table in the README."""
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    rows = []
-    for number, name, question, ways in re.findall(r"^\| (\d\d) \| (.*?) \| (.*?) \| (.*?) \|$", readme, re.MULTILINE):
-        planned = ", planned" if ways == "planned" else ""
-        rows.append([number, name + planned, question])
+    """The chapters with their questions."""
+    rows = [
+        [f"{chapter.number:02d}", f"[{chapter.title}](notebooks/{chapter.stem}.ipynb)", chapter.question]
+        for chapter in catalogue().values()
+    ]
     return table(["", "chapter", "its question"], rows)
+
+
+def contents() -> str:
+    """What Jupyter Book reads as ``_toc.yml``."""
+    parts = [{"caption": "Chapters", "chapters": [{"file": f"notebooks/{c.stem}"} for c in catalogue().values()]}]
+    for caption, files in PARTS.items():
+        parts.append({"caption": caption, "chapters": [{"file": file} for file in files]})
+    return yaml.safe_dump({"format": "jb-book", "root": "index", "parts": parts}, sort_keys=False, allow_unicode=True)
+
+
+def teaching() -> str:
+    """The notes on all chapters, one file each."""
+    return "\n".join((BOOK / "teaching" / f"{text.stem[:2]}.md").read_text(encoding="utf-8") for text in chapters())
 
 
 def notation() -> str:
@@ -68,11 +86,12 @@ def sections() -> dict[str, dict[int, str]]:
 
 def sources() -> str:
     """Which part of the paper or the lectures each section teaches, one table a chapter."""
-    origins, named = yaml.safe_load((BOOK / "sources.yml").read_text(encoding="utf-8")), sections()
+    named = sections()
     parts = []
     for text in chapters():
         number = text.stem[:2]
-        rows = [[str(n), name, origins[number][n]] for n, name in named[number].items()]
+        origins = yaml.safe_load((BOOK / "sources" / f"{number}.yml").read_text(encoding="utf-8"))
+        rows = [[str(n), name, origins[n]] for n, name in named[number].items()]
         heading = f"## [{title(generate(text))}](notebooks/{text.stem}.ipynb)"
         parts.append(f"{heading}\n\n{table(['', 'section', 'from'], rows)}")
     return "\n\n".join(parts)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import nbformat
 
-from course_utils.chapters import GITHUB
 from course_utils.explore.page import share_blocks
+from course_utils.notebooks import GITHUB
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 #: A key of references.bib in backticks, as the chapters' lists of references carry them.

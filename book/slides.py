@@ -24,7 +24,7 @@ from prepare import PageError
 from slide_rules import Slide, slides
 
 from course_utils._files import REPOSITORY, IntegrityError
-from course_utils.chapters import chapters
+from course_utils.notebooks import chapters
 
 BOOK = REPOSITORY / "book"
 DECKS = BOOK / "_build" / "slides"

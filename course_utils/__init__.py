@@ -17,7 +17,10 @@ _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch  # noqa: F401  (the example above uses it)
 
-from .data import Dataset, load
+from .data.dataset import Dataset
+from .data.kspace import KSpace, load_kspace
+from .data.load import load
+from .data.scans import TiltSeries, load_tilt_series
 from .generators import (
     AE,
     VAE,
@@ -54,9 +57,8 @@ from .operators import (
     zero_filled,
 )
 from .regularisers import L1, TV, Hard, LearnedCovariance, Relaxed, Sparse, SparseTV, Tikhonov
-from .scans import KSpace, TiltSeries, load_kspace, load_tilt_series
 from .solvers import Dictionary, Result, reconstruct
-from .zoo import available, pretrained
+from .training.zoo import available, pretrained
 
 __all__ = [
     "AE",

@@ -1,6 +1,6 @@
 """The student's copy of a chapter: the same notebook without its solutions, for notebooks/student/.
 
-It is made from the chapter's notebook, never written by hand; ``python -m course_utils.chapters build`` makes both.
+It is made from the chapter's notebook, never written by hand; ``python -m course_utils.notebooks build`` makes both.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from pathlib import Path
 import _sources
 import numpy as np
 
-from course_utils.mri_data import BRAIN_LICENCE, HEADS, STEP, prepare_brain
+from course_utils.data.brain import BRAIN_LICENCE, HEADS, STEP, prepare_brain
 
 FILES = {"Colin27": "ch2.nii.gz", "ITK": "KmeansTest_T1UCharRaw.nii.gz", "S1": "raw.nii.gz"}
 SHA256 = {

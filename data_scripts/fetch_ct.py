@@ -20,7 +20,7 @@ from pathlib import Path
 import _sources
 import numpy as np
 
-from course_utils.scans import CT_LICENCE, CT_SIZES, CT_VOLUMES, prepare_ct
+from course_utils.data.scans import CT_LICENCE, CT_SIZES, CT_VOLUMES, prepare_ct
 
 CANONICAL = "https://github.com/Radiomics/pyradiomics/releases/download/v1.0/"
 PACKAGE = "pyradiomics==3.0.1"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import _sources
 
-from course_utils.clothes import FASHION_LICENCE, FASHION_SHA256, N_SHIPPED, prepare_fashion
+from course_utils.data.fashion import FASHION_LICENCE, FASHION_SHA256, N_SHIPPED, prepare_fashion
 
 CANONICAL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"

@@ -19,7 +19,7 @@ from pathlib import Path
 import _sources
 import numpy as np
 
-from course_utils.mri_data import KNEE_LICENCE, KNEE_SHAPE, prepare_knee
+from course_utils.data.brain import KNEE_LICENCE, KNEE_SHAPE, prepare_knee
 
 PACKAGE = "mskt==0.1.22"
 #: Its sibling without "_anon" has the same pixels and names the study: it must not be read.

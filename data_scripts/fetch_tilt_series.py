@@ -19,7 +19,7 @@ from pathlib import Path
 import _sources
 import numpy as np
 
-from course_utils.scans import TILT_LAYERS, TILT_LICENCE, prepare_tilt_series
+from course_utils.data.scans import TILT_LAYERS, TILT_LICENCE, prepare_tilt_series
 
 MEMBER = "etspy/tests/test_data/HAADF_Aligned.hspy"
 CANONICAL = f"https://raw.githubusercontent.com/usnistgov/etspy/v1.3.0/{MEMBER}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from course_utils._files import atomic, sha256
-from course_utils.shapes import draw_shapes
+from course_utils.data.shapes import draw_shapes
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -21,8 +21,8 @@ from pathlib import Path
 import _sources
 import numpy as np
 
-from course_utils.mri_data import FASTMRI_LICENCE, FASTMRI_SLICES, SIZE, prepare_fastmri
-from course_utils.scans import area_average
+from course_utils.data.archive import area_average
+from course_utils.data.brain import FASTMRI_LICENCE, FASTMRI_SLICES, SIZE, prepare_fastmri
 
 ACQUISITION, KEY = "CORPD_FBK", "reconstruction_rss"
 TRAIN, TEST = "singlecoil_train", "singlecoil_val"

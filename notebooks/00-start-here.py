@@ -59,14 +59,14 @@ from course_utils import (
     Tikhonov,
     load,
     measure,
-    plots,
     pretrained,
     psnr,
     reconstruct,
 )
-from course_utils.chapters import FAST
-from course_utils.checks import start as checks
-from course_utils.explore.start import self_test, tour_explorer
+from course_utils import figures as plots
+from course_utils.chapters.start import checks
+from course_utils.chapters.start.explorer import self_test, tour_explorer
+from course_utils.notebooks import FAST
 
 # %% [markdown]
 # ## 1 Is this machine ready?
@@ -334,23 +334,22 @@ assert checks.convert(our_lambda)
 # %% [markdown]
 # ## 6 The map
 #
+# <!-- chapters, made from chapter.yml -->
+#
 # | | chapter | its question |
 # |---|---|---|
 # | 00 | Start here | What do five methods make of one blurred digit? |
 # | 01 | [Inverse problems](01-inverse-problems.ipynb) | Why does undoing a known blur destroy the picture? |
-# | 02 | Classical solutions (planned) | How far does one get without learning? |
 # | 03 | [Generative models](03-generative-models.ipynb) | How does a network learn to draw digits? |
 # | 04 | [Desired properties](04-desired-properties.ipynb) | What should a generator be able to do before it is used? |
 # | 05 | [The three regularisers](05-generative-regularisers.ipynb) | Must the solution be an output of the generator? |
-# | 06 | [Tomography](06-tomography.ipynb) | What happens where there are no data? |
-# | 07 | [MRI](07-mri.ipynb) | What must a generator know about its own errors? |
-# | 08 | Learned reconstruction and its dangers (planned) | What breaks an end-to-end network? |
-# | 09 | Equivariance (planned) | Should a rotated scan give a rotated image? |
-# | 10 | Bilevel learning (planned) | Can the regulariser itself be learned? |
-# | 11 | Beyond the paper (planned) | What is open? |
-# | 12 | Capstone (planned) | What does it do with your images? |
+# | 06 | [The wider family](06-wider-family.ipynb) | Which other ways are there to obey a generator, and which of them help? |
+# | 07 | [Tomography](07-tomography.ipynb) | What happens where there are no data? |
+# | 08 | [MRI](08-mri.ipynb) | What must a generator know about its own errors? |
 #
-# Read 01, 03, 04, 05, 06 in this order. If you know inverse problems, start with 03. If you know generative models,
+# <!-- end of the chapters -->
+#
+# Read them in this order. If you know inverse problems, start with 03. If you know generative models,
 # start with 01. Every chapter opens with its question, asks you to predict before you run, and ends with what the paper
 # says and what we found.
 #

@@ -51,11 +51,17 @@ import matplotlib.pyplot as plt
 import torch
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from course_utils import data, plots
-from course_utils.chapters import FAST
-from course_utils.checks import inverse_problems as checks
-from course_utils.explore.denoising import denoising_explorer
-from course_utils.explore.inverse_problems import data_picture, operators, truncated_svd_explorer, truncation_errors
+from course_utils import data
+from course_utils import figures as plots
+from course_utils.chapters.inverse_problems import checks
+from course_utils.chapters.inverse_problems.denoising import denoising_explorer
+from course_utils.chapters.inverse_problems.explorer import (
+    data_picture,
+    operators,
+    truncated_svd_explorer,
+    truncation_errors,
+)
+from course_utils.notebooks import FAST
 from course_utils.operators import ParallelBeam, add_noise, dot_test, measure, operator_norm, poisson_noise
 
 x = data.load("mnist").test[:100].double()  # (100, 1, 28, 28), grey values in [0, 1]
@@ -644,7 +650,7 @@ assert gaps[0] > 3 and gaps[-1] < 0.5 and psnr_all[0] - psnr_all[1] > 30
 # worthless method into an excellent one. **Rule:** know your model error, and do not believe results with less noise.
 #
 # Blur and compressed sensing of a digital image (chapters 00, 02, 05) start from pixels, so there is no finer truth
-# to betray. Tomography (chapter 06) has $\sigma = 0.1$, where the last line of the first table shows no gap.
+# to betray. Tomography (chapter 07) has $\sigma = 0.1$, where the last line of the first table shows no gap.
 
 # %% [markdown]
 # ## Paper and ours

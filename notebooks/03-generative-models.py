@@ -52,19 +52,20 @@ import ot
 import torch
 from torch import nn
 
-from course_utils import Dictionary, GeneratorConfig, Hard, Identity, build, load, nrmse, plots, pretrained, reconstruct
-from course_utils import plots_generative as pictures
-from course_utils.chapters import FAST
-from course_utils.checks import generative_models as checks
-from course_utils.explore.generative_models import latent_explorer
+from course_utils import Dictionary, GeneratorConfig, Hard, Identity, build, load, nrmse, pretrained, reconstruct
+from course_utils import figures as plots
+from course_utils.chapters.generative_models import checks
+from course_utils.chapters.generative_models import figures as pictures
+from course_utils.chapters.generative_models.explorer import latent_explorer
+from course_utils.chapters.properties.figures import error_histograms
+from course_utils.figures.tables import markdown_table
 from course_utils.generators import decoder, kl_to_standard_normal, n_parameters
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
-from course_utils.plots_properties import error_histograms
-from course_utils.plots_regularisers import markdown_table
+from course_utils.notebooks import FAST
 from course_utils.results import load_result, origin
-from course_utils.training import TrainConfig, train
-from course_utils.zoo import card
+from course_utils.training.trainer import TrainConfig, train
+from course_utils.training.zoo import card
 
 mnist = load("mnist")
 print(mnist)
@@ -103,7 +104,7 @@ rows = {
     "right mean and\ncovariance": (centre + coordinates @ axes.T).reshape(10, 1, 28, 28),
     "$G(z)$, 8 numbers": G.sample(10, generator),
 }
-pictures.image_strips(rows)
+plots.image_strips(rows)
 plt.show()
 
 # %% [markdown]
@@ -229,7 +230,7 @@ rows = {
     "$G(E(x))$, live": encode_decode(live, x[:10])[1],
     "samples, live": live.sample(10, torch.Generator().manual_seed(1)),
 }
-pictures.image_strips(rows)
+plots.image_strips(rows)
 plt.show()
 
 # %% [markdown]
@@ -407,7 +408,7 @@ assert median["wgan"] > 1.15 * max(median["ae"], median["vae"]) and abs(median["
 # %% mystnb={"image": {"alt": "Four strips of twelve digits: test images, and the best images found by AE, VAE and WGAN. AE and VAE are alike, slightly soft and nearly always the right digit; the GAN is crisper but changes details and now and then the digit."}}
 rows = {"test images": few[:12]} | {f"{family.upper()}": images[:12] for family, images in searched.items()}
 notes = {f"{family.upper()}": f"NRMSE {value:.2f}" for family, value in median.items()}
-pictures.image_strips(rows, notes)
+plots.image_strips(rows, notes)
 plt.show()
 
 # %% [markdown]
@@ -448,7 +449,7 @@ for family, G in models.items():
         samples[f"{family.upper()}, fitted"] = fitted(family)
 distance = {name: emd(images, x[some]) for name, images in samples.items()}
 notes = {name: f"EMD {value:.1f}" for name, value in distance.items()}
-pictures.image_strips({name: images[:12] for name, images in samples.items()}, notes)
+plots.image_strips({name: images[:12] for name, images in samples.items()}, notes)
 plt.show()
 
 # %%
@@ -532,7 +533,7 @@ assert list(counts.values()) == [39_472_555, 134_364, 69_377, 629_543_707, 157_4
 # |---|---|---|---|
 # | Shapes generator, end of the stack (Fig. 15) | $[n,n,64]$, dense $64n^2\to n^2$ | strides 2, 2, 1 give $28\times28\times64$, dense $50{,}176\to3136$ | 3×3 convolution |
 # | MNIST generator (Fig. 14) | — (the row of transposed convolutions is lost in our text copy) | strides 1, 2, 2, ReLU, no dropout after the last | the same in `variant="paper"` |
-# | knee generator (Fig. 16) | dense $n^2/8$, then a reshape to $\frac n{16}\cdot\frac n{16}\cdot16=n^2/16$ | 1024 $=n^2/16$ for $n=128$ | chapter 07 |
+# | knee generator (Fig. 16) | dense $n^2/8$, then a reshape to $\frac n{16}\cdot\frac n{16}\cdot16=n^2/16$ | 1024 $=n^2/16$ for $n=128$ | chapter 08 |
 # | dropout "prob = 0.8" (Fig. 13) | reads like a rate | 0.8 is the probability to *keep*: rate 0.2 | rate 0.2 in `variant="paper"`, none in ours |
 # | $\rho$ of the VAE | not stated | KL weight $k=0.05$ (MNIST), $0.01$ (Shapes): $\rho=0.158$, $0.0707$ | $\rho=0.158$ |
 # | gradient penalty | an additional term, citing Gulrajani et al. | norm over one axis: of each image column (exercise 3) | whole image |
@@ -642,9 +643,9 @@ assert nats["flow"] < nats["Gaussian"] - 0.7
 
 # %% mystnb={"image": {"alt": "Three panels over the plane of the ones. Left: training points form a horseshoe open upwards, samples of the flow lie on it. Middle: minus log p is low along the whole horseshoe and high in its opening. Right: half the squared latent norm is lowest only at the bottom of the horseshoe and grows along both arms."}}
 figure, panels = plots.subplots(1, 3, size=(9.6, 3.2), alt="Samples and two regularisers.", sharey=True)
-pictures.scatter(panels[0], p_train, label="training ones")
+plots.scatter(panels[0], p_train, label="training ones")
 new = flow.sample(500, torch.Generator().manual_seed(0))
-pictures.scatter(panels[0], new, "data and samples", "flow", "vermilion", size=4)
+plots.scatter(panels[0], new, "data and samples", "flow", "vermilion", size=4)
 panels[0].legend(loc="lower left", markerscale=3, fontsize=8)
 regularisers = {
     "−log p(x)": lambda p: -flow.log_prob(p),
@@ -684,7 +685,7 @@ left, right = line[:, 0] < 0, line[:, 0] > 0
 best = {"Tikhonov": [penalties["Tikhonov"].argmin()] * 2}
 for name in list(penalties)[1:]:
     best[name] = [torch.where(side, penalties[name], torch.inf).argmin() for side in (left, right)]
-pictures.image_strips({name: to_images(line[torch.stack(at)]) for name, at in best.items()}, size=1.0)
+plots.image_strips({name: to_images(line[torch.stack(at)]) for name, at in best.items()}, size=1.0)
 plt.show()
 for name, at in best.items():
     print(f"{name:22s} x1 = {line[at[0], 0]:+.2f} or {line[at[1], 0]:+.2f}")
@@ -693,7 +694,7 @@ assert line[best["−log p(x)"][0], 0] < -0.8 and line[best["−log p(x)"][1], 0
 # %% [markdown]
 # Tikhonov answers with a mixture of two possible worlds, a cross that no one writes (one minimum, shown twice). The flow
 # answers with a stroke, upright or slanted, but has two minima: the data cannot say which it was. **A learned prior
-# trades a unique wrong answer for several plausible ones**, and the problem is no longer convex. Chapters 05 and 11 live
+# trades a unique wrong answer for several plausible ones**, and the problem is no longer convex. Chapters 05 and 12 live
 # with that.
 #
 # The price of a flow: $d=n$, so no small latent space, and invertible layers limit the architecture. Their inverses can
@@ -737,7 +738,7 @@ print(f"{report['seconds']:.0f} s; error of the guessed noise {report['best_scor
 figure, panels = plots.subplots(1, 4, size=(10.4, 2.9), alt="From noise to data.", sharey=True)
 grid = torch.cartesian_prod(torch.linspace(-2.4, 2.4, 11), torch.linspace(-2.4, 2.4, 11))
 for panel, t in zip(panels, (100, 50, 20, 0), strict=True):
-    pictures.scatter(panel, walk[100 - t], f"t = {t}")
+    plots.scatter(panel, walk[100 - t], f"t = {t}")
     score = diffusion.score(grid, torch.full((len(grid),), max(t, 1)))
     score = score / (1 + score.norm(dim=1, keepdim=True))  # long arrows shortened
     panel.quiver(*grid.T.numpy(), *score.T.numpy(), color=plots.COLOURS["vermilion"], scale=15, width=0.007)
@@ -764,7 +765,7 @@ assert max(far["flow"], far["diffusion"]) < 0.6 * far["Gaussian, same covariance
 # models come close to the distance between two sets of real ones, about a third of the Gaussian's. The diffusion model
 # took 100 evaluations of its network for that, the flow one. In exchange any network will do, without inverse and
 # without a critic, which is why diffusion scales to photographs. Used as a prior it gives up the latent space: there
-# is no $z$ to search. Chapter 11 shows how it is done.
+# is no $z$ to search. Chapter 12 shows how it is done.
 
 # %% [markdown]
 # ## 10 An autoregressive model: pixel by pixel
@@ -814,7 +815,7 @@ for r in range(28):
     for c in range(28):
         chance = table[contexts(canvas[:, : r + 1])[:, r, c]]  # what is below has not been drawn yet
         canvas[:, r, c] = torch.rand(12, generator=generator, dtype=torch.float64) < chance
-pictures.image_strips({"test images": unseen[:12, None].float(), "drawn pixel\nby pixel": canvas[:, None].float()})
+plots.image_strips({"test images": unseen[:12, None].float(), "drawn pixel\nby pixel": canvas[:, None].float()})
 plt.show()
 
 # %% [markdown]
@@ -832,7 +833,7 @@ plt.show()
 # | diffusion | no | through its score | $T$ evaluations | score in an iteration |
 # | autoregressive | no | exact | $n$ evaluations, in order | $-\log p$, slow |
 #
-# The paper and chapters 04 to 06 work with the first three, because they satisfy the assumption of a low-dimensional
+# The paper and chapters 04 to 07 work with the first three, because they satisfy the assumption of a low-dimensional
 # manifold.
 
 # %% [markdown]

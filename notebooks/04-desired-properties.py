@@ -50,12 +50,11 @@ import torch
 from IPython.display import Markdown
 
 from course_utils import available, load, pretrained
-from course_utils import plots_generative as pictures
-from course_utils import plots_properties as figures
-from course_utils.chapters import FAST
-from course_utils.checks import properties as checks
-from course_utils.explore.properties import far_explorer, interpolation_explorer
-from course_utils.plots_regularisers import markdown_table
+from course_utils import figures as plots
+from course_utils.chapters.properties import checks, experiments, figures, story
+from course_utils.chapters.properties.explorer import far_explorer, interpolation_explorer
+from course_utils.figures.tables import markdown_table
+from course_utils.notebooks import FAST
 from course_utils.properties import (
     classifier_test,
     duplicate_threshold,
@@ -76,7 +75,7 @@ from course_utils.properties import (
     support_size,
     triangle,
 )  # fmt: skip
-from course_utils.reproduce import properties as experiments
+from course_utils.reproduce.pictures import unpack
 from course_utils.results import load_result, origin
 
 mnist, shapes = load("mnist"), load("shapes")
@@ -172,8 +171,8 @@ assert shape_fits["VAE"].nrmse.median() < 0.3
 # %% mystnb={"image": {"alt": "Violins of the NRMSE of the best fit, one panel for MNIST and one for Shapes, one violin for each generator and latent dimension. AE and VAE lie close together, the GAN to the right."}}
 fig1 = load_result("fig1")
 print("Ours:", origin(fig1))
-print(experiments.fig1_story(fig1))
-experiments.fig1_figure(fig1)
+print(story.fig1_story(fig1))
+story.fig1_figure(fig1)
 plt.show()
 
 # %% [markdown]
@@ -233,7 +232,7 @@ clothes = load("fashion").test[:8]
 wrong = {title: range_errors(G, clothes, seeded(1)) for title, G in digits.items()}
 rows = {"clothes": clothes} | {title: found.x for title, found in wrong.items()}
 notes = {t: f"NRMSE {f.nrmse.median():.2f}\ndigits {fits[t].nrmse.median():.2f}" for t, f in wrong.items()}
-pictures.image_strips(rows, notes)
+plots.image_strips(rows, notes)
 plt.show()
 assert all(wrong[t].nrmse.median() > 1.2 * fits[t].nrmse.median() for t in digits)
 
@@ -298,8 +297,8 @@ assert distance["real digits through the AE"] < floor.value < distance["VAE"] < 
 # %% mystnb={"image": {"alt": "Earth mover's distance against the latent dimension for MNIST and Shapes, one line a generator, with a dotted line for real images. The AE is far above the others."}}
 fig3 = load_result("fig3")
 print("Ours:", origin(fig3))
-print(experiments.fig3_story(fig3))
-experiments.fig3_figure(fig3)
+print(story.fig3_story(fig3))
+story.fig3_figure(fig3)
 plt.show()
 
 # %% [markdown]
@@ -508,16 +507,16 @@ assert checks.energy_distance(statistic)
 # %% mystnb={"image": {"alt": "Three panels against rho. The NRMSE of the best fit rises with rho. The earth mover's distance of samples falls with rho, while that of samples fitted to the encodings hardly changes. The spread of the encodings falls from almost 2 to below 1."}}
 rho = load_result("rho")
 print("Ours:", origin(rho))
-print(experiments.rho_story(rho))
-experiments.rho_figure(rho)
+print(story.rho_story(rho))
+story.rho_figure(rho)
 plt.show()
 
 # %% mystnb={"image": {"alt": "Six strips of Shapes images: best fits and samples from the standard normal for the smallest and the largest rho. At the smallest rho the fits are sharp and the samples are fragments; at the largest the fits are soft and the samples whole."}}
 rows = {}
 for row in (rho["rows"][0], rho["rows"][-1]):
-    rows[f"fits, ρ = {row['rho']:g}"] = experiments.unpack(row["fits"], 28)
-    rows[f"samples, ρ = {row['rho']:g}"] = experiments.unpack(row["drawn"], 28)
-pictures.image_strips({"test images": experiments.unpack(rho["rows"][0]["truth"], 28)} | rows)
+    rows[f"fits, ρ = {row['rho']:g}"] = unpack(row["fits"], 28)
+    rows[f"samples, ρ = {row['rho']:g}"] = unpack(row["drawn"], 28)
+plots.image_strips({"test images": unpack(rho["rows"][0]["truth"], 28)} | rows)
 plt.show()
 first, last = rho["rows"][0], rho["rows"][-1]
 assert first["nrmse"] < last["nrmse"] and first["emd"] > last["emd"] and first["radius"] > last["radius"]
@@ -539,12 +538,12 @@ assert first["nrmse"] < last["nrmse"] and first["emd"] > last["emd"] and first["
 # %% mystnb={"image": {"alt": "Table of fifteen measures by generator, MNIST and Shapes, cells darker for worse values. No column is light throughout."}}
 stored = load_result("scorecard")
 print("Ours:", origin(stored))
-print(experiments.card_story(stored))
-experiments.card_figure(stored)
+print(story.card_story(stored))
+story.card_figure(stored)
 plt.show()
 
 # %%
-all_cards = experiments.cards_of(stored)
+all_cards = story.cards_of(stored)
 card = next(c for c in all_cards.values() if c.name.startswith("VAE, MNIST"))
 Markdown(card.markdown())
 
@@ -608,8 +607,8 @@ assert linear["A1 test"].value > 1.5 * card["A1 test"].value
 stories = {
     name: experiments.EXPERIMENTS[name].story(load_result(name)) for name in ("fig1", "fig3", "fig4", "fig5", "fig6")
 }
-for name, story in stories.items():
-    print(f"{name}: {story}\n")
+for name, words in stories.items():
+    print(f"{name}: {words}\n")
 
 # %% [markdown]
 # **Where we differ.** The paper finds the VAE lowest in EMD; on MNIST ours is the GAN, at $d=5$ by a hair. Ours was

@@ -72,22 +72,25 @@ from course_utils import (
     psnr,
     reconstruct,
 )  # fmt: skip
-from course_utils.chapters import FAST
-from course_utils.checks import regularisers as checks
-from course_utils.explore.parabola import parabola_explorer
-from course_utils.explore.regularisers import initialisation_explorer, method_explorer
-from course_utils.plots import curves, image_rows, subplots
-from course_utils.plots_regularisers import (
+from course_utils.chapters.family import experiments as family
+from course_utils.chapters.family.figures import variant_table
+from course_utils.chapters.regularisers import checks, deconvolution, measurements
+from course_utils.chapters.regularisers.explorer import initialisation_explorer, method_explorer
+from course_utils.chapters.regularisers.figures import (
     cost_table,
     fig9_label,
     fig9_table,
-    markdown_table,
     psnr_distributions,
     solver_table,
 )
-from course_utils.plots_variants import variant_table
+from course_utils.chapters.regularisers.parabola import parabola_explorer
+from course_utils.figures.images import image_rows
+from course_utils.figures.lines import curves
+from course_utils.figures.style import subplots
+from course_utils.figures.tables import markdown_table
+from course_utils.notebooks import FAST
 from course_utils.regularisers import Box, GaussianMixture, Intermediate, Sphere
-from course_utils.reproduce import GENERATORS, deconvolution, family, load_result, measurements, start_dictionary
+from course_utils.reproduce import GENERATORS, load_result, start_dictionary
 from course_utils.results import origin
 from course_utils.solvers import gradient_descent, objective_of, s_rec
 

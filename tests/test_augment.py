@@ -4,7 +4,7 @@ import pytest
 import torch
 from registry import seeded
 
-from course_utils.augment import SHIFT, augment
+from course_utils.training.augment import SHIFT, augment
 
 
 def heads(n=64, size=64):
@@ -54,7 +54,7 @@ def test_the_background_stays_black_and_a_quarter_is_not_interpolated():
     y = augment(heads(200), seeded(1))
     assert (y[..., :2, :2] == 0).all()
     # Without noise, an image that was only moved has three grey values.
-    import course_utils.augment as module
+    import course_utils.training.augment as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "NOISE", 0.0)

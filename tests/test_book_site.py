@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "book"))
 import npm
 
 from course_utils._files import REPOSITORY
-from course_utils.chapters import GITHUB, chapters, generate
+from course_utils.notebooks import GITHUB, chapters, generate
 
 HEAVIEST = 3e6  # bytes of one page's own HTML, compressed
 NARROW = 400  # pixels of a phone

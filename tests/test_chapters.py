@@ -21,7 +21,7 @@ import conftest
 import nbformat
 import pytest
 
-from course_utils.chapters import chapters, generate
+from course_utils.notebooks import chapters, generate
 
 CHAPTERS = chapters()
 TESTS = Path(__file__).parent

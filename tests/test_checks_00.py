@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from course_utils import data, metrics
+from course_utils.chapters.start import checks
 from course_utils.checks import Verdict, attempt, compare
-from course_utils.checks import start as checks
 from course_utils.operators import GaussianBlur, measure
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import pad
 
 from course_utils import data
-from course_utils.checks import inverse_problems as checks
+from course_utils.chapters.inverse_problems import checks
 from course_utils.operators import GaussianMatrix
 
 WEIGHTS = (0.5, 0.3, 0.2)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from registry import seeded, tiny
 
-from course_utils.checks import generative_models as checks
+from course_utils.chapters.generative_models import checks
 
 G = tiny("vae", dtype=torch.float32)
 X, Z = torch.rand(6, 1, 28, 28, generator=seeded()), torch.randn(6, 3, generator=seeded(1))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_utils.checks import properties as checks
+from course_utils.chapters.properties import checks
 
 # Exercise 1: the best of several starts.
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from course_utils import GaussianBlur, Tikhonov, load, measure, reconstruct
-from course_utils.checks import regularisers as checks
+from course_utils.chapters.regularisers import checks
 
 # Exercise 1: soft thresholding.
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_utils.checks import variants as checks
+from course_utils.chapters.family import checks
 from course_utils.regularisers import Sphere
 
 # Exercise 5: the sphere.

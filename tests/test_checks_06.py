@@ -1,11 +1,11 @@
-"""The checks of chapter 06 accept right answers and refuse typical wrong ones with a line that helps."""
+"""The checks of chapter 07 accept right answers and refuse typical wrong ones with a line that helps."""
 
 import math
 
 import pytest
 import torch
 
-from course_utils.checks import tomography as checks
+from course_utils.chapters.tomography import checks
 
 # Exercise 1: the trace of a point.
 

@@ -1,10 +1,10 @@
-"""The checks of chapter 07 accept right answers and refuse typical wrong ones with a line that helps."""
+"""The checks of chapter 08 accept right answers and refuse typical wrong ones with a line that helps."""
 
 import pytest
 import torch
 from torch.nn import functional
 
-from course_utils.checks import mri as checks
+from course_utils.chapters.mri import checks
 
 # Exercise 1: filling with zeros.
 

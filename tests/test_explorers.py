@@ -12,8 +12,12 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from course_utils import TV, Hard, Relaxed, Sparse, Tikhonov, data, plots, pretrained
-from course_utils.explore import EXPLORERS, Explorer, inverse_problems, parabola, start
+from course_utils import TV, Hard, Relaxed, Sparse, Tikhonov, data, pretrained
+from course_utils import figures as plots
+from course_utils.chapters.inverse_problems import explorer as inverse_problems
+from course_utils.chapters.regularisers import parabola
+from course_utils.chapters.start import explorer as start
+from course_utils.explore import EXPLORERS, Explorer
 from course_utils.metrics import psnr
 from course_utils.operators import GaussianBlur, add_noise, measure
 from course_utils.solvers import Dictionary

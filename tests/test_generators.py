@@ -22,7 +22,7 @@ from course_utils.generators import (
 )
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
-from course_utils.training import TrainConfig, train
+from course_utils.training.trainer import TrainConfig, train
 
 FAMILIES = ("ae", "vae", "wgan")
 LAYOUTS = [("lean", "conv"), ("paper", "conv"), ("paper", "dense")]

@@ -27,7 +27,7 @@ from chromium import FLAGS, needed_browser
 from test_chapters import closed_environment, has_tag
 
 from course_utils._files import REPOSITORY
-from course_utils.chapters import NOTEBOOK_METADATA, chapters, generate
+from course_utils.notebooks import NOTEBOOK_METADATA, chapters, generate
 from course_utils.results import save_result
 
 #: Explorer -> seconds from key press to new picture.  Others: DEFAULT_TARGET.

@@ -7,11 +7,12 @@ import torch
 from registry import seeded
 from torch.nn import functional
 
-from course_utils import GaussianBlur, GaussianMatrix, Inpainting, available, load, measure, pretrained, zoo
+from course_utils import GaussianBlur, GaussianMatrix, Inpainting, available, load, measure, pretrained
 from course_utils._files import read_json, write_json
 from course_utils.generators import GeneratorConfig, build, n_parameters
-from course_utils.learned import RadialConfig, RadialNetwork, VariationalNetwork
-from course_utils.training import RECIPES, TrainConfig, train
+from course_utils.reconstructors import RadialConfig, RadialNetwork, VariationalNetwork
+from course_utils.training import zoo
+from course_utils.training.trainer import RECIPES, TrainConfig, train
 
 
 def small(A=None, dtype=torch.float32, **settings):

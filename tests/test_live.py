@@ -17,7 +17,7 @@ from scipy.signal import convolve2d
 from scipy.sparse.linalg import cg
 
 from course_utils import TV, GaussianBlur, GaussianMatrix, Hard, LinearOperator, Relaxed, Sparse, Tikhonov, pretrained
-from course_utils.explore.parabola import Z, solve_parabola
+from course_utils.chapters.regularisers.parabola import Z, solve_parabola
 from course_utils.generators import GeneratorConfig, build
 from course_utils.live import engine_source, generator_spec
 from course_utils.solvers import (

@@ -13,8 +13,10 @@ import pytest
 import torch
 from scripts import script
 
-from course_utils import _files, load, load_kspace, mri_data, scans
+from course_utils import _files, load, load_kspace
 from course_utils._files import IntegrityError, read_json, sha256
+from course_utils.data import archive, kspace
+from course_utils.data import brain as mri_data
 
 # What is shipped
 
@@ -107,7 +109,7 @@ def test_damaged_files_are_named(name, call, tmp_path, monkeypatch):
     content = bytearray(path.read_bytes())
     content[-10] ^= 1
     path.write_bytes(content)
-    monkeypatch.setattr(scans, "SHIPPED", tmp_path)
+    monkeypatch.setattr(archive, "SHIPPED", tmp_path)
     with pytest.raises(IntegrityError, match=f"{name}.npz is damaged or altered"):
         call()
 
@@ -264,7 +266,7 @@ def test_missing_readers_are_named(name, package, closed, monkeypatch):
 
 def measured(seed=0):
     rng = np.random.default_rng(seed)
-    return (rng.normal(size=scans.KSPACE_SHAPE) + 1j * rng.normal(size=scans.KSPACE_SHAPE)).astype(np.complex64)
+    return (rng.normal(size=kspace.KSPACE_SHAPE) + 1j * rng.normal(size=kspace.KSPACE_SHAPE)).astype(np.complex64)
 
 
 def test_kspace_is_shifted_and_scaled(tmp_path, monkeypatch):
@@ -292,14 +294,14 @@ def test_kspace_is_shifted_and_scaled(tmp_path, monkeypatch):
     ("values", "message"),
     [
         (np.zeros((2, 8, 8), complex), "must be complex of shape"),
-        (np.zeros(scans.KSPACE_SHAPE), "must be complex of shape"),
-        (np.zeros(scans.KSPACE_SHAPE, complex), "must be finite and not 0"),
-        (np.full(scans.KSPACE_SHAPE, complex("nan")), "must be finite and not 0"),
+        (np.zeros(kspace.KSPACE_SHAPE), "must be complex of shape"),
+        (np.zeros(kspace.KSPACE_SHAPE, complex), "must be finite and not 0"),
+        (np.full(kspace.KSPACE_SHAPE, complex("nan")), "must be finite and not 0"),
     ],
 )
 def test_kspace_that_cannot_be(values, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        scans.prepare_kspace(values, tmp_path / "x.npz")
+        kspace.prepare_kspace(values, tmp_path / "x.npz")
     assert not list(tmp_path.iterdir())
 
 
@@ -426,7 +428,7 @@ def test_fastmri_in_official_folders(prepare, closed, tmp_path, capsys):
     for split in (d.train, d.val, d.test):
         assert torch.equal(split.amin((1, 2, 3)), torch.zeros(len(split)))
         assert torch.equal(split.amax((1, 2, 3)), torch.ones(len(split)))
-    small = scans.area_average(images["p5"][15:16].astype(float), 128)[0]
+    small = archive.area_average(images["p5"][15:16].astype(float), 128)[0]
     expected = (small - small.min()) / (small.max() - small.min())
     assert np.abs(d.test[3, 0].numpy() - expected).max() <= 0.5 / 255 + 1e-6
     assert "agreement" in d.licence and str(tmp_path) in d.source

@@ -6,7 +6,13 @@ import torch
 from page_tools import look, made, press, settled
 
 from course_utils import TV, Hard, LearnedCovariance, Tikhonov, reconstruct
-from course_utils.explore import denoising, generative_models, mri, parabola, properties, regularisers, tomography
+from course_utils.chapters.generative_models import explorer as generative_models
+from course_utils.chapters.inverse_problems import denoising
+from course_utils.chapters.mri import explorer as mri
+from course_utils.chapters.properties import explorer as properties
+from course_utils.chapters.regularisers import explorer as regularisers
+from course_utils.chapters.regularisers import parabola
+from course_utils.chapters.tomography import explorer as tomography
 from course_utils.explore.page import control_values
 from course_utils.metrics import psnr
 from course_utils.operators import GaussianMatrix, measure

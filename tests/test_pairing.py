@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from course_utils.chapters import COLAB_SETUP, NOTEBOOKS, build, chapters, differences, generate, main
+from course_utils.notebooks import COLAB_SETUP, NOTEBOOKS, build, chapters, differences, generate, main
 
 CHAPTERS = chapters()
 

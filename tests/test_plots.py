@@ -9,7 +9,9 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from course_utils import metrics, plots, plots_properties
+from course_utils import figures as plots
+from course_utils import metrics
+from course_utils.chapters.properties import figures as plots_properties
 
 
 @pytest.fixture(autouse=True)

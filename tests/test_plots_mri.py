@@ -1,4 +1,4 @@
-"""Figures of chapter 07: what they show is what was measured, and their numbers are right."""
+"""Figures of chapter 08: what they show is what was measured, and their numbers are right."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 import torch
 from registry import seeded, tiny_structured
 
-from course_utils import GaussianMatrix, LearnedCovariance, LocalPrecision, measure, plots_mri, psnr, reconstruct
+from course_utils import GaussianMatrix, LearnedCovariance, LocalPrecision, measure, psnr, reconstruct
+from course_utils.chapters.mri import figures as plots_mri
 from course_utils.operators import cartesian_mask, radial_mask, simulate_coil_maps
 
 

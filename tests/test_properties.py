@@ -8,7 +8,7 @@ from registry import seeded
 
 from course_utils import load, pretrained
 from course_utils import properties as P
-from course_utils.data import Dataset
+from course_utils.data.dataset import Dataset
 from course_utils.properties.support import Support
 
 D, SIDE = 3, 6

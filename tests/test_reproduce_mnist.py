@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from course_utils.reproduce import compressed_sensing, deconvolution, family, measurements
+from course_utils.chapters.family import experiments as family
+from course_utils.chapters.regularisers import compressed_sensing, deconvolution, measurements
 from course_utils.reproduce.pictures import unpack
 from course_utils.results import load_result
 

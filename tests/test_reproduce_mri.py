@@ -9,14 +9,28 @@ import pytest
 import torch
 from registry import seeded, tiny_structured
 
-from course_utils import Dictionary, LearnedCovariance, load, measure, plots_covariance, psnr, reconstruct
+from course_utils import Dictionary, LearnedCovariance, load, measure, psnr, reconstruct
+from course_utils.chapters.mri import (
+    brain_tomography,
+    brains,
+)
+from course_utils.chapters.mri import (
+    claims as mri_claims,
+)
+from course_utils.chapters.mri import covariance_figures as plots_covariance
+from course_utils.chapters.mri import (
+    experiments as mri,
+)
+from course_utils.chapters.mri import (
+    models as mri_models,
+)
+from course_utils.chapters.mri.claims import Published
+from course_utils.figures.pixels import figure_png
 from course_utils.generators import GeneratorConfig, StructuredConfig, build
-from course_utils.learned import RadialConfig, RadialNetwork
 from course_utils.operators import MaskedFourier, radial_mask, zero_filled
-from course_utils.plots import figure_png
-from course_utils.reproduce import brain_tomography, brains, mri, mri_claims, mri_models, pictures, versions
+from course_utils.reconstructors import RadialConfig, RadialNetwork
+from course_utils.reproduce import pictures, versions
 from course_utils.reproduce.compare import differences
-from course_utils.reproduce.mri_claims import Published
 from course_utils.reproduce.setting import SEEDS, mean
 
 SIZE = 28
@@ -176,9 +190,9 @@ def test_models_and_memory(toy):
 
 
 def test_stories_can_be_rewritten_without_running_again():
-    read = versions._sources("course_utils.reproduce.mri", frozenset())
-    assert "course_utils.reproduce.brains" in read and "course_utils.learned.radial" in read
-    assert "course_utils.reproduce.mri_claims" not in read
+    read = versions._sources("course_utils.chapters.mri.experiments", frozenset())
+    assert "course_utils.chapters.mri.brains" in read and "course_utils.reconstructors.radial" in read
+    assert "course_utils.chapters.mri.claims" not in read
 
 
 # Stories: the published numbers stand in for ours

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import available, load, plots_tomography, psnr
+from course_utils import available, load, psnr
+from course_utils.chapters.tomography import experiments as tomography
+from course_utils.chapters.tomography import figures as plots_tomography
+from course_utils.chapters.tomography import real as real_tomography
+from course_utils.chapters.tomography import story
+from course_utils.figures.pixels import figure_png
 from course_utils.operators import ParallelBeam
-from course_utils.plots import figure_png
-from course_utils.reproduce import pictures, real_tomography, tomography
+from course_utils.reproduce import pictures
 
-SHAPES = [family for family, name in tomography.SHAPES_GENERATORS.items() if name in available()]
+EXPERIMENTS = tomography.EXPERIMENTS | real_tomography.EXPERIMENTS
+SHAPES = [family for family, name in story.SHAPES_GENERATORS.items() if name in available()]
 needs_vae = pytest.mark.skipif("vae" not in SHAPES, reason="vae-shapes-10 is not shipped")
 
 
@@ -34,7 +39,7 @@ def test_pictures_survive_as_text():
 
 
 def test_every_task_is_plain_and_names_what_exists():
-    for experiment in tomography.EXPERIMENTS.values():
+    for experiment in EXPERIMENTS.values():
         tasks = experiment.tasks()
         assert len(tasks) == len({json.dumps(task, sort_keys=True) for task in tasks}) > 3
         json.dumps(experiment.settings)
@@ -140,7 +145,7 @@ def row(generator, method, n=4, **more):
     images = shapes()[:3]
     found = {"generator": generator, "method": method, "psnr": [20.0 + k for k in range(n)], "lam": 0.1}
     found |= {"examples": pictures.pack(images), "iterations_mean": 12.0, "ms_per_image": 20.0}
-    if method in tomography.PAPER_COST:
+    if method in plots_tomography.PAPER_COST:
         found |= {"paper_psnr": [19.0], "paper_iterations_mean": 44.0, "paper_ms_per_image": 900.0}
     if method.startswith("sparse"):
         found["example_deviations"] = pictures.pack(0.2 * images, -1.0, 1.0)
@@ -173,12 +178,12 @@ def records():
         for m in real_tomography.METHODS
     ]
     rows = {"fig10": fig10, "fig11": fig11, "table-views": views, "table-real": real}
-    return {name: {"rows": r, "settings": tomography.EXPERIMENTS[name].settings} for name, r in rows.items()}
+    return {name: {"rows": r, "settings": EXPERIMENTS[name].settings} for name, r in rows.items()}
 
 
 @pytest.mark.parametrize("name", ["fig10", "fig11", "table-views", "table-real"])
 def test_figures_and_stories_come_from_the_record_alone(name):
-    experiment, record = tomography.EXPERIMENTS[name], records()[name]
+    experiment, record = EXPERIMENTS[name], records()[name]
     figure = experiment.figure(json.loads(json.dumps(record)))
     assert len(figure.alt) > 60
     picture = figure_png(figure, 50)
@@ -196,7 +201,7 @@ def test_figures_and_stories_come_from_the_record_alone(name):
 
 
 def test_fig11_says_both_conventions():
-    words = tomography.fig11_story(records()["fig11"])
+    words = story.fig11_story(records()["fig11"])
     assert "21.50 ± 1.29 dB with range 1, 27.52 with range 2 (paper, range 2: 32.83 ± 0.65)" in words
 
 

@@ -10,8 +10,8 @@ from registry import seeded, tiny
 from course_utils import GaussianMatrix, Hard, Identity, Relaxed, Tikhonov, measure, provenance, results
 from course_utils.benchmark.compressed_sensing import plain_loop
 from course_utils.benchmark.timing import multiplications
+from course_utils.chapters.regularisers import compressed_sensing
 from course_utils.generators import GeneratorConfig, build
-from course_utils.reproduce import compressed_sensing
 from course_utils.solvers import gradient_descent, objective_of
 from course_utils.tuning import geometric, sweep
 

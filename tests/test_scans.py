@@ -13,8 +13,10 @@ import pytest
 import torch
 from scripts import script
 
-from course_utils import _files, load, load_tilt_series, scans
+from course_utils import _files, load, load_tilt_series
 from course_utils._files import IntegrityError
+from course_utils.data import archive as archives
+from course_utils.data import scans
 
 
 def test_no_patient_is_on_both_sides():
@@ -89,16 +91,16 @@ def test_damaged_and_missing_files_are_named(name, call, tmp_path, monkeypatch):
     content = bytearray(path.read_bytes())
     content[-10] ^= 1
     path.write_bytes(content)
-    monkeypatch.setattr(scans, "SHIPPED", tmp_path)
+    monkeypatch.setattr(archives, "SHIPPED", tmp_path)
     with pytest.raises(IntegrityError, match=f"{name}.npz is damaged or altered"):
         call()
 
 
 def test_area_average_keeps_the_mean_and_splits_pixels():
     volume = np.random.default_rng(0).normal(size=(2, 10, 10))
-    assert np.allclose(scans.area_average(volume, 4).mean((1, 2)), volume.mean((1, 2)))
-    assert np.allclose(scans.area_average(volume, 5), volume.reshape(2, 5, 2, 5, 2).mean((2, 4)))
-    assert np.allclose(scans.area_average(np.array([[[0.0, 1, 2]] * 3]), 2)[0, 0], [1 / 3, 5 / 3])
+    assert np.allclose(archives.area_average(volume, 4).mean((1, 2)), volume.mean((1, 2)))
+    assert np.allclose(archives.area_average(volume, 5), volume.reshape(2, 5, 2, 5, 2).mean((2, 4)))
+    assert np.allclose(archives.area_average(np.array([[[0.0, 1, 2]] * 3]), 2)[0, 0], [1 / 3, 5 / 3])
 
 
 def test_preparation_refuses_other_shapes_and_counts(tmp_path):
@@ -172,7 +174,7 @@ def test_ct_comes_from_the_package_when_the_project_is_out_of_reach(ct, closed, 
     assert "Python package pyradiomics==3.0.1" in capsys.readouterr().out
     with np.load(closed / "ct-full.npz", allow_pickle=False) as archive:
         assert archive["lung1"].shape == (2, 8, 8) and archive["lung2"].shape == (3, 8, 8)
-        expected = scans.window(scans.area_average(ct.made["lung1"].astype(float), 8))
+        expected = scans.window(archives.area_average(ct.made["lung1"].astype(float), 8))
         assert np.array_equal(archive["lung1"], expected)
     assert _files.read_json(closed / "ct-full.json")["sha256"] == _files.sha256(closed / "ct-full.npz")
     d = load("ct", full=True)

@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from course_utils._files import REPOSITORY, IntegrityError
-from course_utils.chapters import chapters, generate
 from course_utils.explore.base import Explorer
+from course_utils.notebooks import chapters, generate
 from course_utils.properties import ScoreCard
 from course_utils.properties.card import Score
 

@@ -9,7 +9,7 @@ from registry import seeded
 from course_utils import VAE, GeneratorConfig, StructuredConfig, build
 from course_utils.generators import configure, n_parameters
 from course_utils.regularisers import Hard, Relaxed
-from course_utils.training import TrainConfig, train
+from course_utils.training.trainer import TrainConfig, train
 
 KINDS = [("identity", 1), ("diagonal", 1), ("covariance", 3), ("covariance", 5)]
 kinds = pytest.mark.parametrize(("family", "width"), KINDS)

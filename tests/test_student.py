@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from test_chapters import checks_called, has_tag, is_code, run_file
 
-from course_utils.chapters import GITHUB, build, chapters, generate, student_path
+from course_utils.notebooks import GITHUB, build, chapters, generate, student_path
 from course_utils.student import student
 
 every_chapter = pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)

@@ -12,10 +12,12 @@ import torch
 from registry import seeded
 from scipy.optimize import linear_sum_assignment
 
-from course_utils import load, training, zoo
-from course_utils.augment import augment
+from course_utils import load
 from course_utils.generators import GeneratorConfig, build
-from course_utils.training import RECIPES, TrainConfig, train, validation_score
+from course_utils.training import trainer as training
+from course_utils.training import zoo
+from course_utils.training.augment import augment
+from course_utils.training.trainer import RECIPES, TrainConfig, train, validation_score
 
 FAMILIES = ("ae", "vae", "wgan")
 
@@ -80,7 +82,7 @@ class _Killed(Exception):
 
 
 def _die_after_step_4(monkeypatch):
-    from course_utils import training
+    from course_utils.training import trainer as training
 
     save = training._Run.save
 

@@ -8,10 +8,11 @@ import torch
 from registry import seeded
 from safetensors import safe_open
 
-from course_utils import available, pretrained, zoo
+from course_utils import available, pretrained
 from course_utils._files import IntegrityError, read_json, sha256, write_json
 from course_utils.generators import GeneratorConfig, build
-from course_utils.training import RECIPES
+from course_utils.training import zoo
+from course_utils.training.trainer import RECIPES
 
 NAMES, NETWORKS = available(), available("network")
 

@@ -11,13 +11,13 @@ import time
 import torch
 from torch import Tensor
 
-from ..data import load
+from ..data.load import load
 from ..generators import Generator
 from ..metrics import psnr
 from ..operators import GaussianMatrix, LinearOperator, measure
 from ..regularisers import TV, Hard, Relaxed
 from ..solvers import Dictionary, reconstruct
-from ..zoo import pretrained
+from ..training.zoo import pretrained
 from .timing import best_of, gradient_cost, seeded
 
 __all__ = ["compressed_sensing", "plain_loop"]

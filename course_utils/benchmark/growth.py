@@ -6,11 +6,11 @@ import time
 
 import torch
 
-from ..data import load
+from ..data.load import load
 from ..operators import GaussianMatrix, ParallelBeam, measure
 from ..regularisers import Hard
 from ..solvers import Dictionary, reconstruct
-from ..zoo import available, pretrained
+from ..training.zoo import available, pretrained
 from .timing import best_of, gradient_cost, seeded
 
 __all__ = ["growth"]

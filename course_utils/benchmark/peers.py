@@ -14,11 +14,11 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from ..data import load
+from ..data.load import load
 from ..operators import GaussianMatrix, ParallelBeam, measure
 from ..regularisers import TV, Hard
 from ..solvers import Dictionary, reconstruct
-from ..zoo import pretrained
+from ..training.zoo import pretrained
 from .timing import best_of, seeded
 
 __all__ = ["peers"]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 
-from ..data import load
+from ..data.load import load
 from ..metrics import psnr
 from ..operators import ParallelBeam, measure
 from ..regularisers import TV, Hard, Relaxed, Sparse, SparseTV, Tikhonov
 from ..solvers import Dictionary, reconstruct
-from ..zoo import pretrained
+from ..training.zoo import pretrained
 from .timing import best_of, gradient_cost, seeded
 
 __all__ = ["tomography"]

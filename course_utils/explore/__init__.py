@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
+from ..catalogue import catalogue
 from .base import Explorer
 
 __all__ = ["EXPLORERS", "Explorer"]
@@ -27,17 +28,9 @@ def _lazy(path: str) -> Callable[..., Explorer]:
     return factory
 
 
-#: Name -> function that makes the explorer.  The tests sweep every one of them: add yours here.
+#: Name -> function that makes the explorer, as the chapters name them in ``chapter.yml``.
 EXPLORERS: dict[str, Callable[..., Explorer]] = {
-    "tour": _lazy("course_utils.explore.start:tour_explorer"),
-    "truncated-svd": _lazy("course_utils.explore.inverse_problems:truncated_svd_explorer"),
-    "denoising": _lazy("course_utils.explore.denoising:denoising_explorer"),
-    "latent": _lazy("course_utils.explore.generative_models:latent_explorer"),
-    "interpolation": _lazy("course_utils.explore.properties:interpolation_explorer"),
-    "far-from-prior": _lazy("course_utils.explore.properties:far_explorer"),
-    "regularisers": _lazy("course_utils.explore.regularisers:method_explorer"),
-    "initialisation": _lazy("course_utils.explore.regularisers:initialisation_explorer"),
-    "parabola": _lazy("course_utils.explore.parabola:parabola_explorer"),
-    "tomography": _lazy("course_utils.explore.tomography:tomography_explorer"),
-    "mri": _lazy("course_utils.explore.mri:mri_explorer"),
+    name: _lazy(f"{chapter.package}.{path}")
+    for chapter in catalogue().values()
+    for name, path in chapter.explorers.items()
 }

@@ -13,7 +13,7 @@ import ipywidgets
 from IPython.display import Image
 from matplotlib.figure import Figure
 
-from ..plots import figure_png
+from ..figures.pixels import figure_png
 
 __all__ = ["MAX_FRAMES", "Explorer"]
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
+from ..figures.labels import TITLES
 from ..generators import Generator
 from ..live import generator_spec
 
-__all__ = ["TITLES", "floats", "grey_bytes", "stored_generators"]
-
-TITLES = {"ae": "AE", "vae": "VAE", "wgan": "GAN"}
+__all__ = ["floats", "grey_bytes", "stored_generators"]
 
 
 def stored_generators(generators: Mapping[str, Generator]) -> tuple[dict, dict[str, bytes]]:

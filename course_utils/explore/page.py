@@ -26,8 +26,9 @@ import numpy as np
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from ..figures.pixels import figure_pixels
+from ..figures.style import COLOURS, METHODS, RESIDUAL_CMAP
 from ..live import engine_source
-from ..plots import COLOURS, METHODS, RESIDUAL_CMAP, figure_pixels
 from .base import Explorer, _same, _stops
 
 __all__ = [

@@ -143,7 +143,7 @@ def fbp(A: ParallelBeam, y: Tensor, filter: str = "ramp", cutoff: float = 1.0) -
 
     Source
     ------
-    Natterer, The Mathematics of Computerized Tomography, Ch. V.1; derived in chapter 06.
+    Natterer, The Mathematics of Computerized Tomography, Ch. V.1; derived in chapter 07.
 
     Example
     -------

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_tensor
-from ..data import Dataset
+from ..data.dataset import Dataset
 from .adapt import as_generator
 from .batches import check_generator, nearest, samples, subset
 from .coverage import range_errors

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .._check import check_choice, check_tensor
-from ..data import load
+from ..data.load import load
 from .networks import small_network
 
 __all__ = ["FEATURE_SIZES", "feature_network", "frechet_distance", "shape_parameters"]

@@ -12,8 +12,7 @@ On a Dask cluster, whose workers have the same version of the course installed:
 """
 
 from ..results import load_result
-from .compressed_sensing import reconstruction_errors
 from .experiment import Experiment
 from .setting import GENERATORS, start_dictionary
 
-__all__ = ["GENERATORS", "Experiment", "load_result", "reconstruction_errors", "start_dictionary"]
+__all__ = ["GENERATORS", "Experiment", "load_result", "start_dictionary"]

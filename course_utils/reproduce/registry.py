@@ -1,15 +1,14 @@
-"""All experiments, found in the topic modules: fig1 to fig12 first, then the tables."""
+"""All experiments, found in the modules that chapters name: fig1 to fig12 first, then the tables."""
 
 from __future__ import annotations
 
 import importlib
 import re
 
+from ..catalogue import catalogue
 from .experiment import Experiment
 
-__all__ = ["TOPICS", "experiments"]
-
-TOPICS = ("properties", "compressed_sensing", "deconvolution", "tomography", "mri")
+__all__ = ["experiments"]
 
 
 def experiments() -> dict[str, Experiment]:
@@ -18,13 +17,13 @@ def experiments() -> dict[str, Experiment]:
     Raises
     ------
     ValueError
-        Two topics use one name, or an experiment is entered under a name that is not its own.
+        Two chapters use one name, or an experiment is entered under a name that is not its own.
     AttributeError
-        A topic has none.
+        A module has none.
     """
     found: dict[str, Experiment] = {}
-    for topic in TOPICS:
-        module = importlib.import_module(f"{__package__}.{topic}")
+    modules = [f"{chapter.package}.{name}" for chapter in catalogue().values() for name in chapter.experiments]
+    for module in map(importlib.import_module, modules):
         for name, experiment in module.EXPERIMENTS.items():
             if name != experiment.name:
                 raise ValueError(f"{module.__name__}: {experiment.name!r} is entered as {name!r}")

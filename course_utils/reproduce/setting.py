@@ -7,22 +7,21 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..data import load
+from ..data.load import load
 from ..generators import Generator
 from ..metrics import psnr
 from ..operators import LinearOperator, measure
 from ..regularisers import Hard, Relaxed, Sparse
 from ..solvers import Dictionary, Result, reconstruct
+from ..training.zoo import pretrained
 from ..tuning import sweep
-from ..zoo import pretrained
 
 __all__ = [
-    "GENERATIVE", "GENERATORS", "SEEDS", "TITLES", "Problem", "generator_and_starts", "mean", "rounded", "seeded",
+    "GENERATIVE", "GENERATORS", "SEEDS", "Problem", "generator_and_starts", "mean", "rounded", "seeded",
     "start_dictionary", "tuned_row",
 ]  # fmt: skip
 
 GENERATORS = {"ae": "ae-mnist-8", "vae": "vae-mnist-8", "wgan": "wgan-mnist-8"}
-TITLES = {"ae": "AE", "vae": "VAE", "wgan": "GAN"}
 GENERATIVE = {"hard": Hard, "relaxed": Relaxed, "sparse": Sparse}
 SEEDS = {"A": 0, "noise_val": 1, "dictionary": 2, "noise_test": 3, "random_start": 4}
 FIRST_TEST = 100  # as in the authors' code

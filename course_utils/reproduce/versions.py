@@ -23,7 +23,8 @@ __all__ = ["conflicts", "environment"]
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = ("torch", "numpy", "scipy")
 #: Modules of the course that draw, store or describe, but compute no number of a job.
-NO_NUMBERS = ("plots", "explore", "checks", "results", "provenance", "reproduce.experiment", "reproduce.mri_claims")
+NO_NUMBERS = ("figures", "explore", "checks", "results", "provenance", "reproduce.experiment")
+NOT_IN_CHAPTERS = ("figures", "covariance_figures", "record_figures", "story", "claims")
 
 
 def environment(experiment: Experiment) -> dict:
@@ -98,7 +99,8 @@ def _path(name: str) -> Path | None:
 
 
 def _without_numbers(name: str) -> bool:
-    return name.removeprefix(f"{PACKAGE.name}.").startswith(NO_NUMBERS)
+    inner = name.removeprefix(f"{PACKAGE.name}.")
+    return inner.startswith(NO_NUMBERS) or inner.split(".")[-1] in NOT_IN_CHAPTERS
 
 
 def _imports(tree: ast.AST, package: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""The chapters, one folder each: explorers, checks of the exercises, figures, experiments and their stories."""

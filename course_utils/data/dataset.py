@@ -1,0 +1,56 @@
+"""What a data set of the course is: images in three splits, with source and licence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+__all__ = ["Dataset"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images (N, 1, H, W), float32 in [0, 1], with integer labels (N,), in three splits.
+
+    ``source`` says which file or recipe they came from, ``licence`` under which terms.
+    ``subjects`` names, per split, the person in each image; it is empty where no person is shown.
+    Tune on ``val``, report on ``test``.
+    """
+
+    name: str
+    train: torch.Tensor
+    val: torch.Tensor
+    test: torch.Tensor
+    train_labels: torch.Tensor
+    val_labels: torch.Tensor
+    test_labels: torch.Tensor
+    source: str
+    licence: str
+    subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape (1, H, W) of one image."""
+        return tuple(self.test.shape[1:])
+
+    def __repr__(self) -> str:
+        h, w = self.image_shape[1:]
+        return (
+            f"{self.name}: {len(self.train)} train / {len(self.val)} val / {len(self.test)} test images of {h}x{w}"
+            f"\n  source:  {self.source}\n  licence: {self.licence}"
+        )
+
+
+def unit_range(pixels: np.ndarray, white: int = 255) -> torch.Tensor:
+    """uint8 (N, H, W) with values up to ``white`` -> float32 (N, 1, H, W) in [0, 1]."""
+    return torch.from_numpy(pixels).float().div_(white).unsqueeze(1)
+
+
+def dataset_of(name: str, arrays: Mapping[str, np.ndarray], source: str, licence: str) -> Dataset:
+    """From uint8 images (N, H, W) and labels (N,) of the three splits."""
+    images = [unit_range(arrays[split]) for split in ("train", "val", "test")]
+    labels = [torch.from_numpy(arrays[f"{split}_labels"]).long() for split in ("train", "val", "test")]
+    return Dataset(name, *images, *labels, source, licence)

@@ -1,0 +1,336 @@
+"""One trainer for all networks: resumes after a kill without loss, stops when validation stops improving.
+
+    python -m course_utils.training vae-mnist-8        train one recipe (all: make weights)
+
+A run lives in a folder: ``checkpoint.pt`` (everything that is needed to go on), then ``weights.safetensors``
+and ``weights.json`` (configuration, seed, curves, machine, date) when it is finished.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .._check import check_finite, check_tensor
+from .._files import atomic
+from ..generators import VAE, WGAN, Generator, StructuredVAE, build
+from ..provenance import provenance
+from ..reconstructors import RadialConfig, RadialNetwork
+from .augment import augment
+from .recipes import RECIPES, Recipe, TrainConfig
+
+__all__ = ["RECIPES", "Recipe", "TrainConfig", "train", "validation_score"]
+
+ROUNDS = 16  # of augmented training images, to fit a prior to
+#: Makes other images of a batch: (B, 1, H, W), generator -> (B, 1, H, W).
+Change = Callable[[Tensor, torch.Generator], Tensor]
+
+
+@torch.no_grad()
+def validation_score(model: Generator, val: Tensor, seed: int = 0) -> float:
+    """The number, lower is better, by which training is stopped and the kept weights are chosen.
+
+    AE and VAE: their own loss, eq. (4) or (6), on ``val`` (N, 1, H, W).  GAN: the earth mover's distance,
+    eq. (10) divided by N, between ``val`` and N samples, because a GAN's loss says nothing of its quality.
+    """
+    generator = torch.Generator(val.device).manual_seed(seed)
+    if not isinstance(model, WGAN):
+        return model.loss(val, generator).item()
+    import ot
+
+    fake = model.sample(len(val), generator).flatten(1).double()
+    cost = torch.cdist(val.flatten(1).double(), fake, compute_mode="use_mm_for_euclid_dist").pow(2)
+    return float(ot.emd2([], [], cost.cpu().numpy(), numItermax=10**8))
+
+
+class _Batches:
+    """Batch number k of a data set: shuffled anew each epoch, a function of (seed, k) alone, so resumable.
+
+    ``change`` makes other images of a batch, with a random generator that is a function of (seed, k) too.
+    """
+
+    def __init__(self, images: Tensor, size: int, seed: int, change: Change | None = None) -> None:
+        self.images, self.size, self.seed, self.change = images, size, seed, change
+        self.per_epoch = max(1, len(images) // size)
+        self.epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
+
+    def __getitem__(self, k: int) -> Tensor:
+        epoch, position = divmod(k, self.per_epoch)
+        if epoch != self.epoch:
+            generator = torch.Generator().manual_seed(self.seed + 1_000_003 * (epoch + 1))
+            self.epoch, self.order = epoch, torch.randperm(len(self.images), generator=generator)
+        pick = self.order[position * self.size : (position + 1) * self.size]
+        batch = self.images[pick.to(self.images.device)]
+        if self.change is None:
+            return batch
+        return self.change(batch, torch.Generator().manual_seed(self.seed + 1_000_003 * (k + 1) + 500_000))
+
+
+def _optimisers(model: Generator, config: TrainConfig) -> dict[str, torch.optim.Adam]:
+    def adam(parameters):
+        return torch.optim.Adam(parameters, lr=config.lr, betas=config.betas)
+
+    if isinstance(model, WGAN):
+        return {
+            "generator": adam(model.decoder.parameters()),
+            "critic": adam(model.critic_network.parameters()),
+        }
+    return {"all": adam(p for p in model.parameters() if p.requires_grad)}
+
+
+def _minimise(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def _step(model: Generator, optimisers: dict, batches: _Batches, k: int, config: TrainConfig, generator) -> dict:
+    """One training step; returns its losses as 0-dim tensors."""
+    if not isinstance(model, WGAN):
+        losses = model.losses(batches[k], generator)
+        _minimise(optimisers["all"], losses["loss"])
+        return losses
+    for i in range(config.critic_steps):
+        losses = model.critic_losses(batches[k * config.critic_steps + i], generator)
+        _minimise(optimisers["critic"], losses["critic"])
+    losses["generator"] = model.generator_loss(config.batch_size, generator)
+    _minimise(optimisers["generator"], losses["generator"])
+    return losses
+
+
+def train(
+    model: Generator,
+    images: Tensor,
+    val: Tensor,
+    config: TrainConfig,
+    folder: str | Path | None = None,
+    progress: bool = True,
+    on_validation: Callable[[int, Generator], None] | None = None,
+    finish: bool = False,
+    change: Change | None = None,
+) -> dict:
+    """Train ``model`` in place; afterwards it holds the best (or the last) moving-average weights.
+
+    Parameters
+    ----------
+    model : Generator or VariationalNetwork
+        On the device on which to train.
+    images, val : (N, 1, H, W) tensors in [0, 1], on the model's device
+    config : TrainConfig
+    folder : path, optional
+        Keeps a checkpoint there every ``validate_every`` steps.  If it holds one of the same configuration,
+        training goes on from it, and ends with the weights that an undisturbed run would have given.
+    progress : bool
+        Show a progress bar.
+    on_validation : callable, optional
+        Called with (step, moving-average model) after each validation, e.g. to draw samples.
+    finish : bool
+        Take no further step: end an interrupted run with the best weights of its checkpoint.
+    change : callable, optional
+        ``change(batch, generator)`` gives the images to train on in place of ``batch``, for example ``augment``.
+        Validation images stay as they are.
+
+    Returns
+    -------
+    dict
+        ``history`` (a list of records with step, seconds, losses, score), ``best_step``, ``best_score``,
+        ``kept_step``, ``steps``, ``stopped`` ("budget", "patience" or "by hand"), ``seconds``.
+
+    Raises
+    ------
+    ValueError
+        Images of the wrong shape or with NaN, a diverged loss, or a checkpoint of another configuration.
+
+    Example
+    -------
+    >>> from course_utils.generators import GeneratorConfig
+    >>> images = torch.rand(64, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    >>> G = build(GeneratorConfig("ae", 2), seed=0)
+    >>> report = train(G, images, images, TrainConfig(steps=4, batch_size=32, validate_every=2), progress=False)
+    >>> [record["step"] for record in report["history"]]
+    [2, 4]
+    """
+    like = next(model.parameters())
+    for name, value in (("images", images), ("val", val)):
+        check_tensor(name, value, (None, *model.image_shape), like=like)
+        check_finite(name, value)
+    run = _Run(model, config, images, folder, change)
+    bar = tqdm(total=config.steps, initial=run.step, disable=not progress, unit="step", mininterval=1.0)
+    started = time.perf_counter() - run.seconds
+    while run.step < config.steps and run.stale < config.patience and not finish:
+        losses = run.advance()
+        bar.update()
+        if run.step % config.validate_every == 0 or run.step == config.steps:
+            run.seconds = time.perf_counter() - started
+            record = run.validate(losses, val)
+            bar.set_postfix(score=f"{record['score']:.4g}", best=f"{run.best_score:.4g}")
+            if on_validation:
+                on_validation(run.step, run.average)
+            run.save()
+    bar.close()
+    model.load_state_dict(run.best if config.keep == "best" else run.average.state_dict())
+    ended = "patience" if run.stale >= config.patience else "budget" if run.step >= config.steps else "by hand"
+    return {
+        "history": run.history,
+        "best_step": run.best_step,
+        "best_score": run.best_score,
+        "kept_step": run.best_step if config.keep == "best" else run.step,
+        "steps": run.step,
+        "stopped": ended,
+        "seconds": round(run.seconds, 1),
+    }
+
+
+class _Run:
+    """The state of a training run: all of it goes into the checkpoint."""
+
+    def __init__(
+        self,
+        model: Generator,
+        config: TrainConfig,
+        images: Tensor,
+        folder: str | Path | None,
+        change: Change | None = None,
+    ) -> None:
+        self.model, self.config = model.train(), config
+        self.average = copy.deepcopy(model).freeze()
+        self.optimisers = _optimisers(model, config)
+        self.batches = _Batches(images, config.batch_size, config.seed, change)
+        self.generator = torch.Generator(images.device).manual_seed(config.seed)
+        self.step, self.seconds, self.stale, self.history = 0, 0.0, 0, []
+        self.best, self.best_step, self.best_score = copy.deepcopy(model.state_dict()), 0, math.inf
+        self.path = Path(folder) / "checkpoint.pt" if folder is not None else None
+        if self.path is not None and self.path.is_file():
+            self._resume()
+
+    def advance(self) -> dict:
+        """One step of the optimiser and of the moving average."""
+        config = self.config
+        if config.cosine:
+            for optimiser in self.optimisers.values():
+                for group in optimiser.param_groups:
+                    group["lr"] = config.lr * 0.5 * (1 + math.cos(math.pi * self.step / config.steps))
+        losses = _step(self.model, self.optimisers, self.batches, self.step, config, self.generator)
+        self.step += 1
+        # A short memory at first, so that early averages are not stuck at the initial weights.
+        weight = 1 - min(config.ema, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.average.parameters()), [p.detach() for p in self.model.parameters()], weight)
+        return losses
+
+    def validate(self, losses: dict, val: Tensor) -> dict:
+        """Score the moving average, remember it if it is the best so far."""
+        record = {name: round(float(value.detach()), 6) for name, value in losses.items()}
+        if not all(map(math.isfinite, record.values())):
+            raise ValueError(f"training diverged at step {self.step}: {record}; the last checkpoint is intact")
+        score = validation_score(self.average, val, self.config.seed)
+        if score < self.best_score:
+            self.best, self.best_step, self.best_score = (
+                copy.deepcopy(self.average.state_dict()),
+                self.step,
+                score,
+            )
+            self.stale = 0
+        else:
+            self.stale += 1
+        self.history.append({"step": self.step, "seconds": round(self.seconds, 1), **record, "score": round(score, 6)})
+        return self.history[-1]
+
+    def _identity(self) -> dict:
+        found = {
+            "model": self.model.settings(),
+            "train": asdict(self.config),
+            "images": len(self.batches.images),
+        }
+        change = self.batches.change
+        return found if change is None else found | {"change": change.__name__}
+
+    def save(self) -> None:
+        """Write the checkpoint; a kill at any moment leaves either the old or the new one."""
+        if self.path is None:
+            return
+        state = {
+            "identity": self._identity(),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "best": self.best,
+            "optimisers": {name: o.state_dict() for name, o in self.optimisers.items()},
+            "generator": self.generator.get_state(),
+            "numbers": [self.step, self.seconds, self.stale, self.best_step, self.best_score],
+            "history": self.history,
+        }
+        with atomic(self.path) as temporary:
+            torch.save(state, temporary)
+
+    def _resume(self) -> None:
+        try:
+            state = torch.load(self.path, map_location=self.batches.images.device, weights_only=True)
+        except Exception as error:
+            raise ValueError(
+                f"{self.path} is not a readable checkpoint; move it away to start anew: {error}"
+            ) from error
+        found, wanted = state["identity"], self._identity()
+        if repr(found) != repr(wanted):
+            raise ValueError(f"{self.path} belongs to another run: it has {found}, this run is {wanted}")
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.best = state["best"]
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self.generator.set_state(state["generator"].cpu())
+        self.step, self.seconds, self.stale, self.best_step, self.best_score = state["numbers"]
+        self.history = state["history"]
+
+
+def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = False, finish: bool = False) -> dict:
+    """Train what ``RECIPES[name]`` describes on its data set, and store weights and report."""
+    from ..data.load import load
+    from . import zoo
+
+    recipe, origin = RECIPES[name], provenance()
+    data = load(recipe.data, full=recipe.full)
+    if isinstance(recipe.model, RadialConfig):
+        model = RadialNetwork(recipe.model, seed=recipe.train.seed).to(device)
+    else:
+        model = build(recipe.model, seed=recipe.train.seed)
+        if isinstance(model, StructuredVAE):
+            model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
+        model = model.to(device, memory_format=torch.channels_last)
+    report = train(
+        model,
+        data.train.to(device),
+        data.val.to(device),
+        recipe.train,
+        folder / name,
+        finish=finish,
+        change=augment if recipe.augmented else None,
+    )
+    if recipe.standardised:
+        _standardise(model, recipe, data.train.to(device))
+        report["standardised_score"] = round(validation_score(model, data.val.to(device), recipe.train.seed), 6)
+    record = {
+        "name": name,
+        "data": data.source.split(" (")[0],
+        "n_train": len(data.train),
+        "train": asdict(recipe.train),
+    }
+    if recipe.mean is not None:
+        record["mean"] = recipe.mean
+    zoo.save(model, folder / name / "weights.safetensors", {**record, "report": report, **origin})
+    if ship:
+        zoo.ship(name, folder / name / "weights.safetensors")
+    return report
+
+
+def _standardise(model: VAE, recipe: Recipe, images: Tensor) -> None:
+    """Fit the prior to the codes of the images that ``model`` was trained on, in ``ROUNDS`` variations."""
+    generator = torch.Generator().manual_seed(recipe.train.seed)
+    rounds = [augment(images, generator) for _ in range(ROUNDS)] if recipe.augmented else [images]
+    model.standardise(torch.cat(rounds))

@@ -1,0 +1,148 @@
+"""The shipped weights: ``pretrained("vae-mnist-8")`` verifies, loads, and says where they came from.
+
+``pretrained`` gives generators, ``pretrained_network`` variational networks.
+
+Weights are safetensors only (float16 on disk, float32 in memory); their SHA-256 stand in a manifest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from .._check import check_choice
+from .._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
+from ..generators import Generator, build, configure
+from ..reconstructors import FAMILY, RadialConfig, RadialNetwork
+
+__all__ = ["available", "card", "pretrained", "pretrained_network"]
+
+FOLDER = SHIPPED / "weights"
+
+
+def _manifest(folder: Path) -> dict:
+    path = folder / "manifest.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def _names(folder: Path, kind: str) -> list[str]:
+    return sorted(name for name, entry in _manifest(folder).items() if entry.get("kind", "generator") == kind)
+
+
+def available(kind: str = "generator") -> list[str]:
+    """Names of what is shipped: generators, family-data-latent dimension, or networks, vn-data-spokes-sigma.
+
+    Parameters
+    ----------
+    kind : "generator" or "network"
+
+    Raises
+    ------
+    ValueError
+    """
+    check_choice("kind", kind, ("generator", "network"))
+    return _names(FOLDER, kind)
+
+
+def card(name: str) -> dict:
+    """How a shipped generator or network was trained: configuration, budget, curves, machine, date, commit."""
+    check_choice("name", name, available() + available("network"))
+    return read_json(FOLDER / f"{name}.json")
+
+
+def pretrained(name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER) -> Generator:
+    """Load a shipped generator, frozen and ready for a solver.
+
+    Parameters
+    ----------
+    name : str
+        One of ``available()``, for example "vae-mnist-8".
+    device : str or torch.device
+    verbose : bool
+        Print one line of provenance.
+
+    Returns
+    -------
+    Generator
+        In evaluation mode, without gradients for its weights.
+
+    Raises
+    ------
+    ValueError
+        Unknown name.
+    IntegrityError
+        The weights, or the file that describes them, are damaged or altered.
+
+    Example
+    -------
+    >>> G = pretrained("vae-mnist-8", verbose=False)
+    >>> G(torch.zeros(1, 8)).shape
+    torch.Size([1, 1, 28, 28])
+    """
+    state, description = _stored(name, "generator", folder)
+    model = build(configure(description["model"]), seed=0)
+    model.load_state_dict(state)
+    if verbose:
+        print(_provenance_line(name, description))
+    return model.to(device, memory_format=torch.channels_last).freeze()
+
+
+def pretrained_network(
+    name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER
+) -> RadialNetwork:
+    """Load a shipped variational network, frozen; ``network.config`` tells for which spokes and noise it was trained.
+
+    Parameters, errors as ``pretrained``; names are those of ``available("network")``.
+    """
+    state, description = _stored(name, "network", folder)
+    model = RadialNetwork(RadialConfig(**description["model"]))
+    model.load_state_dict(state)
+    if verbose:
+        print(_provenance_line(name, description))
+    return model.to(device).freeze()
+
+
+def _stored(name: str, kind: str, folder: Path) -> tuple[dict, dict]:
+    """Verified weights, as float32, and the description beside them."""
+    check_choice("name", name, _names(folder, kind))
+    entry = _manifest(folder)[name]
+    weights = verify(folder / f"{name}.safetensors", entry["weights"])
+    description = read_json(verify(folder / f"{name}.json", entry["card"]))
+    try:
+        return {key: value.float() for key, value in load_file(weights).items()}, description
+    except SafetensorError as error:
+        raise IntegrityError(f"{weights} is not a readable safetensors file: {error}") from error
+
+
+def _provenance_line(name: str, description: dict) -> str:
+    report = description["report"]
+    kept = report.get("kept_step", report["best_step"])  # older cards always kept the best
+    score = next(record["score"] for record in report["history"] if record["step"] == kept)
+    return (
+        f"{name}: trained on {description['n_train']:,} images, step {kept:,} of at most "
+        f"{description['train']['steps']:,} kept, validation score {score:.3f}, "
+        f"{report['seconds'] / 60:.0f} min, {description['date']}"
+    )
+
+
+def save(model: Generator | RadialNetwork, path: Path, description: dict) -> None:
+    """Write weights (float16) to ``path`` and the description beside it, both atomically."""
+    state = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
+    with atomic(path) as temporary:
+        save_file(state, temporary)
+    write_json(path.with_suffix(".json"), {"model": model.settings(), **description})
+
+
+def ship(name: str, weights: Path, folder: Path = FOLDER) -> None:
+    """Copy trained weights and their description into the package and enter them in the manifest."""
+    network = read_json(weights.with_suffix(".json"))["model"]["family"] == FAMILY
+    entry = {"kind": "network"} if network else {}
+    for part, source in (("weights", weights), ("card", weights.with_suffix(".json"))):
+        target = folder / f"{name}{source.suffix}"
+        with atomic(target) as temporary:
+            temporary.write_bytes(source.read_bytes())
+        entry[part] = sha256(target)
+    write_json(folder / "manifest.json", _manifest(folder) | {name: entry})
