@@ -56,14 +56,32 @@ from .operators import (
     simulate_coil_maps,
     zero_filled,
 )
-from .regularisers import L1, TV, Hard, LearnedCovariance, Relaxed, Sparse, SparseTV, Tikhonov
-from .solvers import Dictionary, Result, reconstruct
+from .reconstructors import Reconstructor
+from .regularisers import (
+    L1,
+    TV,
+    Dictionary,
+    Hard,
+    KullbackLeibler,
+    LearnedCovariance,
+    Regulariser,
+    Relaxed,
+    Sparse,
+    SparseTV,
+    SquaredError,
+    Tikhonov,
+)
+from .solvers import Result, reconstruct
 from .training.zoo import available, pretrained
 
 __all__ = [
     "AE",
     "KSpace",
     "L1",
+    "KullbackLeibler",
+    "Reconstructor",
+    "Regulariser",
+    "SquaredError",
     "TV",
     "VAE",
     "WGAN",

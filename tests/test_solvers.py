@@ -23,8 +23,10 @@ from course_utils import (
     pretrained,
     reconstruct,
 )
+from course_utils.regularisers.objective import Objective
+from course_utils.regularisers.relaxed import RelaxedObjective
+from course_utils.regularisers.sparse import SparseObjective
 from course_utils.solvers import gradient_descent, lbfgs, objective_of, pdhg
-from course_utils.solvers.objectives import Objective, RelaxedObjective, SparseObjective
 
 METHODS = [(name, solver) for name, (_, solvers) in GENERATIVE.items() for solver in solvers]
 every_method = pytest.mark.parametrize(("name", "solver"), METHODS, ids=["-".join(m) for m in METHODS])
@@ -312,7 +314,7 @@ def test_bad_input_is_named(problem):
         (lambda: reconstruct(A, y, R, start=torch.zeros(4, 5, dtype=y.dtype)), "'start' must have shape"),
         (lambda: reconstruct(A, y, R, start=Dictionary(tiny(), seeded(), 8)), "'start' is a Dictionary of another"),
         (lambda: reconstruct(A, y, R, solver="newton"), "'solver' must be one of 'auto', 'lbfgs', 'paper'"),
-        (lambda: reconstruct(A, y, "tv"), "'R' must be one of Tikhonov, TV"),
+        (lambda: reconstruct(A, y, "tv"), "'method' must be a Regulariser or a Reconstructor, got str"),
         (lambda: reconstruct(A, y, Hard(G, torch.ones(3))), r"'lam' must be a number or have shape \(4,\)"),
         (lambda: reconstruct(A, y, R, x0=x[:1]), "'x0' must have shape"),
         (lambda: reconstruct(A, y, R, n_starts=0, generator=seeded()), "'n_starts' must be at least 1"),

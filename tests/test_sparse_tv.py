@@ -8,7 +8,8 @@ from skimage.restoration import denoise_tv_chambolle
 
 from course_utils import TV, GaussianMatrix, Hard, Identity, SparseTV, measure, reconstruct
 from course_utils.regularisers import tv_prox
-from course_utils.solvers import SparseTVObjective, objective_of
+from course_utils.regularisers.sparse import SparseTVObjective
+from course_utils.solvers import objective_of
 
 
 @pytest.fixture(scope="module")

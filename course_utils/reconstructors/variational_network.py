@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from .._check import check_count, check_nonnegative, check_tensor
 from ..operators import LinearOperator, measure
+from .base import Reconstructor
 
 __all__ = ["VariationalNetwork"]
 
@@ -41,7 +42,7 @@ class _Influence(torch.autograd.Function):
         return grad * slope / ctx.spacing, (left + right).to(grad).reshape(ctx.shape), None, None
 
 
-class VariationalNetwork(nn.Module):
+class VariationalNetwork(Reconstructor):
     r"""T steps of gradient descent on a learned energy, each with its own filters, influence functions, data weight.
 
     .. math:: x^{t+1} = x^t - \sum_i (K_i^t)^\top \phi_i^t(K_i^t x^t) - \mu^t A^\top (A x^t - y), \qquad x^0 = A^\top y.
@@ -159,14 +160,6 @@ class VariationalNetwork(nn.Module):
         A, sigma = self._home
         y = measure(A, x, sigma, generator)
         return {"loss": (x - self(y)).pow(2).flatten(1).sum(1).mean()}
-
-    def loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """The training loss."""
-        return self.losses(x, generator)["loss"]
-
-    def freeze(self) -> VariationalNetwork:
-        """Evaluation mode, weights without gradient.  Returns itself."""
-        return self.eval().requires_grad_(False)
 
     def settings(self) -> dict:
         """The configuration as a plain dictionary, without the operator."""

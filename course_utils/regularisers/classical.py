@@ -9,9 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_nonnegative, check_tensor
+from ..operators import LinearOperator
+from .base import Regulariser, check_linear, check_prox
+from .fidelity import Fidelity
+from .objective import SQUARED, ImageObjective, Objective, QuadraticObjective, spread
 
-__all__ = ["L1", "TV", "Tikhonov", "divergence", "gradient", "tv_prox"]
+__all__ = ["L1", "TV", "TVObjective", "Tikhonov", "TikhonovObjective", "divergence", "gradient", "tv_prox"]
 
 
 def gradient(x: Tensor) -> Tensor:
@@ -32,23 +35,17 @@ def divergence(q: Tensor) -> Tensor:
     return v
 
 
-class _Weighted:
-    """A regulariser with its weight ``lam`` >= 0: a number, or a (B,) tensor with one weight per problem."""
+class TikhonovObjective(ImageObjective, QuadraticObjective):
+    """||A x - y||^2 + lam ||x||^2 in x."""
 
-    def __init__(self, lam: float | Tensor) -> None:
-        check_nonnegative("lam", lam)
-        self.lam = lam
+    def normal(self, x: Tensor) -> Tensor:
+        return self.A.T(self.A(x)) + spread(self.lam, x) * x
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(lam={self.lam})"
-
-
-def _check_prox(x: Tensor, tau: float) -> None:
-    check_tensor("x", x)
-    check_nonnegative("tau", tau)
+    def right(self) -> Tensor:
+        return self.A.T(self.y)
 
 
-class Tikhonov(_Weighted):
+class Tikhonov(Regulariser):
     r"""Tikhonov regularisation, :math:`R(x) = \|x\|_2^2`.
 
     Parameters
@@ -66,18 +63,23 @@ class Tikhonov(_Weighted):
     (tensor([4.]), tensor([[[[0.5000]]]]))
     """
 
+    smooth = True
+
     def __call__(self, x: Tensor) -> Tensor:
         return x.flatten(1).pow(2).sum(1)
 
     def grad(self, x: Tensor) -> Tensor:
         return 2 * x
 
-    def prox(self, x: Tensor, tau: float) -> Tensor:
-        _check_prox(x, tau)
-        return x / (1 + 2 * tau)
+    def prox(self, x: Tensor, tau: float | Tensor) -> Tensor:
+        return x / (1 + 2 * check_prox(x, tau))
+
+    def problem(self, A: LinearOperator, y: Tensor, fidelity: Fidelity = SQUARED) -> Objective:
+        check_linear(A)
+        return TikhonovObjective(A, y, self, fidelity) if fidelity.squared else ImageObjective(A, y, self, fidelity)
 
 
-class L1(_Weighted):
+class L1(Regulariser):
     r"""The 1-norm, :math:`R(x) = \|x\|_1`; its prox is soft thresholding.
 
     Parameters
@@ -112,13 +114,16 @@ class L1(_Weighted):
 
     def prox(self, x: Tensor, tau: float | Tensor) -> Tensor:
         """Soft thresholding, then (of one variable each, and convex) the nearest point within the bounds."""
-        check_tensor("x", x)
-        check_nonnegative("tau", tau)
+        tau = check_prox(x, tau)
         shrunk = x - x.clamp(-tau, tau) if not isinstance(tau, Tensor) else x - torch.clamp(x, -tau, tau)
         return shrunk if self.bounds is None else shrunk.clamp(*self.bounds)
 
 
-class TV(_Weighted):
+class TVObjective(ImageObjective):
+    """||A x - y||^2 + lam TV(x) in x, or another data term."""
+
+
+class TV(Regulariser):
     r"""Isotropic total variation, :math:`R(x) = \sum_i \sqrt{(\partial_1 x)_i^2 + (\partial_2 x)_i^2}`.
 
     Forward differences, no difference across the border.
@@ -146,10 +151,14 @@ class TV(_Weighted):
 
     def prox(self, x: Tensor, tau: float | Tensor, tol: float = 1e-6, max_iter: int = 5_000) -> Tensor:
         """Denoising: argmin_v TV(v) + ||v - x||^2 / (2 tau), one ``tau`` for all images or one each; ``tv_prox``."""
-        _check_prox(x, tau)
+        check_prox(x, tau)
         if not isinstance(tau, Tensor):
             tau = torch.full((len(x),), float(tau), dtype=x.dtype, device=x.device)
         return tv_prox(x, tau, tol=tol, max_iter=max_iter)[0]
+
+    def problem(self, A: LinearOperator, y: Tensor, fidelity: Fidelity = SQUARED) -> Objective:
+        check_linear(A)
+        return TVObjective(A, y, self, fidelity)
 
 
 CHECK_EVERY = 10

@@ -1,46 +1,42 @@
-"""Solvers: ``reconstruct`` for everyday use, and the algorithms of the paper for those who want to look inside."""
+"""Solvers: ``reconstruct`` for everyday use, and the algorithms of the paper for those who want to look inside.
 
-from .alternating import alternating_gradient_descent, palm
+Each module enters its algorithms for the problems that they solve; see ``registry``.
+"""
+
+from ..regularisers.starts import Dictionary
+from .adapted import adapt
+from .alternating import alternating_gradient_descent, palm, warm_palm
 from .conjugate import conjugate_gradients
-from .covariance import CovarianceObjective
+from .covariance import alternate, eliminate
 from .descent import gradient_descent, lbfgs
+from .direct import tikhonov_by_svd
+from .from_range import gradient_descent_from_range, lbfgs_from_range
 from .jacobian import value_and_jacobian
 from .levenberg import levenberg_marquardt
-from .objectives import (
-    HardObjective,
-    Objective,
-    ReducedObjective,
-    RelaxedObjective,
-    SparseObjective,
-    TikhonovObjective,
-)
-from .pdhg import TVObjective, pdhg
+from .pdhg import pdhg
 from .projected import projected_gradient_descent
-from .proximal import LassoObjective, fista, proximal_gradient
+from .proximal import fista, proximal_gradient
 from .reconstruct import Result, objective_of, reconstruct
-from .sparse_tv import SparseTVObjective, linearised, sparse_tv_palm
+from .registry import algorithms_of, solves
+from .sparse_tv import linearised, sparse_tv_palm
 from .srec import SREC, s_rec
-from .starts import Dictionary
+from .staged import staged
 
 __all__ = [
-    "CovarianceObjective",
-    "Dictionary",
-    "HardObjective",
-    "LassoObjective",
-    "Objective",
-    "ReducedObjective",
-    "RelaxedObjective",
-    "Result",
     "SREC",
-    "SparseObjective",
-    "SparseTVObjective",
-    "TVObjective",
-    "TikhonovObjective",
+    "Dictionary",
+    "Result",
+    "adapt",
+    "algorithms_of",
+    "alternate",
     "alternating_gradient_descent",
     "conjugate_gradients",
+    "eliminate",
     "fista",
     "gradient_descent",
+    "gradient_descent_from_range",
     "lbfgs",
+    "lbfgs_from_range",
     "levenberg_marquardt",
     "linearised",
     "objective_of",
@@ -50,6 +46,10 @@ __all__ = [
     "proximal_gradient",
     "reconstruct",
     "s_rec",
+    "solves",
     "sparse_tv_palm",
+    "staged",
+    "tikhonov_by_svd",
     "value_and_jacobian",
+    "warm_palm",
 ]

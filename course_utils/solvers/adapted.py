@@ -8,13 +8,16 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative
+from ..regularisers.hard import HardObjective
+from ..regularisers.objective import sum_of_squares
 from .descent import lbfgs
-from .objectives import HardObjective, sum_of_squares
 from .pool import MAX_ITER
+from .registry import solves
 
 __all__ = ["adapt"]
 
 
+@solves(HardObjective, "adapted", rank=4, general="A")
 def adapt(
     objective: HardObjective,
     z0: Tensor,

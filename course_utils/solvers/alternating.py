@@ -5,9 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .descent import backtrack, check_step_settings, has_converged, spread
-from .objectives import Objective, RelaxedObjective, SparseObjective, sum_of_squares
+from ..regularisers.hard import HardObjective
+from ..regularisers.objective import Objective, spread, sum_of_squares
+from ..regularisers.relaxed import RelaxedObjective
+from ..regularisers.sparse import DeviationObjective, SparseObjective
+from .descent import backtrack, check_step_settings, has_converged, lbfgs
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
+from .registry import solves
 
 __all__ = ["alternating_gradient_descent", "palm"]
 
@@ -17,11 +21,12 @@ def _joined(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat([a.flatten(1), b.flatten(1)], dim=1)
 
 
+@solves(RelaxedObjective, "paper", rank=2, first_image=True)
 @torch.no_grad()
 def alternating_gradient_descent(
     objective: RelaxedObjective,
     z0: Tensor,
-    x0: Tensor,
+    x0: Tensor | None = None,
     L0: float = 1.0,
     eta0: float = 0.5,
     eta1: float = 10.0,
@@ -30,15 +35,16 @@ def alternating_gradient_descent(
     stop: str = "iterate",
     trace: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Algorithm 2: a backtracking gradient step in z, then one in x, in turn.
+    """Algorithm 2: a backtracking gradient step in z, then one in x, in turn; x starts at ``x0`` or G(z0).
 
-    Parameters and results as ``gradient_descent``, with "z" and "x" in place of "v".
+    Other parameters and results as ``gradient_descent``, with "z" and "x" in place of "v".
 
     Source
     ------
     Paper, Appendix A, Algorithm 2.
     """
     check_step_settings(L0, eta0, eta1, max_iter, tol, stop)
+    x0 = objective.G(z0) if x0 is None else x0
     f0 = objective.total(z0, x0)
     step = torch.full_like(f0, L0)
     pool = Pool(objective, z=z0, x=x0, f=f0, L_z=step, L_x=step)
@@ -67,7 +73,7 @@ def alternating_gradient_descent(
     return pool.close(), pool.traces()
 
 
-def _proximal_backtrack(block: Objective, prox, v: Tensor, L: Tensor, eta1: float) -> tuple[Tensor, ...]:
+def proximal_backtrack(block: Objective, prox, v: Tensor, L: Tensor, eta1: float) -> tuple[Tensor, ...]:
     """Lines 3 to 7 (or 8 to 11) of Algorithm 3 for one block.
 
     Raises L until f(w) <= f(v) + <grad, w - v> + L / 2 ||w - v||^2 at w = prox_{1/L}(v - grad / L), up to round-off.
@@ -100,11 +106,12 @@ def _proximal_backtrack(block: Objective, prox, v: Tensor, L: Tensor, eta1: floa
     return w, f_w, L, evaluations, f
 
 
+@solves(SparseObjective, "paper", rank=1)
 @torch.no_grad()
 def palm(
-    objective: SparseObjective,
+    objective: DeviationObjective,
     z0: Tensor,
-    u0: Tensor,
+    u0: Tensor | None = None,
     L0: float = 1.0,
     eta0: float = 0.5,
     eta1: float = 10.0,
@@ -113,9 +120,9 @@ def palm(
     stop: str = "iterate",
     trace: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Algorithm 3: proximal alternating linearised minimisation (PALM) with backtracking.
+    """Algorithm 3: proximal alternating linearised minimisation (PALM) with backtracking, from ``u0`` or 0.
 
-    Parameters and results as ``gradient_descent``, with "z" and "u" in place of "v".  Two misprints of the
+    Other parameters and results as ``gradient_descent``, with "z" and "u" in place of "v".  Two misprints of the
     paper's listing are mended: line 4 has z - u_i for z - z_i, and the loop of line 9 lacks L_u = L_u eta1.
 
     Source
@@ -123,6 +130,7 @@ def palm(
     Paper, Appendix A, Algorithm 3; Bolte, Sabach, Teboulle, Math. Program. 146 (2014).
     """
     check_step_settings(L0, eta0, eta1, max_iter, tol, stop)
+    u0 = z0.new_zeros(len(z0), *objective.A.shape_in) if u0 is None else u0
     f0 = objective.total(z0, u0)
     step = torch.full_like(f0, L0)
     pool = Pool(objective, z=z0, u=u0, f=f0, L_z=step, L_u=step)
@@ -132,14 +140,14 @@ def palm(
         if not len(pool):
             break
         problem = pool.objective
-        z, _, L_z, n_z, _ = _proximal_backtrack(
+        z, _, L_z, n_z, _ = proximal_backtrack(
             problem.z_block(pool.u),
             lambda i, v, tau, p=problem: p.select(i).prox_z(v, tau),
             pool.z,
             pool.L_z,
             eta1,
         )
-        u, misfit, L_u, _, before = _proximal_backtrack(
+        u, misfit, L_u, _, before = proximal_backtrack(
             problem.u_block(problem.G(z)),
             lambda i, v, tau, p=problem: p.select(i).prox_u(v, tau),
             pool.u,
@@ -161,3 +169,12 @@ def palm(
             pool.trace(z=pool.z, f=pool.f)
         pool.drop(done)
     return pool.close(), pool.traces()
+
+
+@solves(SparseObjective, "warm", rank=0)
+def warm_palm(objective: SparseObjective, z0: Tensor, stop: str = "objective", tol: float = 1e-6, **settings):
+    """With u = 0 sparse is hard with the weight lam mu: solve that first, Algorithm 3 then has little left to do."""
+    hard = HardObjective(objective.A, objective.y, objective.G, objective.lam)
+    first, _ = lbfgs(hard, z0)
+    found, path = palm(objective, first["v"], stop=stop, tol=tol, **settings)
+    return found | {name: found[name] + first[name] for name in ("iterations", "values", "gradients")}, path

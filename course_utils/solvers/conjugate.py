@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative
-from .descent import spread
-from .objectives import QuadraticObjective, sum_of_squares
+from ..regularisers.classical import TikhonovObjective
+from ..regularisers.objective import QuadraticObjective, spread, sum_of_squares
 from .pool import CONVERGED, Pool
+from .registry import solves
 
 __all__ = ["conjugate_gradients"]
 
 
+@solves(TikhonovObjective, "cg", rank=1)
 @torch.no_grad()
 def conjugate_gradients(
     objective: QuadraticObjective, x0: Tensor, max_iter: int = 500, tol: float = 1e-6, trace: bool = False

@@ -7,14 +7,15 @@ from torch import Tensor
 
 from .._check import check_count, check_nonnegative
 from ..generators import LocalPrecision
-from ..operators import LinearOperator
-from ..regularisers import LearnedCovariance
+from ..regularisers.covariance import CovarianceObjective, XBlock
+from ..regularisers.objective import LatentObjective, Objective, QuadraticObjective
+from ..regularisers.relaxed import RelaxedObjective
 from .conjugate import conjugate_gradients
-from .descent import lbfgs, spread
-from .objectives import HardObjective, Objective, QuadraticObjective, RelaxedObjective, sum_of_squares
+from .descent import lbfgs
 from .pool import CONVERGED, MAX_ITER, Pool
+from .registry import solves
 
-__all__ = ["CovarianceObjective", "RelaxedInTurn", "alternate", "eliminate"]
+__all__ = ["Eliminated", "EliminatedRelaxed", "alternate", "eliminate"]
 
 #: Accuracy of the linear systems, ||residual|| / ||right hand side||.
 TOL = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -22,83 +23,36 @@ TOL = {torch.float32: 1e-5, torch.float64: 1e-10}
 MAX_STEPS = 3000
 
 
-class _XBlock(QuadraticObjective):
-    """||A x - y||^2 + lam / 2 ||x - g||^2 in the norm of Sigma^-1, in x, for fixed g = G(z) and Sigma = Sigma(z)."""
-
-    batched = ("y", "g", "half", "_diagonal")
-
-    def __init__(
-        self, A: LinearOperator, y: Tensor, g: Tensor, covariance: LocalPrecision, half: Tensor, level: Tensor
-    ) -> None:
-        self.A, self.y, self.g, self.covariance, self.half = A, y, g, covariance, half
-        self._diagonal = level + spread(half, g) * covariance.precision_diagonal()
-
-    def select(self, index: Tensor | slice) -> _XBlock:
-        part = super().select(index)
-        part.covariance = self.covariance.select(index)
-        return part
-
-    def _value(self, x: Tensor) -> Tensor:
-        return sum_of_squares(self.A(x) - self.y) + self.half * self.covariance.quadratic(x - self.g)
-
-    def _pull(self, x: Tensor) -> Tensor:
-        return spread(self.half, x) * self.covariance.precision(x)
-
-    def normal(self, x: Tensor) -> Tensor:
-        return self.A.T(self.A(x)) + self._pull(x)
-
-    def right(self) -> Tensor:
-        return self.A.T(self.y) + self._pull(self.g)
-
-    def diagonal(self) -> Tensor:
-        return self._diagonal
-
-
-def _solve(block: _XBlock, x: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The minimiser, looked for from ``x`` on, or from g, and whether it was found."""
-    start = block.g if x is None else x
-    found, _ = conjugate_gradients(block, start, max_iter=MAX_STEPS, tol=TOL[start.dtype])
-    return found["v"], found["status"] == CONVERGED
-
-
-class _ZBlock(Objective):
-    """lam R(x, z) in z, for fixed x."""
-
-    batched = ("x", "lam")
-
-    def __init__(self, R: LearnedCovariance, x: Tensor, lam: Tensor) -> None:
-        self.R, self.x, self.lam = R, x, lam
-
-    def magnitude(self) -> Tensor:
-        return torch.zeros_like(self.lam)
-
-    def _value(self, z: Tensor) -> Tensor:
-        return self.lam * self.R.joint(self.x, z)
-
-
-class CovarianceObjective(HardObjective):
+class Eliminated(LatentObjective):
     r"""||A x - y||^2 + lam R(x, z) as a function of z alone: the best x for a given z is eliminated.
 
     That x solves :math:`(A^*A + \tfrac\lambda2\Sigma(z)^{-1})\,x = A^*y + \tfrac\lambda2\Sigma(z)^{-1}G(z)`, by
     conjugate gradients.  There the derivative in x is 0, so that the gradient in z is the partial one.
-    ``scores`` (inherited) judges a start by the hard objective with weight lam / 2, that is at x = G(z).
     """
 
-    batched = ("y", "weight", "lam")
+    def __init__(self, joint: CovarianceObjective | RelaxedObjective) -> None:
+        super().__init__(joint.A, joint.y, joint.G, joint.lam)
+        self.joint = joint
 
-    def __init__(self, A: LinearOperator, y: Tensor, R: LearnedCovariance, lam: Tensor) -> None:
-        super().__init__(A, y, R.G, lam / 2)
-        self.R, self.weight = R, lam
-        # The mean of the diagonal of A^*A: E ||A v||^2 / n over random signs v.
-        signs = torch.randint(2, (4, *A.shape_in), generator=torch.Generator().manual_seed(0)).to(y) * 2 - 1
-        self.level = sum_of_squares(A(signs)).mean() / signs[0].numel()
+    def select(self, index: Tensor | slice) -> Eliminated:
+        part = super().select(index)
+        part.joint = self.joint.select(index)
+        return part
 
-    def total(self, z: Tensor, x: Tensor) -> Tensor:
-        """||A x - y||^2 + lam R(x, z): (B,)."""
-        return sum_of_squares(self.A(x) - self.y) + self.weight * self.R.joint(x, z)
+    @property
+    def weight(self) -> Tensor:
+        """The weight of R, which scales the tolerance: (B,)."""
+        return self.joint.weight
+
+    def x_block(self, z: Tensor) -> QuadraticObjective:
+        """The problem in x for a given z."""
+        return self.joint.x_block(z)
 
     def z_block(self, x: Tensor) -> Objective:
-        return _ZBlock(self.R, x, self.weight)
+        return self.joint.z_block(x)
+
+    def total(self, z: Tensor, x: Tensor) -> Tensor:
+        return self.joint.total(z, x)
 
     @torch.no_grad()
     def solve(self, z: Tensor, x: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -106,30 +60,31 @@ class CovarianceObjective(HardObjective):
 
         (B, d) -> (B, 1, H, W), and B bools: False where ``MAX_STEPS`` were not enough.
         """
-        return _solve(_XBlock(self.A, self.y, self.G(z), self.G.covariance(z), self.weight / 2, self.level), x)
+        block = self.x_block(z)
+        start = block.g if x is None else x
+        found, _ = conjugate_gradients(block, start, max_iter=MAX_STEPS, tol=TOL[start.dtype])
+        return found["v"], found["status"] == CONVERGED
 
     def _value(self, z: Tensor) -> Tensor:
         return self.total(z, self.solve(z.detach())[0])
 
 
-class RelaxedInTurn(RelaxedObjective):
-    """Relaxed for ``alternate``: it is the learned covariance mu I with weight 2 lam mu, but for a constant."""
+class EliminatedRelaxed(Eliminated):
+    """Relaxed without a decomposition of A: the learned covariance mu I with weight 2 lam mu, but for a constant."""
 
     @property
     def weight(self) -> Tensor:
-        """That weight, which scales the tolerance: (B,)."""
-        return 2 * self.lam
+        return 2 * self.joint.lam
 
-    @torch.no_grad()
-    def solve(self, z: Tensor, x: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """As that of ``CovarianceObjective``: A need not be decomposed."""
+    def x_block(self, z: Tensor) -> QuadraticObjective:
         g = self.G(z)
         one = LocalPrecision(torch.zeros_like(g), torch.zeros_like(g)[:, :0])
-        return _solve(_XBlock(self.A, self.y, g, one, self.relaxation, level=self.y.new_ones(())), x)
+        return XBlock(self.A, self.y, g, one, self.joint.relaxation, level=self.y.new_ones(()))
 
 
+@solves(CovarianceObjective, "lbfgs", rank=0, view=Eliminated)
 def eliminate(
-    objective: CovarianceObjective, z0: Tensor, tol: float = 1e-6, **settings
+    objective: Eliminated, z0: Tensor, tol: float = 1e-6, **settings
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """L-BFGS in z, x eliminated.  Parameters and results as ``lbfgs``, with "z" and "x" in place of "v".
 
@@ -142,11 +97,13 @@ def eliminate(
     return found | {"z": z, "x": x}, path
 
 
+@solves(CovarianceObjective, "alternating", rank=1, view=Eliminated, first_image=True)
+@solves(RelaxedObjective, "alternating", rank=4, view=EliminatedRelaxed, first_image=True)
 @torch.no_grad()
 def alternate(
-    objective: CovarianceObjective | RelaxedInTurn,
+    objective: Eliminated,
     z0: Tensor,
-    x0: Tensor | None,
+    x0: Tensor | None = None,
     z_steps: int = 5,
     max_iter: int = 500,
     tol: float = 1e-6,

@@ -6,10 +6,23 @@ import torch
 from torch import Tensor
 
 from .._check import check_choice, check_count, check_nonnegative
-from .objectives import Objective, sum_of_squares
+from ..regularisers.hard import HardObjective, PenalisedObjective
+from ..regularisers.objective import ImageObjective, Objective, spread, sum_of_squares
+from ..regularisers.relaxed import RelaxedObjective
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
+from .registry import solves
 
-__all__ = ["backtrack", "check_step_settings", "gradient_descent", "has_converged", "lbfgs", "spread"]
+__all__ = ["backtrack", "check_step_settings", "gradient_descent", "has_converged", "lbfgs"]
+
+
+def decomposes(objective: Objective) -> bool:
+    """Whether the singular values of A are within reach."""
+    return objective.A.decomposes
+
+
+def smooth(objective: Objective) -> bool:
+    """Whether R has a gradient."""
+    return objective.R.smooth
 
 
 def check_step_settings(L0: float, eta0: float, eta1: float, max_iter: int, tol: float, stop: str) -> None:
@@ -35,11 +48,6 @@ def has_converged(stop: str, tol: float, v_old: Tensor, v: Tensor, f_old: Tensor
     if stop == "iterate":
         return sum_of_squares(v - v_old) <= tol * sum_of_squares(v)
     return f_old - f <= tol * f.abs()
-
-
-def spread(weights: Tensor, like: Tensor) -> Tensor:
-    """(B,) -> (B, 1, ..., 1) with as many axes as ``like``."""
-    return weights.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def backtrack(objective: Objective, v: Tensor, f: Tensor, grad: Tensor, L: Tensor, eta1: float) -> tuple[Tensor, ...]:
@@ -74,6 +82,10 @@ def backtrack(objective: Objective, v: Tensor, f: Tensor, grad: Tensor, L: Tenso
     return torch.where(spread(stuck, v), v, trial), torch.where(stuck, f, f_trial), L, evaluations, stuck
 
 
+@solves(HardObjective, "paper", rank=1, general="AF")
+@solves(PenalisedObjective, "paper", rank=1, general="AF")
+@solves(RelaxedObjective, "reduced", rank=1, view=RelaxedObjective.reduced, fast=decomposes)
+@solves(ImageObjective, "paper", rank=3, needs=smooth, general="F")
 @torch.no_grad()
 def gradient_descent(
     objective: Objective,
@@ -158,6 +170,9 @@ def _two_loop(grad: Tensor, steps: list[Tensor], changes: list[Tensor], curvatur
     return direction
 
 
+@solves(HardObjective, "lbfgs", rank=0, general="AF")
+@solves(PenalisedObjective, "lbfgs", rank=0, general="AF")
+@solves(RelaxedObjective, "lbfgs", rank=0, view=RelaxedObjective.reduced, fast=decomposes)
 @torch.no_grad()
 def lbfgs(
     objective: Objective,
@@ -263,3 +278,10 @@ def _armijo(objective: Objective, v: Tensor, f: Tensor, direction: Tensor, slope
     if len(moved):
         f_trial[moved], grad_trial[moved] = objective.select(moved).value_and_grad(trial[moved])
     return trial, torch.where(stuck, f, f_trial), torch.where(stuck[:, None], grad, grad_trial), values, stuck
+
+
+@solves(ImageObjective, "lbfgs", rank=1, needs=smooth, general="F")
+def lbfgs_of_images(objective: ImageObjective, x0: Tensor, **settings) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """L-BFGS in the pixels.  Parameters and results as ``lbfgs``; "v" are flat images."""
+    found, path = lbfgs(objective, x0.flatten(1), **settings)
+    return found, {"f": path["f"]} if path else path

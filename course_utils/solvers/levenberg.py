@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative
+from ..regularisers.hard import HardObjective
+from ..regularisers.relaxed import ReducedObjective, RelaxedObjective
+from .descent import decomposes
 from .jacobian import value_and_jacobian
-from .objectives import HardObjective, ReducedObjective
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
+from .registry import solves
 
 __all__ = ["levenberg_marquardt", "normal_equations"]
 
@@ -40,6 +43,8 @@ def _step(grad: Tensor, matrix: Tensor, damping: Tensor) -> tuple[Tensor, Tensor
     return s, -(grad * s).sum(1) + damping * (D * s * s).sum(1)
 
 
+@solves(HardObjective, "lm", rank=3)
+@solves(RelaxedObjective, "lm", rank=3, view=RelaxedObjective.reduced, fast=decomposes)
 @torch.no_grad()
 def levenberg_marquardt(
     objective: HardObjective | ReducedObjective,

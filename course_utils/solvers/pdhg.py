@@ -6,36 +6,19 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative
-from ..operators import LinearOperator
-from ..regularisers import TV, divergence, gradient
-from .objectives import Objective, sum_of_squares
+from ..regularisers.classical import TVObjective, divergence, gradient
+from ..regularisers.objective import spread, sum_of_squares
 from .pool import CONVERGED, Pool
+from .registry import solves
 
-__all__ = ["TVObjective", "pdhg"]
+__all__ = ["pdhg"]
 
 CHECK_EVERY = 10
 
 
-class TVObjective(Objective):
-    """||A x - y||^2 + lam TV(x) in x."""
-
-    batched = ("y", "lam")
-
-    def __init__(self, A: LinearOperator, y: Tensor, lam: Tensor) -> None:
-        self.A, self.y, self.lam, self.R = A, y, lam, TV(0.0)
-
-    def _value(self, x: Tensor) -> Tensor:
-        return sum_of_squares(self.A(x) - self.y) + self.lam * self.R(x)
-
-
-def _like(values: Tensor, tensor: Tensor) -> Tensor:
-    """One value for each problem, (B,), in a shape that multiplies ``tensor``, (B, ...)."""
-    return values.reshape(-1, *[1] * (tensor.dim() - 1))
-
-
-def _step_sizes(ratio: Tensor) -> tuple[Tensor, Tensor]:
-    """tau, sigma with tau / sigma = ratio and tau sigma 3^2 = 1, where 3 bounds the norm of (A, gradient)."""
-    return ratio.sqrt() / 3, 1 / (3 * ratio.sqrt())
+def _step_sizes(ratio: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """tau, sigma with tau / sigma = ratio and tau sigma bound^2 = 1."""
+    return ratio.sqrt() / bound, 1 / (bound * ratio.sqrt())
 
 
 def _balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
@@ -47,6 +30,7 @@ def _balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
     return (sum_of_squares(way) / sum(sum_of_squares(p) for p in duals).clamp_min(1e-30)).clamp(1e-2, 1e2)
 
 
+@solves(TVObjective, "paper", rank=0, general="F")
 @torch.no_grad()
 def pdhg(
     objective: TVObjective,
@@ -60,7 +44,7 @@ def pdhg(
     """Primal-dual hybrid gradient for ||A x - y||^2 + lam TV(x).
 
     The saddle point problem has the dual variables p (for A x) and q (for the gradient of x, |q| <= lam), and
-    the operator (A, gradient) has norm at most 3, since ||A|| = 1 and ||gradient||^2 <= 8.
+    the operator (A, gradient) has norm at most (||A||^2 + 8)^(1/2), which is 3 for an operator of norm 1.
 
     Parameters
     ----------
@@ -98,6 +82,7 @@ def pdhg(
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
     A = objective.A
+    bound = (A.norm**2 + 8) ** 0.5  # of the norm of (A, gradient)
     pool = Pool(
         objective, x=x0, u=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(gradient(x0)),
         ratio=torch.full_like(objective.lam, 1.0 if ratio is None else ratio), f=objective.value(x0), x_checked=x0,
@@ -106,13 +91,12 @@ def pdhg(
         if not len(pool):
             break
         problem = pool.objective
-        tau, sigma = _step_sizes(pool.ratio)
-        x = pool.u - _like(tau, x0) * (A.T(pool.p) - divergence(pool.q))
+        tau, sigma = _step_sizes(pool.ratio, bound)
+        x = pool.u - spread(tau, x0) * (A.T(pool.p) - divergence(pool.q))
         bar = 2 * x - pool.u
-        # prox of sigma times the conjugate of ||. - y||^2
-        s = _like(sigma, pool.p)
-        p = (pool.p + s * (A(bar) - problem.y)) / (1 + s / 2)
-        q = pool.q + _like(sigma, pool.q) * gradient(bar)
+        s = spread(sigma, pool.p)
+        p = problem.fidelity.dual_step(pool.p, A(bar), problem.y, s)
+        q = pool.q + spread(sigma, pool.q) * gradient(bar)
         length = q.pow(2).sum(1, keepdim=True).sqrt()
         lam = problem.lam[:, None, None, None]
         q = q * torch.where(length > lam, lam / length, torch.ones_like(length))

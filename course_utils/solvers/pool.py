@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .objectives import Objective
+from ..regularisers.objective import Objective
 
 __all__ = ["CONVERGED", "MAX_ITER", "ROUND_OFF", "Pool", "machine_noise"]
 

@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative
+from ..regularisers.hard import HardObjective
+from ..regularisers.relaxed import ZBlock
 from .descent import lbfgs
-from .objectives import HardObjective, _ZBlock
 from .pool import CONVERGED, Pool, machine_noise
+from .registry import solves
 
 __all__ = ["projected_gradient_descent"]
 
 
+@solves(HardObjective, "projected", rank=2)
 @torch.no_grad()
 def projected_gradient_descent(
     objective: HardObjective,
@@ -73,7 +76,7 @@ def projected_gradient_descent(
         problem = pool.objective
         x = problem.G(pool.v)
         w = x - pool.eta[:, None, None, None] * problem.A.T(problem.A(x) - problem.y)
-        inner = _ZBlock(problem.G, w, torch.ones_like(pool.f), pool.eta * problem.lam)
+        inner = ZBlock(problem.G, w, torch.ones_like(pool.f), pool.eta * problem.lam)
         found, _ = lbfgs(inner, pool.v, max_iter=inner_iter, tol=1e-7)
         f = problem.value(found["v"])
         fell = f < pool.f

@@ -8,16 +8,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..operators import LinearOperator
-from ..regularisers import L1
-from .alternating import _proximal_backtrack
+from ..regularisers.hard import ConstrainedObjective
+from ..regularisers.objective import ImageObjective, Objective, sum_of_squares
+from .alternating import proximal_backtrack
 from .descent import check_step_settings, has_converged
-from .objectives import Objective, sum_of_squares
 from .pool import CONVERGED, Pool
+from .registry import solves
 
-__all__ = ["LassoObjective", "fista", "proximal_gradient"]
+__all__ = ["fista", "proximal_gradient"]
 
 
+@solves(ConstrainedObjective, "constrained", rank=0, general="AF")
 @torch.no_grad()
 def proximal_gradient(
     objective: Objective,
@@ -60,7 +61,7 @@ def proximal_gradient(
         if not len(pool):
             break
         problem = pool.objective
-        v, f, L, evaluations, _ = _proximal_backtrack(
+        v, f, L, evaluations, _ = proximal_backtrack(
             problem, lambda i, w, tau, p=problem: p.select(i).prox(w, tau), pool.v, pool.L, eta1
         )
         # A step within round-off of the model may rise by round-off: keep the better point.
@@ -78,34 +79,17 @@ def proximal_gradient(
     return pool.close(), pool.traces()
 
 
-class LassoObjective(Objective):
-    """||A x - y||^2 + lam ||x||_1 in x, perhaps with bounds on x: a smooth ``_value`` and a ``prox``."""
-
-    batched = ("y", "lam")
-
-    def __init__(self, A: LinearOperator, y: Tensor, R: L1, lam: Tensor) -> None:
-        self.A, self.y, self.R, self.lam = A, y, R, lam
-
-    def _value(self, x: Tensor) -> Tensor:
-        return sum_of_squares(self.A(x) - self.y)
-
-    def prox(self, x: Tensor, tau: float) -> Tensor:
-        return self.R.prox(x, (tau * self.lam)[:, None, None, None])
-
-    def total(self, x: Tensor) -> Tensor:
-        """Both terms: (B, 1, H, W) -> (B,)."""
-        return self.value(x) + self.lam * self.R(x)
-
-
+@solves(ImageObjective, "fista", rank=2, needs=lambda objective: objective.R.proximable)
 @torch.no_grad()
 def fista(
-    objective: LassoObjective, x0: Tensor, max_iter: int = 3_000, tol: float = 1e-10, trace: bool = False
+    objective: ImageObjective, x0: Tensor, max_iter: int = 3_000, tol: float = 1e-10, trace: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Accelerated proximal gradient steps of length 1/2, for operators of norm 1; restarts where it overshoots.
+    """Accelerated proximal gradient steps of length 1 / (2 ||A||^2); restarts where it overshoots.
 
     Parameters
     ----------
-    objective : LassoObjective
+    objective : ImageObjective
+        With a regulariser that has a proximal operator.
     x0 : (B, 1, H, W) tensor
     max_iter : int
     tol : float
@@ -123,16 +107,17 @@ def fista(
     (2015).
     """
     check_step_settings(1.0, 0.5, 2.0, max_iter, tol, "iterate")
+    squared = objective.A.norm**2
     x0 = objective.prox(x0, 0.0)
     pool = Pool(objective, v=x0, w=x0, t=torch.ones_like(x0[:, 0, 0, 0]))
     if trace:
-        pool.trace(v=pool.v, f=pool.objective.total(pool.v))
+        pool.trace(v=pool.v, f=pool.objective.value(pool.v))
     for _ in range(max_iter):
         if not len(pool):
             break
         problem = pool.objective
         descent = problem.A.T(problem.A(pool.w) - problem.y)
-        x = problem.prox(pool.w - descent, 0.5)
+        x = problem.prox(pool.w - descent / squared, 0.5 / squared)
         step = x - pool.v
         backwards = ((pool.w - x) * step).flatten(1).sum(1) > 0  # the momentum points uphill
         t = torch.where(backwards, 1.0, (1 + (1 + 4 * pool.t**2).sqrt()) / 2)
@@ -143,7 +128,7 @@ def fista(
         pool.iterations += 1
         pool.gradients += 1
         if trace:
-            pool.trace(v=pool.v, f=problem.total(pool.v))
+            pool.trace(v=pool.v, f=problem.value(pool.v))
         pool.drop(done)
     results = pool.close()
-    return results | {"f": objective.total(results["v"])}, pool.traces()
+    return results | {"f": objective.value(results["v"])}, pool.traces()

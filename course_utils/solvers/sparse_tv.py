@@ -1,62 +1,27 @@
-"""Deviations with few edges: the objective of sparse-TV, Algorithm 3 for it, and a faster solver."""
+"""Deviations with few edges: Algorithm 3 for sparse-TV, and a faster solver."""
 
 from __future__ import annotations
-
-import copy
 
 import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative
-from ..generators import Generator
-from ..operators import LinearOperator
-from ..regularisers import TV, divergence, gradient, tv_prox
+from ..regularisers.classical import divergence, gradient
+from ..regularisers.hard import HardObjective
+from ..regularisers.sparse import SparseTVObjective
 from .alternating import palm
 from .jacobian import value_and_jacobian
 from .levenberg import levenberg_marquardt
-from .objectives import HardObjective, SparseObjective
 from .pool import CONVERGED, ROUND_OFF, Pool
+from .registry import solves
 
-__all__ = ["SparseTVObjective", "linearised", "sparse_tv_palm"]
+__all__ = ["linearised", "sparse_tv_palm"]
 
-#: Relative duality gap, and most iterations, of the denoising problem within a step of Algorithm 3.
-PROX_TOL, PROX_ITER = 1e-5, 500
 #: So often in a row a step may be refused.
 MAX_REFUSALS = 10
 
 
-class SparseTVObjective(SparseObjective):
-    """f(z, u) + g1(z) + g2(u) of Algorithm 3 with g2 = lam TV(u).
-
-    The prox of g2 is a denoising problem, solved to a relative duality gap of 1e-5 from the dual solution of the
-    last one: ``with_duals`` makes room for it, one for each row of the batch.
-    """
-
-    batched = (*SparseObjective.batched, "row")
-
-    def __init__(self, A: LinearOperator, y: Tensor, G: Generator, lam: Tensor, mu: Tensor) -> None:
-        super().__init__(A, y, G, lam, mu)
-        self.R, self.duals = TV(0.0), None
-        self.row = torch.arange(len(y), device=y.device)
-
-    def with_duals(self, u: Tensor) -> SparseTVObjective:
-        """The same problems, each with a dual variable of its own for ``prox_u``, first 0."""
-        new = copy.copy(self)
-        new.row, new.duals = torch.arange(len(u), device=u.device), torch.zeros_like(gradient(u))
-        return new
-
-    def penalty(self, u: Tensor) -> Tensor:
-        return self.threshold * self.R(u)
-
-    def prox_u(self, u: Tensor, tau: Tensor) -> Tensor:
-        """prox of tau g2: (B, 1, H, W), (B,) -> (B, 1, H, W)."""
-        first = None if self.duals is None else self.duals[self.row]
-        v, dual = tv_prox(u, tau * self.threshold, first, tol=PROX_TOL, max_iter=PROX_ITER)
-        if self.duals is not None:
-            self.duals[self.row] = dual
-        return v
-
-
+@solves(SparseTVObjective, "paper", rank=1)
 def sparse_tv_palm(objective: SparseTVObjective, z0: Tensor, **settings):
     """Algorithm 3 from u = 0, its denoising problems started from each other's solutions; as ``palm``."""
     u0 = torch.zeros(len(z0), *objective.A.shape_in, dtype=z0.dtype, device=z0.device)
@@ -95,7 +60,8 @@ class _Tangent:
 
 def _pdhg(problem: SparseTVObjective, tangent: _Tangent, u, p, q, ratio: float, n_iter: int) -> tuple[Tensor, ...]:
     """``n_iter`` steps of the primal-dual hybrid gradient method for min_u phi(A u) + lam TV(u)."""
-    tau, sigma = ratio**0.5 / 3, 1 / (3 * ratio**0.5)
+    bound = (problem.A.norm**2 + 8) ** 0.5  # of the norm of (A, gradient)
+    tau, sigma = ratio**0.5 / bound, 1 / (bound * ratio**0.5)
     kappa = sigma / (2 + sigma)
     inverse, lam, bar = tangent.inverse(kappa), problem.threshold[:, None, None, None], u
     A = problem.A
@@ -132,6 +98,7 @@ def _improve_z(pool: Pool, rows: Tensor, tol: float) -> Tensor:
     return going_on
 
 
+@solves(SparseTVObjective, "linearised", rank=0)
 @torch.no_grad()
 def linearised(
     objective: SparseTVObjective,

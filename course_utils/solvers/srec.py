@@ -10,8 +10,8 @@ from torch import Tensor
 from .._check import check_count, check_nonnegative
 from ..generators import Generator
 from ..operators import LinearOperator
+from ..regularisers.objective import Objective, sum_of_squares
 from .descent import lbfgs
-from .objectives import Objective, sum_of_squares
 
 __all__ = ["SREC", "s_rec"]
 

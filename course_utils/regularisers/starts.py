@@ -10,12 +10,10 @@ import copy
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_tensor
+from .._check import check_choice, check_count, check_finite, check_tensor
 from ..generators import Generator
-from ..regularisers import LatentRegulariser
-from .objectives import Objective
 
-__all__ = ["Dictionary"]
+__all__ = ["Dictionary", "latent_starts"]
 
 
 class Dictionary:
@@ -57,7 +55,7 @@ class Dictionary:
             self.images = torch.cat([G(part) for part in self.z.split(512)])
 
     @torch.no_grad()
-    def projected(self, R_Z: LatentRegulariser) -> Dictionary:
+    def projected(self, R_Z) -> Dictionary:
         """The dictionary whose latent vectors are moved to the set of a constraint; made once for each."""
         key = repr(R_Z)
         if key not in self._projected:
@@ -68,10 +66,46 @@ class Dictionary:
         return self._projected[key]
 
     @torch.no_grad()
-    def best(self, objective: Objective, k: int = 1) -> Tensor:
+    def best(self, objective, k: int = 1) -> Tensor:
         """The ``k`` latent vectors of least objective for each problem: (B, k, d), best first."""
         check_count("k", k)
         if k > len(self.z):
             raise ValueError(f"'k' must be at most the size of the dictionary {len(self.z)}, got {k}")
         scores = objective.scores(self.images, self.z)  # (B, size)
         return self.z[scores.topk(k, dim=1, largest=False).indices]
+
+
+def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, generator, x0, constraint=None) -> Tensor:
+    """(B, S, d) latent vectors from which to start; ``constraint``, an R_Z with ``project``, holds for all of them."""
+
+    def allowed(z: Tensor) -> Tensor:
+        return z if constraint is None else constraint.project(z)
+
+    if isinstance(start, Tensor):
+        if start.ndim == 2:
+            start = start.unsqueeze(1)
+        check_tensor("start", start, (len(y), None, G.latent_dim), like=y)
+        check_finite("start", start)
+        return allowed(start.flatten(0, 1)).reshape(start.shape)
+    if isinstance(start, Dictionary):
+        if start.G is not G:
+            raise ValueError("'start' is a Dictionary of another generator than that of 'R'")
+        return _best_of(start, objective, len(y), n_starts, constraint)
+    check_choice("start", start, ("dictionary", "random", "encoder"))
+    if start == "encoder":
+        if x0 is None:
+            raise ValueError("start='encoder' needs 'x0', an image to encode (a Tikhonov reconstruction, say)")
+        if n_starts != 1:
+            raise ValueError(f"start='encoder' gives one start, got n_starts={n_starts}")
+        return allowed(torch.cat([G.encode(part) for part in x0.split(512)])).unsqueeze(1)
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"start={start!r} needs 'generator', a torch.Generator, got {type(generator).__name__}")
+    if start == "random":
+        return allowed(G.sample_latent(len(y) * n_starts, generator)).reshape(len(y), n_starts, -1)
+    return _best_of(Dictionary(G, generator), objective, len(y), n_starts, constraint)
+
+
+def _best_of(dictionary: Dictionary, objective, B: int, n_starts: int, constraint) -> Tensor:
+    dictionary = dictionary if constraint is None else dictionary.projected(constraint)
+    index = torch.arange(B, device=dictionary.z.device)
+    return torch.cat([dictionary.best(objective.select(part), n_starts) for part in index.split(512)])

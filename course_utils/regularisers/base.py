@@ -1,0 +1,106 @@
+"""What every regulariser can do, as the text writes it: R(x), R.grad(x), R.prox(x, tau), and the problem it makes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .._check import check_nonnegative, check_tensor
+from ..operators import LinearOperator
+from .fidelity import Fidelity
+from .objective import SQUARED, ImageObjective, Objective
+
+__all__ = ["Regulariser"]
+
+
+class Regulariser:
+    r"""A regulariser with its weight, for the problem :math:`\min_x F(Ax, y) + \lambda R(x)`.
+
+    A subclass that is a function of the image implements ``__call__``, says by ``smooth`` whether it has a gradient,
+    and overrides ``prox`` if it has one.  With one of the two, solvers find it without being told.  A subclass with
+    other variables than the image overrides ``problem``.
+
+    Parameters
+    ----------
+    lam : float or (B,) tensor, >= 0
+        A tensor gives each problem of a batch its own weight, so that a sweep is one batch.
+
+    Attributes
+    ----------
+    smooth : bool
+        R has a gradient everywhere.
+    """
+
+    smooth = False
+
+    def __init__(self, lam: float | Tensor) -> None:
+        check_nonnegative("lam", lam)
+        self.lam = lam
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """R(x): (B, 1, H, W) -> (B,).
+
+        Raises
+        ------
+        TypeError
+            R is not defined as a function of the image alone.
+        """
+        raise TypeError(f"{type(self).__name__} is not a function of the image alone: it has no R(x)")
+
+    def grad(self, x: Tensor) -> Tensor:
+        """The gradient of R, shaped like x.
+
+        Raises
+        ------
+        TypeError
+            R has none.
+        """
+        if not self.smooth:
+            raise TypeError(f"{type(self).__name__} has no gradient at every x")
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            return torch.autograd.grad(self(x).sum(), x)[0]
+
+    def prox(self, x: Tensor, tau: float | Tensor) -> Tensor:
+        """argmin_v R(v) + ||v - x||^2 / (2 tau), for each image, with one ``tau`` for all or (B,) of them.
+
+        Raises
+        ------
+        TypeError
+            R has none.
+        """
+        raise TypeError(f"{type(self).__name__} has no proximal operator here")
+
+    @property
+    def proximable(self) -> bool:
+        """Whether ``prox`` is there."""
+        return type(self).prox is not Regulariser.prox
+
+    def problem(self, A: LinearOperator, y: Tensor, fidelity: Fidelity = SQUARED) -> Objective:
+        """The batch of functions that are minimised for data y.
+
+        Raises
+        ------
+        TypeError
+            An operator that is not linear.
+        """
+        check_linear(A)
+        return ImageObjective(A, y, self, fidelity)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(lam={self.lam})"
+
+
+def check_linear(A) -> None:
+    """Raise a TypeError unless A is a linear operator."""
+    if not isinstance(A, LinearOperator):
+        raise TypeError(f"'A' must be a LinearOperator for this problem, got {type(A).__name__}: it allows Hard only")
+
+
+def check_prox(x: Tensor, tau: float | Tensor) -> float | Tensor:
+    """``tau`` in a shape that multiplies ``x``, both checked."""
+    check_tensor("x", x)
+    check_nonnegative("tau", tau)
+    if isinstance(tau, Tensor) and tau.ndim == 1:
+        return tau.reshape(-1, *[1] * (x.ndim - 1))
+    return tau

@@ -1,0 +1,115 @@
+"""Which algorithm solves which problem: algorithms say so themselves, by the decorator ``solves``.
+
+    @solves(HardObjective, "lbfgs", rank=0)
+    def lbfgs(objective, v0, ...): ...
+
+An algorithm for a class of objectives serves its subclasses too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .._check import check_choice
+from ..operators import LinearOperator
+from ..regularisers.objective import Objective
+
+__all__ = ["Algorithm", "algorithms_of", "choose", "solves"]
+
+
+def _always(objective: Objective) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One way to solve one kind of problem.
+
+    Attributes
+    ----------
+    name : str
+        As ``reconstruct(..., solver=name)``.
+    kind : type
+        Of the objectives that it takes.
+    run : callable
+        ``run(objective, v0, x0, **settings)`` -> results, traces; see ``gradient_descent``.
+    rank : int
+        "auto" takes the least rank that is ``fast`` for the problem.
+    view : callable
+        Objective -> the function that is minimised: itself, or one with a block of variables eliminated.
+    needs, fast : callable
+        Objective -> bool: whether it can be run at all; whether "auto" may choose it.
+    general : str
+        What it can do beyond linear operators and squared errors: any letter of "A" (any operator), "F" (any fidelity).
+    """
+
+    name: str
+    kind: type
+    run: Callable
+    rank: int
+    view: Callable[[Objective], Objective]
+    needs: Callable[[Objective], bool]
+    fast: Callable[[Objective], bool]
+    general: str
+
+
+ALGORITHMS: list[Algorithm] = []
+
+
+def solves(
+    kind: type,
+    name: str,
+    rank: int = 10,
+    view: Callable[[Objective], Objective] = lambda objective: objective,
+    needs: Callable[[Objective], bool] = _always,
+    fast: Callable[[Objective], bool] = _always,
+    general: str = "",
+    first_image: bool = False,
+):
+    """Enter the decorated function as a solver; the attributes are those of ``Algorithm``.
+
+    With ``first_image`` it is called as ``run(objective, v0, x0, ...)``, else as ``run(objective, v0, ...)``.
+    """
+
+    def enter(function: Callable) -> Callable:
+        def run(objective, v0, x0, **settings):
+            return function(objective, v0, x0, **settings) if first_image else function(objective, v0, **settings)
+
+        ALGORITHMS.append(Algorithm(name, kind, run, rank, view, needs, fast, general))
+        return function
+
+    return enter
+
+
+def algorithms_of(objective: Objective) -> dict[str, Algorithm]:
+    """What can solve a problem, by name, first what "auto" prefers."""
+    found: dict[str, Algorithm] = {}
+    for kind in type(objective).__mro__:
+        for algorithm in sorted((a for a in ALGORITHMS if a.kind is kind), key=lambda a: a.rank):
+            if algorithm.name not in found and algorithm.needs(objective):
+                if objective.fidelity.squared or "F" in algorithm.general:
+                    found[algorithm.name] = algorithm
+    return found
+
+
+def choose(objective: Objective, name: str) -> Algorithm:
+    """The algorithm of that name, or the one that "auto" stands for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Nothing of that name solves this problem, or not with this operator or data term.
+    """
+    found = algorithms_of(objective)
+    if not found:
+        raise TypeError(f"no solver for {type(objective).__name__} with {objective.fidelity!r}")
+    check_choice("solver", name, ("auto", *found))
+    chosen = next((a for a in found.values() if a.fast(objective)), next(iter(found.values())))
+    algorithm = chosen if name == "auto" else found[name]
+    if "A" not in algorithm.general and not isinstance(objective.A, LinearOperator):
+        raise TypeError(
+            f"'A' must be a LinearOperator for solver {algorithm.name!r}, got {type(objective.A).__name__}: "
+            f"others can be had by {', '.join(repr(a.name) for a in found.values() if 'A' in a.general) or 'none'}"
+        )
+    return algorithm
