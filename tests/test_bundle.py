@@ -3,12 +3,18 @@
 Without Chromium the tests that run a script skip; with COURSE_REQUIRE_BROWSER=1 they fail.
 """
 
+import re
 from pathlib import Path
 
 import pytest
 from chromium import chromium
 
-from course_utils.live.bundle import bundle
+import course_utils
+from course_utils.explore.page import WEB, palette_module
+from course_utils.live.bundle import COMMENT, IMPORT, bundle
+
+PACKAGE = Path(course_utils.__file__).parent
+SCRIPTS = sorted(PACKAGE.glob("**/*.js"))
 
 
 def bundled(entry: str, **modules: str) -> str:
@@ -71,6 +77,15 @@ def test_modules_are_found_from_the_folder_of_the_file_that_asks(tmp_path, value
     assert str(tmp_path) not in text  # a page does not tell where it was made
 
 
+def test_comments_that_have_their_lines_to_themselves_are_left_out(value):
+    text = bundled(
+        "main",
+        main='// import { a } from "./gone.js";\n/**\n * secret\nimport { b } from "./gone.js";\n */\n'
+        'export const main = [ // here\n  // secret\n  "// kept", "/** kept */",\n];',
+    )
+    assert value(text) == {"main": ["// kept", "/** kept */"]} and "secret" not in text and "here" in text
+
+
 def test_the_script_is_strict(value):
     assert value(bundled("main", main="export const self = (function () { return this === undefined; })();"))["self"]
 
@@ -121,3 +136,22 @@ def test_a_circle_is_refused():
 def test_an_entry_that_is_missing_is_named():
     with pytest.raises(FileNotFoundError, match="nowhere.js"):
         bundle(Path("nowhere.js"))
+
+
+# The scripts of the course
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.relative_to(PACKAGE)))
+def test_a_script_imports_what_there_is_and_uses_what_it_imports(script):
+    assert bundle(script, {WEB / "palette.js": palette_module()})
+    text = script.read_text("utf-8")
+    code = re.sub(r"//.*", "", IMPORT.sub("", COMMENT.sub("", text)))
+    for names, _ in IMPORT.findall(text):
+        for name in names.split(", "):
+            assert re.search(rf"\b{name}\b", code), f"{name} is imported and not used"
+    assert text.count("\n") < 400
+
+
+def test_the_engine_knows_no_page():
+    for script in PACKAGE.glob("live/*.js"):
+        assert "document" not in script.read_text("utf-8") and "../" not in script.read_text("utf-8")

@@ -17,7 +17,7 @@ from ..plots import COLOURS, METHODS, RESIDUAL_CMAP, STYLE, show_image
 from ..regularisers import TV
 from .base import Explorer
 from .live_data import floats
-from .page import control_values, engine_script, live_page
+from .page import WEB, control_values, live_page
 
 __all__ = ["denoise", "denoising_explorer", "signal_on_a_line"]
 
@@ -166,4 +166,4 @@ def _page(explorer: Explorer) -> str:
     """The explorer in the page: truths and noises go along, the rest is computed."""
     objects = _objects()
     blocks = {f"{name} {part}": floats(t) for name, two in objects.items() for part, t in zip("xn", two, strict=True)}
-    return live_page(explorer, [engine_script(), "denoising.js"], {"titles": {v: k for k, v in NAMES.items()}}, blocks)
+    return live_page(explorer, WEB / "denoising.js", {"titles": {v: k for k, v in NAMES.items()}}, blocks)

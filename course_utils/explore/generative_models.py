@@ -18,7 +18,7 @@ from ..solvers import Dictionary, reconstruct
 from ..zoo import pretrained
 from .base import Explorer
 from .live_data import floats, grey_bytes, stored_generators
-from .page import engine_script, live_page
+from .page import WEB, live_page
 
 __all__ = ["latent_explorer"]
 
@@ -156,7 +156,7 @@ def _page(explorer: Explorer, digits: Tensor, models: dict, reach: float) -> str
     blocks |= {"digits": grey_bytes(digits), "codes": floats(codes)}
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "latent.js"],
+        WEB / "latent.js",
         {**data, "d": LATENT_DIM, "reach": reach},
         blocks,
     )

@@ -21,7 +21,7 @@ from ..solvers import reconstruct
 from ..zoo import pretrained
 from .base import Explorer
 from .live_data import grey_bytes
-from .page import engine_script, live_page
+from .page import WEB, live_page
 
 __all__ = ["mri_explorer"]
 
@@ -200,7 +200,7 @@ def _page(explorer: Explorer) -> str:
     }
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "fourier.js", "stencil.js", "mri.js"],
+        WEB / "mri.js",
         data,
         blocks,
         note="Data and x are computed in this page; a click on a picture chooses the pixel. G(z) and Σ(z) are the "

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from .._check import check_choice, check_nonnegative
 from ..plots import METHODS, STYLE
 from .base import Explorer
-from .page import live_page
+from .page import WEB, live_page
 
 __all__ = ["ParabolaSolution", "parabola_explorer", "solve_parabola"]
 
@@ -186,6 +186,6 @@ def parabola_explorer() -> Explorer:
         "points G(z) they belong to; beside it the objective over z with its minima, and the first coordinate of the "
         "solution against that of the datum, which jumps at zero."
     )
-    # solve_parabola is short enough to be written twice: web/parabola.js is held against it by the tests
-    explorer = Explorer("parabola", controls, draw, alt, live=lambda: live_page(explorer, ["parabola.js"]))
+    # solve_parabola is short enough to be written twice: parabola.js is held against it by the tests
+    explorer = Explorer("parabola", controls, draw, alt, live=lambda: live_page(explorer, WEB / "parabola.js"))
     return explorer

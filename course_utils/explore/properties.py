@@ -17,7 +17,7 @@ from ..zoo import pretrained
 from .base import Explorer
 from .generative_models import encodings
 from .live_data import floats, stored_generators
-from .page import engine_script, live_page
+from .page import WEB, live_page
 
 __all__ = ["far_explorer", "interpolation_explorer"]
 
@@ -100,7 +100,7 @@ def _triangle_page(explorer: Explorer) -> str:
     blocks["corners"] = floats(torch.cat(list(_corners().values())))  # (9, 8)
     data |= {"d": 8, "digits": list(CORNERS)}
     note = "Computed in this page, while you move the sliders or drag the dot."
-    return live_page(explorer, [engine_script(), "generators.js", "interpolation.js"], data, blocks, note=note)
+    return live_page(explorer, WEB / "interpolation.js", data, blocks, note=note)
 
 
 @functools.cache

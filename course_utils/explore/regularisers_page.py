@@ -11,7 +11,7 @@ from ..regularisers import Hard
 from ..solvers import Dictionary, reconstruct
 from .base import Explorer
 from .live_data import floats, grey_bytes, stored_generators
-from .page import control_values, engine_script, live_page
+from .page import WEB, control_values, live_page
 
 __all__ = ["initialisation_page", "method_page"]
 
@@ -45,7 +45,7 @@ def initialisation_page(
     }
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "initialisation.js"],
+        WEB / "initialisation.js",
         {**data, "d": next(iter(models.values()))[0].latent_dim, "m": A.m},
         blocks,
         note="Algorithm 1 runs in this page. The dotted line and its image were computed beforehand.",
@@ -82,7 +82,7 @@ def method_page(
         )
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "regularisers.js"],
+        WEB / "regularisers.js",
         {**data, "d": candidates.shape[1], "matrixSeed": matrix_seed, "noiseSeed": noise_seed},
         blocks,
         extra=extra,

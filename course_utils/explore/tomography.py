@@ -23,7 +23,7 @@ from ..solvers import Dictionary, reconstruct
 from ..zoo import pretrained
 from .base import Explorer
 from .live_data import floats, grey_bytes, stored_generators
-from .page import control_values, engine_script, live_page
+from .page import WEB, control_values, live_page
 
 __all__ = ["tomography_explorer"]
 
@@ -190,7 +190,7 @@ def _page(explorer: Explorer) -> str:
     }
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "rays.js", "tomography.js"],
+        WEB / "tomography.js",
         data,
         blocks,
         note="Solved in this page. The rays, the noise and the weights are those of the notebook; a generator starts "

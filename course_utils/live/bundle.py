@@ -15,6 +15,8 @@ __all__ = ["bundle"]
 
 IMPORT = re.compile(r'^import \{ (\w+(?:, \w+)*) \} from "(\.\.?/[^"]+)";\n?', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:(?:async )?function\*?|class|const) (\w+))", re.MULTILINE)
+#: A comment that has its lines to itself: the reader of a page need not load it.
+COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
 #: What is left of imports and exports when the known forms are taken away.
 OTHER = re.compile(r"^\s*(?:import|export)\b.*|^.*\bimport(?:\s*\(|\.meta\b).*", re.MULTILINE)
 
@@ -23,7 +25,7 @@ def bundle(entry: Path, virtual: Mapping[Path, str] | None = None) -> str:
     """An ES module with all that it imports, as one expression of a classic script; its value holds the exports.
 
     Each module that is reached is written once, after those it imports, in a function of its own: names of different
-    modules cannot meet.
+    modules cannot meet.  Comments that have their lines to themselves are left out.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def bundle(entry: Path, virtual: Mapping[Path, str] | None = None) -> str:
     Example
     -------
     >>> modules = {
-    ...     Path("one.js"): "export const one = 1;",
+    ...     Path("one.js"): "// the first number\\nexport const one = 1;",
     ...     Path("two.js"): 'import { one } from "./one.js";\\nexport const two = one + one;',
     ... }
     >>> print(bundle(Path("two.js"), modules))
@@ -74,7 +76,7 @@ def bundle(entry: Path, virtual: Mapping[Path, str] | None = None) -> str:
             return
         if path not in texts and not path.is_file():
             raise FileNotFoundError(f"{asked}: there is no module {path}")
-        text = texts[path] if path in texts else path.read_text(encoding="utf-8")
+        text = COMMENT.sub("", texts[path] if path in texts else path.read_text(encoding="utf-8"))
         body = EXPORT.sub("", IMPORT.sub("", text)).strip("\n")
         if unknown := OTHER.search(body):
             raise ValueError(f"{path}: the inliner does not know this form: {unknown[0].strip()}")
