@@ -94,7 +94,7 @@ from course_utils.operators.kspace import inverse_fourier
 from course_utils.reproduce import load_result
 from course_utils.reproduce.registry import experiments
 from course_utils.results import origin
-from course_utils.training.zoo import card, pretrained_network
+from course_utils.training.zoo import card
 from course_utils.tuning import sweep
 
 
@@ -770,7 +770,7 @@ markdown_table(["claim", "ours"], [[c.text, f"**{c.verdict}** {c.numbers}"] for 
 # What does not, and the likely reasons:
 
 # %%
-network = pretrained_network("vn-brain-25-0.05")
+network = pretrained("vn-brain-25-0.05")
 decoder = models["covariance"].covariance_decoder
 print(f"Weights: {n_parameters(network):,} in a variational network, {n_parameters(decoder):,} in the decoder of Σ.")
 factors = torch.tensor([r["factor"] for r in covariance["rows"] if r.get("method") == "covariance"])

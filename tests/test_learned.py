@@ -146,7 +146,7 @@ def shipped(folder, config=RADIAL):
 def test_a_stored_network_comes_back_with_its_home(tmp_path, capsys):
     network, folder = shipped(tmp_path)
     network.freeze()
-    again = zoo.pretrained_network("vn-toy", folder=folder)
+    again = zoo.pretrained("vn-toy", folder=folder)
     assert capsys.readouterr().out.startswith("vn-toy: trained on 7 images, step 5 of at most 9 kept")
     assert again.config == RADIAL and again.settings() == read_json(folder / "vn-toy.json")["model"]
     assert not any(p.requires_grad for p in again.parameters()) and not again.training
@@ -160,12 +160,12 @@ def test_networks_and_generators_are_kept_apart(tmp_path):
     with pytest.raises(ValueError, match="'name' must be one of 'ae-toy-2', got 'vn-toy'"):
         pretrained("vn-toy", folder=folder)
     with pytest.raises(ValueError, match="'name' must be one of 'vn-toy', got 'ae-toy-2'"):
-        zoo.pretrained_network("ae-toy-2", folder=folder)
+        zoo.pretrained("ae-toy-2", folder=folder)
     with pytest.raises(ValueError, match="'kind' must be one of 'generator', 'network'"):
         available("vae")
     assert not set(available()) & set(available("network"))
     for name in available("network"):
-        assert zoo.pretrained_network(name, verbose=False).config == RECIPES[name].model
+        assert zoo.pretrained(name, verbose=False).config == RECIPES[name].model
 
 
 def test_a_configuration_that_was_altered_is_refused(tmp_path):
@@ -174,7 +174,7 @@ def test_a_configuration_that_was_altered_is_refused(tmp_path):
     card["model"]["spokes"] = 11
     write_json(folder / "vn-toy.json", card)
     with pytest.raises(zoo.IntegrityError, match=r"vn-toy.json is damaged or altered"):
-        zoo.pretrained_network("vn-toy", folder=folder)
+        zoo.pretrained("vn-toy", folder=folder)
 
 
 def test_radial_networks_know_their_home_and_move_with_it(tmp_path):

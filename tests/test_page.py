@@ -237,7 +237,7 @@ def test_what_is_damaged_says_so_and_shows_the_stored_picture(show, name):
         wrong = content[:middle] + ("A" if content[middle] != "A" else "B") + content[middle + 1 :]
         broken, message = text.replace(start + content, start + wrong), f"the stored {what} are damaged"
     else:
-        broken, message = text.replace("guarded(run)();", 'throw new Error("out of order");'), "out of order"
+        broken, message = text.replace("run(page);", 'throw new Error("out of order");'), "out of order"
     assert broken != text
     with show(broken) as page:
         assert message in page.locator(".cp-problem").inner_text()
@@ -245,6 +245,15 @@ def test_what_is_damaged_says_so_and_shows_the_stored_picture(show, name):
         assert picture.is_visible()
         assert picture.evaluate("e => e.complete && e.naturalWidth > 100")
         assert not page.locator(".cp-controls").is_visible()
+
+
+def test_a_page_whose_data_are_cut_says_so(show):
+    explorer, text = made("parabola")
+    broken = text.replace('class="cp-data">{', 'class="cp-data">')
+    assert broken != text
+    with show(broken) as page:
+        assert page.locator(".cp-problem").count() == 1
+        assert page.get_by_alt_text(explorer.alt).is_visible() and not page.locator(".cp-controls").is_visible()
 
 
 def test_shared_weights_work_and_their_damage_is_told_by_each_explorer(show):

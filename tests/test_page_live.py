@@ -13,7 +13,8 @@ from course_utils.chapters.properties import explorer as properties
 from course_utils.chapters.regularisers import explorer as regularisers
 from course_utils.chapters.regularisers import parabola
 from course_utils.chapters.tomography import explorer as tomography
-from course_utils.explore.page import control_values
+from course_utils.explore.page import WEB, control_values, palette_module
+from course_utils.live import bundle
 from course_utils.metrics import psnr
 from course_utils.operators import GaussianMatrix, measure
 
@@ -88,18 +89,26 @@ def test_the_parabola_is_solved_as_in_python(show):
         for y1 in (0.0, *generator.uniform(-0.5, 0.5, 4))
         for lam, mu in 10 ** generator.uniform(-2, 2, (8, 2))
     ]
+    cases += [
+        (method, *case)
+        for method in ("hard", "relaxed", "sparse")
+        for case in [(0.005, 1.0, 0.1), (-0.3, 0.05, 1.0), (0.4, 30.0, 0.01), (0.0, 100.0, 100.0)]
+    ]
+    script = bundle(parabola.HERE / "parabola.js", {WEB / "palette.js": palette_module()})
     with show(made("parabola")[1]) as page:
-        found = page.evaluate(
-            "cases => cases.map(c => { const s = document.querySelector('.course-page').solveParabola(...c);"
-            "return [s.z, s.x, s.objective[1000]]; })",
+        grid, found = page.evaluate(
+            f"cases => {{ const {{ Z, solveParabola }} = {script};"
+            "const answers = cases.map(c => solveParabola(...c));"
+            "return [[...Z], answers.map(({ z, x, objective }) => [z, x, [...objective]])]; }",
             cases,
         )
-    for case, (z, x, value) in zip(cases, found, strict=True):
+    np.testing.assert_allclose(grid, parabola.Z, atol=1e-12)
+    for case, (z, x, objective) in zip(cases, found, strict=True):
         wanted = parabola.solve_parabola(*case)
         assert len(z) == len(wanted.z), case
         np.testing.assert_allclose(z, wanted.z, atol=1e-6, err_msg=str(case))
         np.testing.assert_allclose(x, wanted.x, atol=1e-6, err_msg=str(case))
-        np.testing.assert_allclose(value, wanted.objective[1000], rtol=1e-12)
+        np.testing.assert_allclose(objective, wanted.objective, rtol=1e-9, err_msg=str(case))
 
 
 def test_algorithm_1_runs_in_the_page_as_in_the_library(show):

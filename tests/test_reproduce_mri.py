@@ -57,7 +57,7 @@ def toy(monkeypatch):
     digits = load("mnist")
     toys = {
         "heads": lambda val_step, test_step: (digits.val[:2], digits.test[:3]),
-        "brain_generator": toy_generator, "pretrained_network": toy_network, "shipped": lambda name: True,
+        "brain_generator": toy_generator, "pretrained": toy_network, "shipped": lambda name: True,
         "EXAMPLE": 1,
     }  # fmt: skip
     for module in (brains, mri, mri_models, brain_tomography):

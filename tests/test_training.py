@@ -289,5 +289,5 @@ def test_a_variational_network_is_trained_by_its_recipe(tmp_path, monkeypatch):
     monkeypatch.setitem(training.RECIPES, "vn-brain-25-0.05", small)
     report = training.train_recipe("vn-brain-25-0.05", tmp_path)
     zoo.ship("vn-brain-25-0.05", tmp_path / "vn-brain-25-0.05" / "weights.safetensors", folder=tmp_path / "zoo")
-    network = zoo.pretrained_network("vn-brain-25-0.05", verbose=False, folder=tmp_path / "zoo")
+    network = zoo.pretrained("vn-brain-25-0.05", verbose=False, folder=tmp_path / "zoo")
     assert network.config == small.model and report["steps"] == 2

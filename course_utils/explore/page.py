@@ -28,14 +28,15 @@ from scipy.spatial import cKDTree
 
 from ..figures.pixels import figure_pixels
 from ..figures.style import COLOURS, METHODS, RESIDUAL_CMAP
-from ..live import engine_source
+from ..live import bundle
 from .base import Explorer, _same, _stops
 
 __all__ = [
-    "control_values", "encode_frames", "engine_script", "frames_page", "live_page", "palette_script", "picture",
-    "share_blocks", "value_label",
+    "WEB", "control_values", "encode_frames", "frames_page", "live_page", "palette_module", "picture", "share_blocks",
+    "value_label",
 ]  # fmt: skip
 
+#: Where the scripts lie that explorers share.
 WEB = Path(__file__).parent / "web"
 _serial = itertools.count(1)  # two explorers on one page, even of one name, need different ids
 
@@ -52,13 +53,11 @@ width="{width}" height="{height}" src="data:image/webp;base64,{picture}"></div><
 {blocks}<script>
 (() => {{
 "use strict";
-const root = document.getElementById("{id}");
-{guard}try {{
-{code}
-guarded(run)();
-}} catch (error) {{
-fail(error);
-}}
+const page = {guard}.openPage(document.getElementById("{id}"));
+page.guarded(() => {{
+const {{ run }} = {code};
+run(page);
+}})();
 }})();
 </script>
 </div>
@@ -199,15 +198,14 @@ def _specification(key: str, control: ipywidgets.DOMWidget, values: list) -> dic
 
 
 def _compose(
-    explorer: Explorer, still: bytes, specifications: list, data: dict, blocks: Mapping, scripts: Sequence, note: str
+    explorer: Explorer, still: bytes, specifications: list, data: dict, blocks: Mapping, script: Path, note: str
 ) -> str:
-    """The block of HTML.  ``blocks``: name -> bytes, stored with a checksum; ``scripts``: file names or source."""
+    """The block of HTML.  ``blocks``: name -> bytes, stored with a checksum; ``script``: the module with run(page)."""
     written = "".join(
         f'<script type="text/plain" class="cp-block" data-name="{name}" data-crc="{zlib.crc32(content)}">'
         f"{base64.b64encode(content).decode()}</script>\n"
         for name, content in blocks.items()
     )
-    sources = [(WEB / script).read_text("utf-8") if script.endswith(".js") else script for script in scripts]
     width, height = Image.open(io.BytesIO(still)).size
     values = json.dumps({"controls": specifications, **data}, ensure_ascii=False, separators=(",", ":"))
     return HTML.format(
@@ -221,8 +219,9 @@ def _compose(
         note=html.escape(note),
         data=values.replace("</", "<\\/"),  # else a "</script>" in a text would end the script
         blocks=written,
-        guard=(WEB / "guard.js").read_text("utf-8"),
-        code="\n".join(sources),
+        # apart from the rest, so that it can tell when the rest breaks
+        guard=bundle(WEB / "guard.js"),
+        code=bundle(script, {WEB / "palette.js": palette_module()}),
     )
 
 
@@ -284,17 +283,17 @@ def frames_page(explorer: Explorer) -> str:
         specifications,
         {"frames": order, "offsets": offsets},
         {"pictures": b"".join(layers)},
-        ("page.js", "frames.js"),
+        WEB / "frames.js",
         note,
     )
 
 
-def palette_script() -> str:
-    """Colours and dashes of ``plots`` as JavaScript constants: PALETTE, METHODS, and RESIDUAL (256 x 3 bytes).
+def palette_module() -> str:
+    """Colours and dashes of ``plots`` as a JavaScript module: PALETTE, METHODS, and RESIDUAL (256 x 3 bytes).
 
     Example
     -------
-    >>> "const PALETTE" in palette_script()
+    >>> "export const PALETTE" in palette_module()
     True
     """
     dashes = {"-": "none", "--": "7 4", "-.": "7 3 2 3", ":": "2 3"}
@@ -304,28 +303,14 @@ def palette_script() -> str:
     }
     residual = (255 * mpl.colormaps[RESIDUAL_CMAP](np.linspace(0, 1, 256))[:, :3]).round().astype(int).ravel().tolist()
     constants = {"PALETTE": COLOURS, "METHODS": methods, "RESIDUAL": residual}
-    return "".join(f"const {name} = {json.dumps(value, separators=(',', ':'))};\n" for name, value in constants.items())
-
-
-def engine_script() -> str:
-    """The engine as one constant, ``engine``: modules cannot be imported from a file opened without a server.
-
-    Example
-    -------
-    >>> "psnr" in engine_script().splitlines()[-2]
-    True
-    """
-    source = engine_source()
-    names = re.findall(r"^export (?:function\*?|const) (\w+)", source, re.MULTILINE)
-    source = re.sub(r"^export ", "", source, flags=re.MULTILINE)
-    if re.search(r"^\s*(?:import|export)\b", source, re.MULTILINE):
-        raise ValueError("the engine has an import or an export that cannot be inlined")
-    return f"const engine = (() => {{\n{source}\nreturn {{ {', '.join(names)} }};\n}})();\n"
+    return "".join(
+        f"export const {name} = {json.dumps(value, separators=(',', ':'))};\n" for name, value in constants.items()
+    )
 
 
 def live_page(
     explorer: Explorer,
-    scripts: Sequence[str],
+    script: Path,
     data: Mapping | None = None,
     blocks: Mapping[str, bytes] | None = None,
     extra: Sequence[dict] = (),
@@ -337,8 +322,9 @@ def live_page(
     ----------
     explorer : Explorer
         Its controls, with all their values, and its default picture.
-    scripts : sequence of str
-        Files of the folder ``web`` (names that end in .js) or JavaScript; one defines ``run()``.
+    script : Path
+        The module that exports ``run(page)``, where ``page`` has the element ``root``, the ``data`` and ``guarded``. It
+        may import ``palette.js`` from the folder ``WEB`` like any file there.
     data : dict, optional
         Numbers and words for the script, as JSON.
     blocks : dict of str -> bytes, optional
@@ -357,6 +343,6 @@ def live_page(
         [*specifications, *extra],
         dict(data or {}),
         dict(blocks or {}),
-        ("page.js", palette_script(), "view.js", *scripts),
+        script,
         note,
     )

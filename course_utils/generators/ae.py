@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..families import family
 from .base import Generator, GeneratorConfig
 from .networks import encoder
 
 __all__ = ["AE"]
 
 
+@family("ae", config=GeneratorConfig)
 class AE(Generator):
     """Encoder E and decoder G, trained to minimise the mean of ||x - G(E(x))||_2^2, eq. (4)."""
 

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._check import check_choice, check_count, check_nonnegative, check_tensor
+from ..families import Trainable
 from .networks import LEAN, PAPER, decoder
 
 __all__ = ["Generator", "GeneratorConfig"]
@@ -41,7 +42,7 @@ class GeneratorConfig:
             raise ValueError("'head' must be 'conv' for size 128: the networks of Fig. 16 end in a convolution")
 
 
-class Generator(nn.Module):
+class Generator(Trainable):
     """A generator G: latent space -> images, with ``G(z)``, ``G.sample(n)`` and, where there is one, ``G.encode(x)``.
 
     Attributes
@@ -88,9 +89,8 @@ class Generator(nn.Module):
         z = torch.randn(n, self.latent_dim, generator=generator, device=generator.device, dtype=like.dtype)
         return z.to(like.device)
 
-    def freeze(self) -> Generator:
-        """Evaluation mode, weights without gradient: what a solver wants.  Returns itself."""
-        return self.eval().requires_grad_(False)
+    def placed(self, device: str | torch.device) -> Generator:
+        return self.to(device, memory_format=torch.channels_last)
 
     def settings(self) -> dict:
         """The configuration as a plain dictionary."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .._check import check_choice
+from ..families import family
 from .base import GeneratorConfig
 from .networks import LEAN, decoder
 from .precision import LocalPrecision, later_neighbours
@@ -66,6 +67,7 @@ def _covariance_decoder(config: StructuredConfig) -> nn.Module:
     return network
 
 
+@family(*StructuredConfig.families, config=StructuredConfig)
 class StructuredVAE(VAE):
     """A trained VAE, frozen, and a second decoder that learns Sigma(z) by the likelihood of the residuals.
 

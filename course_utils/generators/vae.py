@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..families import family
 from .base import Generator, GeneratorConfig
 from .networks import encoder
 
@@ -28,6 +29,7 @@ def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
     return 0.5 * (mean.pow(2) + (2 * log_std).exp() - 2 * log_std - 1).sum(1)
 
 
+@family("vae", config=GeneratorConfig)
 class VAE(Generator):
     """Encoder of a mean and a log standard deviation, decoder G, trained by eq. (6) with noise level rho.
 
@@ -93,13 +95,9 @@ class VAE(Generator):
         last.bias[d:] = 0.5 * shares.log().to(last.bias)
 
     def losses(self, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """Eq. (6) on a batch, and its two parts."""
+        """Eq. (6) on a batch, the mean over the images of a sum over pixels and latents; and its two parts."""
         mean, log_std = self.posterior(x)
         z = reparametrise(mean, log_std, generator)
         misfit = (x - self(z)).pow(2).flatten(1).sum(1).mean() / (2 * self.config.rho**2)
         kl = kl_to_standard_normal(mean, log_std).mean()
         return {"loss": misfit + kl, "misfit": misfit, "kl": kl}
-
-    def loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Eq. (6) on a batch (B, 1, H, W): the mean over the images of a sum over pixels and latents."""
-        return self.losses(x, generator)["loss"]

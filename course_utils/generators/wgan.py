@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..families import family
 from .base import Generator, GeneratorConfig
 from .networks import encoder
 
@@ -35,6 +36,7 @@ def gradient_penalty(critic, real: Tensor, fake: Tensor, generator: torch.Genera
     return (grad.flatten(1).norm(dim=1) - 1).pow(2).mean()
 
 
+@family("wgan", config=GeneratorConfig)
 class WGAN(Generator):
     """Generator G and critic D; D is kept near 1-Lipschitz by a gradient penalty of weight 10."""
 
@@ -57,6 +59,32 @@ class WGAN(Generator):
         distance = on_real.mean() - on_fake.mean()
         penalty = gradient_penalty(self.critic, x, fake, generator)
         return {"critic": -distance + self.PENALTY * penalty, "distance": distance, "penalty": penalty}
+
+    def trained(self):
+        return {"generator": self.decoder.parameters(), "critic": self.critic_network.parameters()}
+
+    def batches_per_step(self, config) -> int:
+        return config.critic_steps
+
+    def step(self, batch, update, config, generator):
+        """``config.critic_steps`` steps of the critic, then one of the generator."""
+        for i in range(config.critic_steps):
+            losses = self.critic_losses(batch(i), generator)
+            update("critic", losses["critic"])
+        losses["generator"] = self.generator_loss(config.batch_size, generator)
+        update("generator", losses["generator"])
+        return losses
+
+    def score(self, val: Tensor, generator: torch.Generator) -> float:
+        """The earth mover's distance, eq. (10) divided by N, between ``val`` and N samples.
+
+        The losses of a GAN say nothing of its quality.
+        """
+        import ot
+
+        fake = self.sample(len(val), generator).flatten(1).double()
+        cost = torch.cdist(val.flatten(1).double(), fake, compute_mode="use_mm_for_euclid_dist").pow(2)
+        return float(ot.emd2([], [], cost.cpu().numpy(), numItermax=10**8))
 
     def generator_loss(self, n: int, generator: torch.Generator) -> Tensor:
         """What the generator minimises: - E D(G(z)) over ``n`` draws of z."""

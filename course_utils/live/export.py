@@ -1,26 +1,13 @@
-"""From torch to the browser: a generator as a list of layers and its float16 weights; the source of the engine."""
+"""From torch to the browser: a generator as a list of layers and its float16 weights."""
 
 from __future__ import annotations
-
-from importlib import resources
 
 import torch
 from torch import Tensor, nn
 
 from ..generators import Generator
 
-__all__ = ["engine_source", "generator_spec"]
-
-
-def engine_source() -> str:
-    """The JavaScript engine: the text of one ES module without imports.
-
-    Example
-    -------
-    >>> "export function generator(" in engine_source()
-    True
-    """
-    return resources.files(__package__).joinpath("engine.js").read_text(encoding="utf-8")
+__all__ = ["generator_spec"]
 
 
 def _alike(name: str, layer: nn.Module, **settings) -> None:

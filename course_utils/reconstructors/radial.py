@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from .._check import check_choice, check_count, check_nonnegative
+from ..families import family
 from ..operators import MaskedFourier, radial_mask
 from .variational_network import VariationalNetwork
 
@@ -46,6 +47,7 @@ class RadialConfig:
         check_nonnegative("sigma", self.sigma)
 
 
+@family(FAMILY, config=RadialConfig)
 class RadialNetwork(VariationalNetwork):
     """A variational network whose home is ``MaskedFourier`` with a radial mask.
 
@@ -55,6 +57,10 @@ class RadialNetwork(VariationalNetwork):
     >>> network.settings()["spokes"]
     9
     """
+
+    @classmethod
+    def drawn(cls, config: RadialConfig, seed: int) -> RadialNetwork:
+        return cls(config, seed)
 
     def __init__(self, config: RadialConfig, seed: int = 0) -> None:
         if not isinstance(config, RadialConfig):

@@ -8,8 +8,11 @@ An algorithm for a class of objectives serves its subclasses too.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from .._check import check_choice
 from ..operators import LinearOperator
@@ -32,8 +35,10 @@ class Algorithm:
         As ``reconstruct(..., solver=name)``.
     kind : type
         Of the objectives that it takes.
-    run : callable
-        ``run(objective, v0, x0, **settings)`` -> results, traces; see ``gradient_descent``.
+    function : callable
+        The algorithm; see ``gradient_descent`` for its arguments and results.
+    first_image : bool
+        It takes a first image, (B, 1, H, W) or None, after the first variables.
     rank : int
         "auto" takes the least rank that is ``fast`` for the problem.
     view : callable
@@ -46,12 +51,32 @@ class Algorithm:
 
     name: str
     kind: type
-    run: Callable
+    function: Callable
+    first_image: bool
     rank: int
     view: Callable[[Objective], Objective]
     needs: Callable[[Objective], bool]
     fast: Callable[[Objective], bool]
     general: str
+
+    def run(self, objective: Objective, v0: Tensor, x0: Tensor | None, **settings):
+        """Results and traces of the algorithm.
+
+        Raises
+        ------
+        TypeError
+            A setting that the algorithm does not take.
+        """
+        parameters = inspect.signature(self.function).parameters
+        taken = [
+            name for name, p in parameters.items() if p.default is not p.empty and name not in ("x0", "u0", "trace")
+        ]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            if unknown := [name for name in settings if name not in (*taken, "trace")]:
+                said = f"the settings {', '.join(taken)}" if taken else "no settings"
+                raise TypeError(f"solver {self.name!r} takes {said}, got {', '.join(unknown)}")
+        first = (v0, x0) if self.first_image else (v0,)
+        return self.function(objective, *first, **settings)
 
 
 ALGORITHMS: list[Algorithm] = []
@@ -67,16 +92,10 @@ def solves(
     general: str = "",
     first_image: bool = False,
 ):
-    """Enter the decorated function as a solver; the attributes are those of ``Algorithm``.
-
-    With ``first_image`` it is called as ``run(objective, v0, x0, ...)``, else as ``run(objective, v0, ...)``.
-    """
+    """Enter the decorated function as a solver; the attributes are those of ``Algorithm``."""
 
     def enter(function: Callable) -> Callable:
-        def run(objective, v0, x0, **settings):
-            return function(objective, v0, x0, **settings) if first_image else function(objective, v0, **settings)
-
-        ALGORITHMS.append(Algorithm(name, kind, run, rank, view, needs, fast, general))
+        ALGORITHMS.append(Algorithm(name, kind, function, first_image, rank, view, needs, fast, general))
         return function
 
     return enter

@@ -21,9 +21,9 @@ from tqdm.auto import tqdm
 
 from .._check import check_finite, check_tensor
 from .._files import atomic
-from ..generators import VAE, WGAN, Generator, StructuredVAE, build
+from ..families import Trainable, build
+from ..generators import VAE
 from ..provenance import provenance
-from ..reconstructors import RadialConfig, RadialNetwork
 from .augment import augment
 from .recipes import RECIPES, Recipe, TrainConfig
 
@@ -35,20 +35,9 @@ Change = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @torch.no_grad()
-def validation_score(model: Generator, val: Tensor, seed: int = 0) -> float:
-    """The number, lower is better, by which training is stopped and the kept weights are chosen.
-
-    AE and VAE: their own loss, eq. (4) or (6), on ``val`` (N, 1, H, W).  GAN: the earth mover's distance,
-    eq. (10) divided by N, between ``val`` and N samples, because a GAN's loss says nothing of its quality.
-    """
-    generator = torch.Generator(val.device).manual_seed(seed)
-    if not isinstance(model, WGAN):
-        return model.loss(val, generator).item()
-    import ot
-
-    fake = model.sample(len(val), generator).flatten(1).double()
-    cost = torch.cdist(val.flatten(1).double(), fake, compute_mode="use_mm_for_euclid_dist").pow(2)
-    return float(ot.emd2([], [], cost.cpu().numpy(), numItermax=10**8))
+def validation_score(model: Trainable, val: Tensor, seed: int = 0) -> float:
+    """``model.score`` on ``val`` (N, 1, H, W), with random numbers from ``seed``."""
+    return model.score(val, torch.Generator(val.device).manual_seed(seed))
 
 
 class _Batches:
@@ -74,46 +63,14 @@ class _Batches:
         return self.change(batch, torch.Generator().manual_seed(self.seed + 1_000_003 * (k + 1) + 500_000))
 
 
-def _optimisers(model: Generator, config: TrainConfig) -> dict[str, torch.optim.Adam]:
-    def adam(parameters):
-        return torch.optim.Adam(parameters, lr=config.lr, betas=config.betas)
-
-    if isinstance(model, WGAN):
-        return {
-            "generator": adam(model.decoder.parameters()),
-            "critic": adam(model.critic_network.parameters()),
-        }
-    return {"all": adam(p for p in model.parameters() if p.requires_grad)}
-
-
-def _minimise(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
-
-
-def _step(model: Generator, optimisers: dict, batches: _Batches, k: int, config: TrainConfig, generator) -> dict:
-    """One training step; returns its losses as 0-dim tensors."""
-    if not isinstance(model, WGAN):
-        losses = model.losses(batches[k], generator)
-        _minimise(optimisers["all"], losses["loss"])
-        return losses
-    for i in range(config.critic_steps):
-        losses = model.critic_losses(batches[k * config.critic_steps + i], generator)
-        _minimise(optimisers["critic"], losses["critic"])
-    losses["generator"] = model.generator_loss(config.batch_size, generator)
-    _minimise(optimisers["generator"], losses["generator"])
-    return losses
-
-
 def train(
-    model: Generator,
+    model: Trainable,
     images: Tensor,
     val: Tensor,
     config: TrainConfig,
     folder: str | Path | None = None,
     progress: bool = True,
-    on_validation: Callable[[int, Generator], None] | None = None,
+    on_validation: Callable[[int, Trainable], None] | None = None,
     finish: bool = False,
     change: Change | None = None,
 ) -> dict:
@@ -121,7 +78,7 @@ def train(
 
     Parameters
     ----------
-    model : Generator or VariationalNetwork
+    model : Generator or Reconstructor
         On the device on which to train.
     images, val : (N, 1, H, W) tensors in [0, 1], on the model's device
     config : TrainConfig
@@ -194,7 +151,7 @@ class _Run:
 
     def __init__(
         self,
-        model: Generator,
+        model: Trainable,
         config: TrainConfig,
         images: Tensor,
         folder: str | Path | None,
@@ -202,7 +159,10 @@ class _Run:
     ) -> None:
         self.model, self.config = model.train(), config
         self.average = copy.deepcopy(model).freeze()
-        self.optimisers = _optimisers(model, config)
+        self.optimisers = {
+            name: torch.optim.Adam(parameters, lr=config.lr, betas=config.betas)
+            for name, parameters in model.trained().items()
+        }
         self.batches = _Batches(images, config.batch_size, config.seed, change)
         self.generator = torch.Generator(images.device).manual_seed(config.seed)
         self.step, self.seconds, self.stale, self.history = 0, 0.0, 0, []
@@ -218,12 +178,19 @@ class _Run:
             for optimiser in self.optimisers.values():
                 for group in optimiser.param_groups:
                     group["lr"] = config.lr * 0.5 * (1 + math.cos(math.pi * self.step / config.steps))
-        losses = _step(self.model, self.optimisers, self.batches, self.step, config, self.generator)
+        first = self.step * self.model.batches_per_step(config)
+        losses = self.model.step(lambda i: self.batches[first + i], self._update, config, self.generator)
         self.step += 1
         # A short memory at first, so that early averages are not stuck at the initial weights.
         weight = 1 - min(config.ema, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.average.parameters()), [p.detach() for p in self.model.parameters()], weight)
         return losses
+
+    def _update(self, name: str, loss: Tensor) -> None:
+        optimiser = self.optimisers[name]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
 
     def validate(self, losses: dict, val: Tensor) -> dict:
         """Score the moving average, remember it if it is the best so far."""
@@ -296,13 +263,10 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
 
     recipe, origin = RECIPES[name], provenance()
     data = load(recipe.data, full=recipe.full)
-    if isinstance(recipe.model, RadialConfig):
-        model = RadialNetwork(recipe.model, seed=recipe.train.seed).to(device)
-    else:
-        model = build(recipe.model, seed=recipe.train.seed)
-        if isinstance(model, StructuredVAE):
-            model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
-        model = model.to(device, memory_format=torch.channels_last)
+    model = build(recipe.model, seed=recipe.train.seed)
+    if recipe.mean is not None:
+        model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
+    model = model.placed(device)
     report = train(
         model,
         data.train.to(device),

@@ -1,7 +1,5 @@
 """The shipped weights: ``pretrained("vae-mnist-8")`` verifies, loads, and says where they came from.
 
-``pretrained`` gives generators, ``pretrained_network`` variational networks.
-
 Weights are safetensors only (float16 on disk, float32 in memory); their SHA-256 stand in a manifest.
 """
 
@@ -15,10 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from .._check import check_choice
 from .._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
-from ..generators import Generator, build, configure
-from ..reconstructors import FAMILY, RadialConfig, RadialNetwork
+from ..families import FAMILIES, build, configure
+from ..generators import Generator
+from ..reconstructors import Reconstructor
 
-__all__ = ["available", "card", "pretrained", "pretrained_network"]
+__all__ = ["available", "card", "pretrained"]
 
 FOLDER = SHIPPED / "weights"
 
@@ -53,20 +52,22 @@ def card(name: str) -> dict:
     return read_json(FOLDER / f"{name}.json")
 
 
-def pretrained(name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER) -> Generator:
-    """Load a shipped generator, frozen and ready for a solver.
+def pretrained(
+    name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER
+) -> Generator | Reconstructor:
+    """Load a shipped generator or reconstructor, frozen and ready for use.
 
     Parameters
     ----------
     name : str
-        One of ``available()``, for example "vae-mnist-8".
+        One of ``available()``, for example "vae-mnist-8", or of ``available("network")``.
     device : str or torch.device
     verbose : bool
         Print one line of provenance.
 
     Returns
     -------
-    Generator
+    Generator or Reconstructor
         In evaluation mode, without gradients for its weights.
 
     Raises
@@ -82,32 +83,17 @@ def pretrained(name: str, device: str | torch.device = "cpu", verbose: bool = Tr
     >>> G(torch.zeros(1, 8)).shape
     torch.Size([1, 1, 28, 28])
     """
-    state, description = _stored(name, "generator", folder)
+    state, description = _stored(name, folder)
     model = build(configure(description["model"]), seed=0)
     model.load_state_dict(state)
     if verbose:
         print(_provenance_line(name, description))
-    return model.to(device, memory_format=torch.channels_last).freeze()
+    return model.placed(device).freeze()
 
 
-def pretrained_network(
-    name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER
-) -> RadialNetwork:
-    """Load a shipped variational network, frozen; ``network.config`` tells for which spokes and noise it was trained.
-
-    Parameters, errors as ``pretrained``; names are those of ``available("network")``.
-    """
-    state, description = _stored(name, "network", folder)
-    model = RadialNetwork(RadialConfig(**description["model"]))
-    model.load_state_dict(state)
-    if verbose:
-        print(_provenance_line(name, description))
-    return model.to(device).freeze()
-
-
-def _stored(name: str, kind: str, folder: Path) -> tuple[dict, dict]:
+def _stored(name: str, folder: Path) -> tuple[dict, dict]:
     """Verified weights, as float32, and the description beside them."""
-    check_choice("name", name, _names(folder, kind))
+    check_choice("name", name, sorted(_manifest(folder)))
     entry = _manifest(folder)[name]
     weights = verify(folder / f"{name}.safetensors", entry["weights"])
     description = read_json(verify(folder / f"{name}.json", entry["card"]))
@@ -128,7 +114,7 @@ def _provenance_line(name: str, description: dict) -> str:
     )
 
 
-def save(model: Generator | RadialNetwork, path: Path, description: dict) -> None:
+def save(model: Generator | Reconstructor, path: Path, description: dict) -> None:
     """Write weights (float16) to ``path`` and the description beside it, both atomically."""
     state = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
     with atomic(path) as temporary:
@@ -138,8 +124,8 @@ def save(model: Generator | RadialNetwork, path: Path, description: dict) -> Non
 
 def ship(name: str, weights: Path, folder: Path = FOLDER) -> None:
     """Copy trained weights and their description into the package and enter them in the manifest."""
-    network = read_json(weights.with_suffix(".json"))["model"]["family"] == FAMILY
-    entry = {"kind": "network"} if network else {}
+    _, model = FAMILIES[read_json(weights.with_suffix(".json"))["model"]["family"]]
+    entry = {"kind": "network"} if issubclass(model, Reconstructor) else {}
     for part, source in (("weights", weights), ("card", weights.with_suffix(".json"))):
         target = folder / f"{name}{source.suffix}"
         with atomic(target) as temporary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -13,7 +14,7 @@ from ...data.load import load
 from ...explore.base import Explorer
 from ...explore.encodings import encodings
 from ...explore.live_data import floats, grey_bytes, stored_generators
-from ...explore.page import engine_script, live_page
+from ...explore.page import live_page
 from ...figures.images import show_image
 from ...figures.style import COLOURS, METHODS, subplots
 from ...generators import Generator
@@ -21,7 +22,7 @@ from ...training.zoo import pretrained
 
 __all__ = ["latent_explorer"]
 
-
+HERE = Path(__file__).parent
 MODELS = {"ae": "ae-mnist-8", "vae": "vae-mnist-8", "wgan": "wgan-mnist-8"}
 
 LATENT_DIM = 8
@@ -145,7 +146,7 @@ def _page(explorer: Explorer, digits: Tensor, models: dict, reach: float) -> str
     blocks |= {"digits": grey_bytes(digits), "codes": floats(codes)}
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "latent.js"],
+        HERE / "latent.js",
         {**data, "d": LATENT_DIM, "reach": reach},
         blocks,
     )

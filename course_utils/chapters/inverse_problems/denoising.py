@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from ...data.load import load
 from ...explore.base import Explorer
 from ...explore.live_data import floats
-from ...explore.page import control_values, engine_script, live_page
+from ...explore.page import control_values, live_page
 from ...figures.images import show_image
 from ...figures.style import COLOURS, METHODS, RESIDUAL_CMAP, STYLE
 from ...metrics import psnr
@@ -22,6 +23,7 @@ from ...regularisers import TV
 
 __all__ = ["denoise", "denoising_explorer", "signal_on_a_line"]
 
+HERE = Path(__file__).parent
 POINTS, DIGIT, SPAN = 128, 3, 0.6
 NAMES = {"Tikhonov": "tikhonov", "TV": "tv"}
 ALT = (
@@ -167,4 +169,4 @@ def _page(explorer: Explorer) -> str:
     """The explorer in the page: truths and noises go along, the rest is computed."""
     objects = _objects()
     blocks = {f"{name} {part}": floats(t) for name, two in objects.items() for part, t in zip("xn", two, strict=True)}
-    return live_page(explorer, [engine_script(), "denoising.js"], {"titles": {v: k for k, v in NAMES.items()}}, blocks)
+    return live_page(explorer, HERE / "denoising.js", {"titles": {v: k for k, v in NAMES.items()}}, blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from ...data.load import load
 from ...explore.base import Explorer
 from ...explore.live_data import grey_bytes
-from ...explore.page import engine_script, live_page
+from ...explore.page import live_page
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
 from ...generators import LocalPrecision, StructuredVAE
 from ...metrics import psnr
@@ -25,6 +26,7 @@ from ...training.zoo import pretrained
 
 __all__ = ["mri_explorer"]
 
+HERE = Path(__file__).parent
 SIZE, SPAN, NOISE_SEED = 128, 0.5, 3
 SLICES = (16, 6, 26)  # of the test head
 MODELS = ("identity", "diagonal", "covariance")
@@ -200,7 +202,7 @@ def _page(explorer: Explorer) -> str:
     }
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "fourier.js", "stencil.js", "mri.js"],
+        HERE / "mri.js",
         data,
         blocks,
         note="Data and x are computed in this page; a click on a picture chooses the pixel. G(z) and Σ(z) are the "

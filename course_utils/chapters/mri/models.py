@@ -12,7 +12,7 @@ from ...regularisers import LearnedCovariance
 from ...reproduce.pictures import pack
 from ...reproduce.setting import seeded
 from ...training.recipes import NETWORK_HOMES
-from ...training.zoo import pretrained_network
+from ...training.zoo import pretrained
 from .brains import EXAMPLE, TEST_STEP, VAE, brain_generator, heads, shipped, structured_name, window
 
 __all__ = ["kept_for_gradient", "memory_row", "model_row"]
@@ -76,7 +76,7 @@ def memory_row(spokes: int = 25, test_step: int = TEST_STEP) -> dict:
             kept[family] = kept_for_gradient(lambda z, R=R: R.joint(x[: len(z)], z), z)
     network = "vn-brain-{}-{}".format(*NETWORK_HOMES[0])
     if shipped(network):
-        net = pretrained_network(network, verbose=False).requires_grad_(True)
+        net = pretrained(network, verbose=False).requires_grad_(True)
         kept["vn, in training"] = kept_for_gradient(lambda y: net(y, A), y)
     return {"megabytes_per_image": kept}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -13,7 +14,7 @@ from ...data.load import load
 from ...explore.base import Explorer
 from ...explore.encodings import encodings
 from ...explore.live_data import floats, stored_generators
-from ...explore.page import engine_script, live_page
+from ...explore.page import live_page
 from ...figures.images import show_image
 from ...figures.labels import TITLES
 from ...figures.style import METHODS, subplots
@@ -23,6 +24,7 @@ from ...training.zoo import pretrained
 
 __all__ = ["far_explorer", "interpolation_explorer"]
 
+HERE = Path(__file__).parent
 MODELS = {"ae": "ae-mnist-8", "vae": "vae-mnist-8", "wgan": "wgan-mnist-8"}
 CORNERS = (1, 2, 7)  # digits at the corners of the triangle
 N_TRAIN = 10_000
@@ -101,7 +103,7 @@ def _triangle_page(explorer: Explorer) -> str:
     blocks["corners"] = floats(torch.cat(list(_corners().values())))  # (9, 8)
     data |= {"d": 8, "digits": list(CORNERS)}
     note = "Computed in this page, while you move the sliders or drag the dot."
-    return live_page(explorer, [engine_script(), "generators.js", "interpolation.js"], data, blocks, note=note)
+    return live_page(explorer, HERE / "interpolation.js", data, blocks, note=note)
 
 
 @functools.cache

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from ...explore.base import Explorer
 from ...explore.live_data import floats, grey_bytes, stored_generators
-from ...explore.page import control_values, engine_script, live_page
+from ...explore.page import control_values, live_page
 from ...generators import Generator
 from ...operators import LinearOperator
 from ...regularisers import Hard
@@ -15,6 +17,7 @@ from ...solvers import Dictionary, reconstruct
 
 __all__ = ["initialisation_page", "method_page"]
 
+HERE = Path(__file__).parent
 N_CANDIDATES = 128
 
 
@@ -45,7 +48,7 @@ def initialisation_page(
     }
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "initialisation.js"],
+        HERE / "initialisation.js",
         {**data, "d": next(iter(models.values()))[0].latent_dim, "m": A.m},
         blocks,
         note="Algorithm 1 runs in this page. The dotted line and its image were computed beforehand.",
@@ -82,7 +85,7 @@ def method_page(
         )
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "regularisers.js"],
+        HERE / "regularisers.js",
         {**data, "d": candidates.shape[1], "matrixSeed": matrix_seed, "noiseSeed": noise_seed},
         blocks,
         extra=extra,

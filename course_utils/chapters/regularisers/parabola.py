@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -16,6 +17,7 @@ from ...figures.style import METHODS, STYLE
 
 __all__ = ["ParabolaSolution", "parabola_explorer", "solve_parabola"]
 
+HERE = Path(__file__).parent
 Y2 = 4.0  # the second coordinate of the data, as in the paper
 Z = np.linspace(-3.2, 3.2, 3_201)
 TIE = 1e-9  # objectives that differ by less, relatively, are equal
@@ -186,6 +188,6 @@ def parabola_explorer() -> Explorer:
         "points G(z) they belong to; beside it the objective over z with its minima, and the first coordinate of the "
         "solution against that of the datum, which jumps at zero."
     )
-    # solve_parabola is short enough to be written twice: web/parabola.js is held against it by the tests
-    explorer = Explorer("parabola", controls, draw, alt, live=lambda: live_page(explorer, ["parabola.js"]))
+    # solve_parabola is short enough to be written twice: parabola.js is held against it by the tests
+    explorer = Explorer("parabola", controls, draw, alt, live=lambda: live_page(explorer, HERE / "parabola.js"))
     return explorer

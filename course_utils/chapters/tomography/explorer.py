@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache, lru_cache
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from ...data.load import load
 from ...explore.base import Explorer
 from ...explore.live_data import floats, grey_bytes, stored_generators
-from ...explore.page import control_values, engine_script, live_page
+from ...explore.page import control_values, live_page
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
 from ...generators import Generator
 from ...metrics import psnr
@@ -27,6 +28,7 @@ from ...training.zoo import pretrained
 
 __all__ = ["tomography_explorer"]
 
+HERE = Path(__file__).parent
 SIZE, SPAN, N_IMAGES, NOISE_SEED, N_CANDIDATES = 56, 0.5, 6, 3, 128
 WHITE = 254  # the byte of a stored pixel with grey value 1; even, as the shapes have 0.5
 GENERATOR = "vae-shapes-10"
@@ -190,7 +192,7 @@ def _page(explorer: Explorer) -> str:
     }
     return live_page(
         explorer,
-        [engine_script(), "generators.js", "rays.js", "tomography.js"],
+        HERE / "tomography.js",
         data,
         blocks,
         note="Solved in this page. The rays, the noise and the weights are those of the notebook; a generator starts "

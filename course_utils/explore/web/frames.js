@@ -1,7 +1,13 @@
 // Pictures computed beforehand. Each is stored as what differs from the default picture. Both are put together on a
 // canvas of their own size, which is then scaled as one: two scaled layers would show seams.
-function run() {
-  const store = bytes("pictures"), ground = still.querySelector("img");
+
+import { make } from "./dom.js";
+import { controls, say } from "./page.js";
+import { bytes } from "./stored.js";
+
+export function run(page) {
+  const { root, data, guarded } = page;
+  const store = bytes(page, "pictures"), still = root.querySelector(".cp-picture"), ground = still.querySelector("img");
   const canvas = make("canvas", { class: "cp-over", width: ground.getAttribute("width"),
     height: ground.getAttribute("height"), "aria-hidden": "true" });
   const context = canvas.getContext("2d"), layers = new Map();
@@ -26,8 +32,8 @@ function run() {
     context.drawImage(ground, 0, 0, canvas.width, canvas.height);
     if (over) context.drawImage(over, 0, 0);
     root.dataset.busy = "no";
-    say(`Shown: ${panel.words()}.`);
+    say(page, `Shown: ${panel.words()}.`);
   };
-  const panel = controls(show);
+  const panel = controls(page, show);
   guarded(show)();
 }

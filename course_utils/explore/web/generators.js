@@ -1,16 +1,12 @@
 // The generators whose weights are stored with the page, by family; damaged weights throw here, before anything moves.
-function loadGenerators() {
-  const entries = Object.entries(data.generators);
+
+import { generator } from "../../live/generator.js";
+import { decodeFloat16 } from "../../live/float16.js";
+import { bytes } from "./stored.js";
+
+export function loadGenerators(page) {
+  const entries = Object.entries(page.data.generators);
   return Object.fromEntries(entries.map(([family, spec]) => [
-    family, engine.generator(spec, engine.decodeFloat16(bytes(`weights of ${family}`))),
+    family, generator(spec, decodeFloat16(bytes(page, `weights of ${family}`))),
   ]));
 }
-
-// Images stored as bytes: number -> Float32Array.
-function loadImages(name, pixels, white = 255) {
-  const store = bytes(name);
-  return Array.from({ length: store.length / pixels }, (_, k) =>
-    Float32Array.from(store.subarray(k * pixels, (k + 1) * pixels), value => value / white));
-}
-
-const norm = v => Math.sqrt(engine.sumOfSquares(v));

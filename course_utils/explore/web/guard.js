@@ -1,40 +1,38 @@
-// The first thing an explorer needs: a way to say that something broke. All scripts of an explorer stand inside one
-// function, so several on a page share no name.
+// What stands between an explorer and its reader: the page's data, and a way to say that something broke.
 
-const still = root.querySelector(".cp-picture");
+// root: the element of the explorer. Gives { root, data, guarded(action) }; a guarded action that throws ends the
+// explorer, as does one that returns a promise which is broken later.
+export function openPage(root) {
+  let failed = false;
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name in element && typeof value !== "string") element[name] = value;
-    else element.setAttribute(name, value);
+  // A reader must never face an empty box: say what is wrong and show the picture that was stored with the page.
+  function fail(error) {
+    if (failed) return;
+    failed = true;
+    const problem = document.createElement("p");
+    problem.className = "cp-problem";
+    problem.setAttribute("role", "alert");
+    problem.textContent = `This figure cannot be moved here: ${error?.message ?? error}. Below is its stored picture.`;
+    root.prepend(problem);
+    const rest = ".cp-controls, .cp-live, .cp-over, .cp-values, .cp-note";
+    for (const part of root.querySelectorAll(rest)) part.hidden = true;
+    root.querySelector(".cp-picture").hidden = false;
+    root.dataset.state = "failed";
   }
-  element.append(...children);
-  return element;
-}
 
-// A reader must never face an empty box: say what is wrong and show the picture that was stored with the page.
-let failed = false;
-function fail(error) {
-  if (failed) return;
-  failed = true;
-  const words = `This figure cannot be moved here: ${error?.message ?? error}. Below is its stored picture.`;
-  root.prepend(make("p", { class: "cp-problem", role: "alert" }, words));
-  const rest = ".cp-controls, .cp-live, .cp-over, .cp-values, .cp-note";
-  for (const part of root.querySelectorAll(rest)) part.hidden = true;
-  still.hidden = false;
-  root.dataset.state = "failed";
-}
+  function guarded(action) {
+    return (...given) => {
+      if (failed) return undefined;
+      try {
+        const result = action(...given);
+        if (result instanceof Promise) result.catch(fail);
+        return result;
+      } catch (error) {
+        return fail(error);
+      }
+    };
+  }
 
-function guarded(action) {
-  return (...given) => {
-    if (failed) return undefined;
-    try {
-      const result = action(...given);
-      if (result instanceof Promise) result.catch(fail);
-      return result;
-    } catch (error) {
-      return fail(error);
-    }
-  };
+  const data = guarded(() => JSON.parse(root.querySelector(".cp-data").textContent))();
+  return { root, data, guarded };
 }

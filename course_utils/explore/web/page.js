@@ -1,42 +1,10 @@
-// What every explorer of a page needs: its data, its controls, its words.
+// An explorer's controls and its words. The first argument is what `openPage` gives.
 
-const data = JSON.parse(root.querySelector(".cp-data").textContent);
-
-const CRC = Uint32Array.from({ length: 256 }, (_, start) => {
-  let word = start;
-  for (let bit = 0; bit < 8; bit++) word = word & 1 ? (word >>> 1) ^ 0xedb88320 : word >>> 1;
-  return word;
-});
-
-// One stored block of numbers; its CRC-32 is checked, for damaged weights draw plausible nonsense. What several
-// explorers of a page need stands in the first of them.
-function bytes(name) {
-  const block = root.querySelector(`.cp-block[data-name="${name}"]`);
-  const store = block.dataset.in ? document.getElementById(block.dataset.in) : block;
-  if (store === null) throw new Error(`the ${name} are missing: they stood in another figure of the page`);
-  let text = "";
-  try {
-    text = atob(store.textContent.trim());
-  } catch {
-    throw new Error(`the stored ${name} are damaged (not base64)`);
-  }
-  const out = new Uint8Array(text.length);
-  let crc = 0xffffffff;
-  for (let i = 0; i < out.length; i++) {
-    out[i] = text.charCodeAt(i);
-    crc = CRC[(crc ^ out[i]) & 255] ^ (crc >>> 8);
-  }
-  if ((crc ^ 0xffffffff) >>> 0 !== Number(block.dataset.crc)) {
-    throw new Error(`the stored ${name} are damaged (their checksum is wrong)`);
-  }
-  return out;
-}
-
-const float32 = name => new Float32Array(bytes(name).buffer);
+import { make } from "./dom.js";
 
 // The controls, native ones so that keyboard and screen reader know them. The place of a control is an index into
 // the listed values. move(key) is called after each move.
-function controls(move) {
+export function controls({ root, data, guarded }, move) {
   const box = root.querySelector(".cp-controls");
   root.querySelector(".cp-note").hidden = false; // says how a figure that moves was made
   const at = Object.fromEntries(data.controls.map(control => [control.key, control.start]));
@@ -100,6 +68,6 @@ function controls(move) {
   };
 }
 
-function say(text) {
+export function say({ root }, text) {
   root.querySelector(".cp-values").textContent = text;
 }

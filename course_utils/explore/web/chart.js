@@ -1,50 +1,8 @@
-// Drawing: images as canvases of their own pixels, curves as SVG. PALETTE, METHODS and RESIDUAL come from plots.py.
+// Curves, marks and bars as SVG.
 
-const SVG = "http://www.w3.org/2000/svg";
-
-function shape(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-// Shows `parts` in place of the stored picture, whose text stays for those who cannot see either.
-function stage(...parts) {
-  const live = make("div", { class: "cp-live" });
-  live.append(make("p", { class: "cp-hidden" }, still.querySelector("img").alt), ...parts);
-  still.after(live);
-  still.hidden = true;
-  root.querySelector(".cp-values").classList.add("cp-hidden"); // the figure shows these words itself
-  return live;
-}
-
-const row = (...parts) => make("div", { class: "cp-row" }, ...parts);
-
-// One image, shown as a square. draw(values, title): values in reading order, grey 0 to 1, or residuals from -span to
-// span.
-function imageView(title, { size = 28, rows = size, span = 0, width = 112 } = {}) {
-  const canvas = make("canvas", { width: size, height: rows, role: "img" });
-  const caption = make("div", { class: "cp-caption" }, title);
-  const figure = make("div", { class: "cp-image", style: `width:${width}px` }, caption, canvas);
-  const context = canvas.getContext("2d");
-  const pixels = context.createImageData(size, rows);
-  return {
-    element: figure,
-    draw(values, text = title) {
-      for (let i = 0; i < values.length; i++) {
-        if (!Number.isFinite(values[i])) throw new Error(`the image "${text}" holds ${values[i]}`);
-        const share = span ? (values[i] / span + 1) / 2 : values[i];
-        const level = Math.round(255 * Math.min(1, Math.max(0, share)));
-        for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = span ? RESIDUAL[3 * level + c] : level;
-        pixels.data[4 * i + 3] = 255;
-      }
-      context.putImageData(pixels, 0, 0);
-      caption.textContent = text;
-      canvas.setAttribute("aria-label", text.replace(/\s+/g, " ").trim());
-    },
-  };
-}
+import { make } from "./dom.js";
+import { shape } from "./svg.js";
+import { short } from "./numbers.js";
 
 // Where the ticks stand: powers of ten (with 2 and 5 where those are few), or multiples of 1, 2 or 5.
 function ticks([low, high], log, most = 6) {
@@ -67,28 +25,13 @@ function ticks([low, high], log, most = 6) {
   return marks;
 }
 
-const SUPERSCRIPT = { "-": "⁻", ...["⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"] };
-
-// A number with few digits: 0.0032, 12.5, 10⁻⁵.
-function short(value, digits = 3) {
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size < 1e-3 || size >= 1e5) {
-    const [factor, power] = value.toExponential(digits - 1).split("e");
-    const ten = `10${[...String(Number(power))].map(c => SUPERSCRIPT[c]).join("")}`;
-    const number = Number(factor);
-    return (number === 1 ? ten : `${number}·${ten}`).replace("-", "−");
-  }
-  return String(Number(value.toPrecision(digits))).replace("-", "−");
-}
-
 let clips = 0; // each pair of axes needs a name of its own for its frame
 
 // A pair of axes. draw({x: [low, high], y: [low, high], layers, title}); a layer is
 //   {kind: "line", x, y, color, dash, width, alpha}, {kind: "marks", x, y, color, size, hollow, cross},
 //   {kind: "bars", x, y, colors, width}, {kind: "hline" | "vline", at, color, dash}, {kind: "text", x, y, text}.
-function chart(label, { width = 330, height = 230, xlabel = "", ylabel = "", xlog = false, ylog = false,
-  xticks = null, yticks = null, left = 52 } = {}) {
+export function chart({ root }, label, { width = 330, height = 230, xlabel = "", ylabel = "", xlog = false,
+  ylog = false, xticks = null, yticks = null, left = 52 } = {}) {
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   const right = 12, top = 24, bottom = xlabel ? 42 : 26;
   const clip = `${root.id}-clip-${clips++}`;
@@ -129,6 +72,7 @@ function chart(label, { width = 330, height = 230, xlabel = "", ylabel = "", xlo
     },
   };
 }
+
 function drawLayer(layer, px, py, box) {
   const { kind, x, y, color = "#000" } = layer;
   if (kind === "line") {
@@ -164,7 +108,7 @@ function drawLayer(layer, px, py, box) {
 }
 
 // A key for curves: small samples with words, wrapped like text.
-function legend(entries) {
+export function legend(entries) {
   return make("div", {}, ...entries.map(({ color, dash = "none", mark = "line", text }) => {
     const sample = shape("svg", { width: 30, height: 12, "aria-hidden": "true", class: "cp-sample" });
     const stroke = { stroke: color, "stroke-width": 2.2 };
@@ -173,28 +117,4 @@ function legend(entries) {
     else sample.append(shape("circle", { cx: 15, cy: 6, r: 4.5, fill: mark === "hollow" ? "#fff" : color, ...stroke }));
     return make("span", { class: "cp-entry" }, sample, ` ${text}`);
   }));
-}
-
-// Runs a generator function a slice at a time, so that the page stays awake. show(state, done) after each slice;
-// beginning a new run ends the one before.
-function runner() {
-  let turn = 0;
-  return function start(run, show) {
-    const mine = ++turn;
-    root.dataset.busy = "yes";
-    const slice = guarded(() => {
-      if (mine !== turn) return;
-      const until = performance.now() + 14;
-      let last = null, done = false;
-      do {
-        const next = run.next();
-        done = next.done === true;
-        if (!done) last = next.value;
-      } while (!done && performance.now() < until);
-      show(last, done);
-      if (done) root.dataset.busy = "no";
-      else setTimeout(slice, 0); // not by frames: a page in the background would never end
-    });
-    slice();
-  };
 }

@@ -1,12 +1,15 @@
 // Parallel-beam tomography as in `ParallelBeam` and `fbp`: lengths of lines in pixels, and filtered back-projection.
 
+import { norm } from "./linear.js";
+
 // Views of a (size, size) image of unit pixels, equally spaced on [0, range) radians, scaled to norm 1.
-function parallelBeam(size, views, range) {
+export function parallelBeam(size, views, range) {
   const bins = 2 * Math.ceil(size / Math.SQRT2) + 1, binWidth = (Math.SQRT2 * size) / bins;
   const m = views * bins, n = size * size, half = size / 2;
   const starts = new Uint32Array(m + 1), pixels = [], lengths = [];
   for (let a = 0; a < views; a++) {
-    const angle = (a * range) / views, c = Math.cos(angle), s = Math.sin(angle); // of the normal; (-s, c) along the line
+    // (c, s) is the normal of the line, (-s, c) goes along it
+    const angle = (a * range) / views, c = Math.cos(angle), s = Math.sin(angle);
     // a line along the edge between two pixels belongs to both, half to each
     const oblique = Math.abs(c) > 1e-12 && Math.abs(s) > 1e-12, sides = oblique ? [0] : [-1e-9, 1e-9];
     for (let b = 0; b < bins; b++) {
@@ -79,7 +82,7 @@ function rampKernel(bins, binWidth, cutoff) {
 }
 
 // Filtered back-projection: filter each view, then smear it back over the image.
-function fbp(A, y, cutoff) {
+export function fbp(A, y, cutoff) {
   const { size, views, bins, binWidth, range, scale } = A, kernel = rampKernel(bins, binWidth, cutoff);
   const image = new Float32Array(A.n), filtered = new Float64Array(bins), gap = range / views;
   // the views next to the gap that closes the half circle stand for half of it, unless it is a missing wedge

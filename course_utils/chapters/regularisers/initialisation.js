@@ -1,4 +1,21 @@
 // Algorithm 1 on the hard problem from three starts at once, drawn while it runs.
+
+import { decodeFloat16 } from "../../live/float16.js";
+import { randn } from "../../live/random.js";
+import { matrix } from "../../live/operators.js";
+import { hard } from "../../live/objectives.js";
+import { algorithm1 } from "../../live/solvers.js";
+import { psnr } from "../../live/metrics.js";
+import { PALETTE } from "../../explore/web/palette.js";
+import { make } from "../../explore/web/dom.js";
+import { controls, say } from "../../explore/web/page.js";
+import { row, stage, runner } from "../../explore/web/stage.js";
+import { bytes, float32 } from "../../explore/web/stored.js";
+import { loadImages, imageView } from "../../explore/web/image.js";
+import { loadGenerators } from "../../explore/web/generators.js";
+import { chart, legend } from "../../explore/web/chart.js";
+import { short } from "../../explore/web/numbers.js";
+
 const SETTINGS = { stop: "objective", tol: 1e-5, maxIter: 100 };
 
 // One iteration of each run that has not ended, then the next: they advance side by side.
@@ -15,12 +32,13 @@ function* together(runs) {
   }
 }
 
-function run() {
-  const generators = loadGenerators(), truths = loadImages("digits", 784), d = data.d;
-  const A = engine.matrix(engine.decodeFloat16(bytes("matrix")), data.m, 784);
-  const measured = float32("data"), references = float32("references");
-  const start = runner();
-  const axes = chart("objective of the three runs", { width: 304, height: 250, left: 46, ylog: true,
+export function run(page) {
+  const { root, data } = page;
+  const generators = loadGenerators(page), truths = loadImages(page, "digits", 784), d = data.d;
+  const A = matrix(decodeFloat16(bytes(page, "matrix")), data.m, 784);
+  const measured = float32(page, "data"), references = float32(page, "references");
+  const start = runner(page);
+  const axes = chart(page, "objective of the three runs", { width: 304, height: 250, left: 46, ylog: true,
     xlabel: "iteration of Algorithm 1", ylabel: "objective f(z)" });
   const styles = [["blue", "none"], ["vermilion", "7 4"], ["green", "7 3 2 3"]]
     .map(([name, dash]) => ({ color: PALETTE[name], dash }));
@@ -32,11 +50,11 @@ function run() {
     { color: "#000", dash: "2 3", text: "dictionary" },
   ]);
   const grid = make("div", { class: "cp-row", style: "flex: 0 1 326px" }, ...views.map(view => view.element));
-  stage(row(make("div", { style: "flex: 0 1 304px" }, axes.element, key), grid), words);
+  stage(page, row(make("div", { style: "flex: 0 1 304px" }, axes.element, key), grid), words);
 
   // A start is a draw from N(0, I), whatever the generator: three of them, the same as in the notebook.
   const startsOf = seed => {
-    const draws = engine.randn(seed, 3 * d);
+    const draws = randn(seed, 3 * d);
     return [0, 1, 2].map(k => draws.slice(k * d, (k + 1) * d));
   };
   let now = null;
@@ -44,7 +62,7 @@ function run() {
   const solve = () => {
     const family = panel.value("generator"), image = panel.value("image"), lam = panel.value("lam");
     const G = generators[family], y = measured.slice(image * data.m, (image + 1) * data.m);
-    const objective = engine.hard(G, A, y, lam), f = Object.keys(generators).indexOf(family);
+    const objective = hard(G, A, y, lam), f = Object.keys(generators).indexOf(family);
     const lambdas = data.controls.find(control => control.key === "lam").labels.length;
     const place = ((f * truths.length + image) * lambdas + panel.index.lam) * d;
     const best = references.slice(place, place + d), z0 = startsOf(panel.index.seed);
@@ -55,7 +73,7 @@ function run() {
     };
     root.initialisation = now; // for tests
     // each run has an objective of its own: it keeps arrays between its steps
-    const runs = z0.map(z => engine.algorithm1(engine.hard(G, A, y, lam), z, SETTINGS));
+    const runs = z0.map(z => algorithm1(hard(G, A, y, lam), z, SETTINGS));
     start(recorded(together(runs), now.curves), (states, done) => {
       if (states) now.states = states;
       now.done = done;
@@ -83,7 +101,7 @@ function run() {
       ...states.map((s, i) => ({ kind: "marks", x: [s.iterations], y: [s.objective], color: styles[i].color,
         size: i === k ? 5 : 3.5, alpha: i === k ? 1 : 0.5 })),
     ] });
-    const db = x => engine.psnr(x, now.truth).toFixed(1);
+    const db = x => psnr(x, now.truth).toFixed(1);
     views[0].draw(now.truth, "truth\n\u00a0"); // two lines each, so that the images stand in line
     views[1].draw(now.first[k], "start G(z)\n\u00a0");
     views[2].draw(state.x, `${now.done ? "end" : "now"} G(z)\n${db(state.x)} dB`);
@@ -96,9 +114,9 @@ function run() {
       `Start ${k + 1}: f = ${short(state.objective)} after ${state.iterations} iterations${moving}, ` +
       `${order} of the three; ${Math.round(100 * Math.abs(excess))} per cent ${excess > 0 ? "above" : "below"} ` +
       `the ${short(reference.objective)} from the dictionary.`;
-    if (now.done) say(`Shown: ${panel.words()}. ${words.textContent}`);
+    if (now.done) say(page, `Shown: ${panel.words()}. ${words.textContent}`);
   };
 
-  const panel = controls(key => (key === "start" ? draw() : solve()));
+  const panel = controls(page, key => (key === "start" ? draw() : solve()));
   solve();
 }

@@ -1,15 +1,27 @@
 // A triangle of three digits: its dot can be dragged, moved by the arrow keys, or by the two sliders.
+
+import { norm } from "../../live/linear.js";
+import { PALETTE } from "../../explore/web/palette.js";
+import { shape } from "../../explore/web/svg.js";
+import { controls, say } from "../../explore/web/page.js";
+import { row, stage } from "../../explore/web/stage.js";
+import { float32 } from "../../explore/web/stored.js";
+import { imageView } from "../../explore/web/image.js";
+import { loadGenerators } from "../../explore/web/generators.js";
+import { chart } from "../../explore/web/chart.js";
+
 const STEPS = {
   ArrowLeft: ["alpha1", -1], ArrowRight: ["alpha1", 1], ArrowDown: ["alpha2", -1], ArrowUp: ["alpha2", 1],
 };
 
-function run() {
-  const generators = loadGenerators(), families = Object.keys(generators);
-  const numbers = float32("corners"), d = data.d;
+export function run(page) {
+  const { root, data, guarded } = page;
+  const generators = loadGenerators(page), families = Object.keys(generators);
+  const numbers = float32(page, "corners"), d = data.d;
   const corners = Object.fromEntries(families.map((family, f) => [
     family, [0, 1, 2].map(k => numbers.subarray((3 * f + k) * d, (3 * f + k + 1) * d)),
   ]));
-  const place = chart("triangle of the digits", { width: 204, height: 196, left: 46, xlabel: "α1", ylabel: "α2",
+  const place = chart(page, "triangle of the digits", { width: 204, height: 196, left: 46, xlabel: "α1", ylabel: "α2",
     xticks: [0, 0.5, 1], yticks: [0, 0.5, 1] });
   const svg = place.element;
   svg.setAttribute("role", "group"); // its dot can be moved, so it is more than a picture
@@ -19,7 +31,7 @@ function run() {
     "aria-label": "place in the triangle; left and right change α1, up and down α2" });
   svg.append(dot);
   const images = Object.fromEntries(families.map(family => [family, imageView(data.titles[family], { width: 132 })]));
-  stage(row(svg, ...families.map(family => images[family].element)));
+  stage(page, row(svg, ...families.map(family => images[family].element)));
 
   const draw = () => {
     const a = panel.value("alpha1"), b = panel.value("alpha2");
@@ -44,9 +56,9 @@ function run() {
       images[family].draw(image, title);
       said.push(title);
     }
-    say(`Shown: ${panel.words()}. ${said.join("; ")}.`);
+    say(page, `Shown: ${panel.words()}. ${said.join("; ")}.`);
   };
-  const panel = controls(draw);
+  const panel = controls(page, draw);
   const stops = data.controls[0].labels.length - 1;
   const put = (key, index) => panel.set(key, Math.max(0, Math.min(stops, index)));
   draw();

@@ -1,9 +1,11 @@
 // A Gaussian image whose precision L L^T has a local Cholesky factor, as in `LocalPrecision`.
 
-const LATER = [[0, 1], [1, -1], [1, 0], [1, 1]]; // neighbours within 3 x 3 that come later in reading order
+import { dot } from "../../live/linear.js";
+
+export const LATER = [[0, 1], [1, -1], [1, 0], [1, 1]]; // neighbours within 3 x 3 that come later in reading order
 
 // logDiagonal: size * size numbers; coefficients: one such array for each entry of LATER, or none.
-function localPrecision(size, logDiagonal, coefficients) {
+export function localPrecision(size, logDiagonal, coefficients) {
   const n = size * size, d = Float64Array.from(logDiagonal, Math.exp), scaled = new Float64Array(n);
   // a is 0 where the neighbour lies outside; then j + shift may be any entry, or none
   const links = coefficients.map((given, o) => {
@@ -50,15 +52,9 @@ function localPrecision(size, logDiagonal, coefficients) {
   return p;
 }
 
-function inner(v, w) {
-  let sum = 0;
-  for (let j = 0; j < v.length; j++) sum += v[j] * w[j];
-  return sum;
-}
-
 // The x of least ||A x - y||^2 + weight ||x - g||^2 in the norm of the precision, by conjugate gradients with Jacobi's
 // preconditioner.
-function* bestImage(A, y, g, p, weight, { tol = 1e-5, maxIter = 3000 } = {}) {
+export function* bestImage(A, y, g, p, weight, { tol = 1e-5, maxIter = 3000 } = {}) {
   const n = A.n, x = Float64Array.from(g), r = A.adjoint(y), s = new Float64Array(n), v = new Float64Array(n);
   const Hv = new Float64Array(n), scale = p.diagonal(), level = A.m / 2 / n;
   const times = w => { // A* A w + weight Sigma^-1 w
@@ -69,24 +65,24 @@ function* bestImage(A, y, g, p, weight, { tol = 1e-5, maxIter = 3000 } = {}) {
   };
   const pull = p.precision(g);
   for (let j = 0; j < n; j++) r[j] += weight * pull[j];
-  const enough = tol ** 2 * inner(r, r);
+  const enough = tol ** 2 * dot(r, r);
   times(x);
   for (let j = 0; j < n; j++) {
     scale[j] = level + weight * scale[j];
     r[j] -= Hv[j];
     v[j] = s[j] = r[j] / scale[j];
   }
-  let slope = inner(r, s);
+  let slope = dot(r, s);
   yield { x, iterations: 0 };
-  for (let k = 1; k <= maxIter && inner(r, r) > enough; k++) {
+  for (let k = 1; k <= maxIter && dot(r, r) > enough; k++) {
     times(v);
-    const step = slope / inner(v, Hv), old = slope;
+    const step = slope / dot(v, Hv), old = slope;
     for (let j = 0; j < n; j++) {
       x[j] += step * v[j];
       r[j] -= step * Hv[j];
       s[j] = r[j] / scale[j];
     }
-    slope = inner(r, s);
+    slope = dot(r, s);
     for (let j = 0; j < n; j++) v[j] = s[j] + (slope / old) * v[j];
     yield { x, iterations: k };
   }

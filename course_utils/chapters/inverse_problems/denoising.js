@@ -1,24 +1,39 @@
 // Denoising, A = I: min ||x - y||^2 + lambda R(x) with Tikhonov or TV, of a signal or a digit, for all lambda of the
 // slider.
-function run() {
+
+import { identity } from "../../live/operators.js";
+import { tikhonov, tv } from "../../live/classical.js";
+import { psnr } from "../../live/metrics.js";
+import { PALETTE, METHODS } from "../../explore/web/palette.js";
+import { make } from "../../explore/web/dom.js";
+import { controls, say } from "../../explore/web/page.js";
+import { row, stage, runner } from "../../explore/web/stage.js";
+import { float32 } from "../../explore/web/stored.js";
+import { imageView } from "../../explore/web/image.js";
+import { chart, legend } from "../../explore/web/chart.js";
+import { short } from "../../explore/web/numbers.js";
+
+export function run(page) {
+  const { root, data } = page;
   const objects = Object.fromEntries(["signal", "digit"].map(kind => [
-    kind, { truth: float32(`${kind} x`), noise: float32(`${kind} n`) },
+    kind, { truth: float32(page, `${kind} x`), noise: float32(page, `${kind} n`) },
   ]));
-  const lambdas = data.controls.find(control => control.key === "lam").values, start = runner(), span = 0.6;
-  const size = { height: 250, left: 46 };
-  const line = chart("signal, data and reconstruction", { ...size, width: 390, xlabel: "place", ylabel: "value" });
-  const quality = chart("PSNR over lambda", { ...size, width: 246, xlog: true, xlabel: "λ", ylabel: "PSNR (dB)" });
+  const lambdas = data.controls.find(control => control.key === "lam").values, start = runner(page), span = 0.6;
+  const line = chart(page, "signal, data and reconstruction", { height: 250, width: 390, left: 46, xlabel: "place",
+    ylabel: "value" });
+  const quality = chart(page, "PSNR over lambda", { height: 250, width: 246, left: 46, xlog: true, xlabel: "λ",
+    ylabel: "PSNR (dB)" });
   const views = ["truth", "data", "reconstruction", "residual, ±0.6"]
     .map((title, k) => imageView(title, { width: 126, span: k === 3 ? span : 0 }));
   const images = make("div", { class: "cp-row", style: "flex: 0 1 390px" }, ...views.map(view => view.element));
   const key = make("div", {}), words = make("p", {});
-  stage(row(line.element, images, quality.element), key, words);
+  stage(page, row(line.element, images, quality.element), key, words);
   const cache = new Map(); // "kind sigma method": the solutions found so far, by lambda
 
   // The chosen lambda of the chosen method first, then the others for the curves.
   function* solve(kind, method, sigma, now) {
     const { truth, noise } = objects[kind], y = truth.map((v, i) => v + sigma * noise[i]);
-    const A = engine.identity(y.length), settings = { tol: 1e-6, maxIter: 3000 };
+    const A = identity(y.length), settings = { tol: 1e-6, maxIter: 3000 };
     const shape = kind === "digit" ? [28, 28] : y.length;
     for (const m of [method, ...Object.keys(data.titles).filter(other => other !== method)]) {
       const name = `${kind} ${sigma} ${m}`;
@@ -28,13 +43,13 @@ function run() {
       for (const k of order) {
         if (found[k]) continue;
         const lam = lambdas[k];
-        const solver = m === "tikhonov" ? engine.tikhonov(A, y, lam) : engine.tv(A, y, shape, lam, settings);
+        const solver = m === "tikhonov" ? tikhonov(A, y, lam) : tv(A, y, shape, lam, settings);
         let last = null;
         for (const state of solver) {
           last = state;
           if (state.iterations % 50 === 49) yield null; // a breath for the page, nothing to show yet
         }
-        found[k] = { x: last.x, psnr: Math.min(60, engine.psnr(last.x, truth)) };
+        found[k] = { x: last.x, psnr: Math.min(60, psnr(last.x, truth)) };
         yield found;
       }
     }
@@ -77,9 +92,9 @@ function run() {
       const best = Object.values(data.titles).map((name, i) => `${name} ${Math.max(...curves[i].y).toFixed(1)} dB`);
       const end = done ? ` The best λ gives: ${best.join(", ")}.` : "";
       words.textContent = `${title} at λ = ${short(lambdas[now], 2)}.${end}`;
-      if (done) say(`Shown: ${panel.words()}. ${words.textContent}`);
+      if (done) say(page, `Shown: ${panel.words()}. ${words.textContent}`);
     });
   };
-  const panel = controls(begin);
+  const panel = controls(page, begin);
   begin();
 }

@@ -1,9 +1,26 @@
 // A brain slice from spokes of its k-space: data, noise and the exact x are made here; G(z) and Sigma(z) are stored.
 // What a click or the last two sliders choose is the pixel whose covariance is drawn.
-function run() {
-  const size = data.size, n = size * size, start = runner(), operators = new Map();
-  const truths = loadImages("truths", n), means = engine.decodeFloat16(bytes("means"));
-  const stored = { diagonal: engine.decodeFloat16(bytes("diagonal")), covariance: engine.decodeFloat16(bytes("covariance")) };
+
+import { norm } from "../../live/linear.js";
+import { decodeFloat16 } from "../../live/float16.js";
+import { randn } from "../../live/random.js";
+import { radialMask, maskedFourier } from "../../live/fourier.js";
+import { psnr } from "../../live/metrics.js";
+import { PALETTE } from "../../explore/web/palette.js";
+import { make } from "../../explore/web/dom.js";
+import { controls, say } from "../../explore/web/page.js";
+import { row, stage, runner } from "../../explore/web/stage.js";
+import { bytes } from "../../explore/web/stored.js";
+import { loadImages, imageView } from "../../explore/web/image.js";
+import { short } from "../../explore/web/numbers.js";
+import { LATER, localPrecision, bestImage } from "./stencil.js";
+
+export function run(page) {
+  const { root, data, guarded } = page;
+  const size = data.size, n = size * size, start = runner(page), operators = new Map();
+  const truths = loadImages(page, "truths", n), means = decodeFloat16(bytes(page, "means"));
+  const stored = Object.fromEntries(
+    ["diagonal", "covariance"].map(family => [family, decodeFloat16(bytes(page, family))]));
   const flat = new Float32Array(n).fill(data.identity);
   const channels = { identity: 1, diagonal: 1, covariance: 1 + LATER.length };
   const options = { size, width: 140 }, residual = { ...options, span: data.span };
@@ -18,7 +35,7 @@ function run() {
     pixel: imageView("covariance of pixel", { ...options, size: 2 * data.reach + 1, span: 1 }),
   };
   const words = make("p", {}), all = Object.values(views).map(view => view.element);
-  stage(row(...all.slice(0, 4)), row(...all.slice(4)), words);
+  stage(page, row(...all.slice(0, 4)), row(...all.slice(4)), words);
 
   const operator = spokes => {
     if (!operators.has(spokes)) operators.set(spokes, maskedFourier(size, radialMask(size, spokes)));
@@ -26,14 +43,15 @@ function run() {
   };
   const field = (family, image) => {
     if (family === "identity") return localPrecision(size, flat, []);
-    const part = k => stored[family].subarray((image * channels[family] + k) * n, (image * channels[family] + k + 1) * n);
-    return localPrecision(size, part(0), Array.from({ length: channels[family] - 1 }, (_, k) => part(k + 1)));
+    const many = channels[family], first = image * many;
+    const part = k => stored[family].subarray((first + k) * n, (first + k + 1) * n);
+    return localPrecision(size, part(0), Array.from({ length: many - 1 }, (_, k) => part(k + 1)));
   };
 
   let sigmaOfZ = null, sentence = "", std = 0;
   const tell = done => {
     words.textContent = `${sentence}; pixel: std ${std.toFixed(3)}`;
-    if (done) say(`Shown: ${panel.words()}. ${words.textContent}.`);
+    if (done) say(page, `Shown: ${panel.words()}. ${words.textContent}.`);
   };
   const ring = (r, c) => {
     const context = views.truth.element.querySelector("canvas").getContext("2d");
@@ -64,7 +82,7 @@ function run() {
     const [family, spokes, sigma, factor, image] =
       ["family", "spokes", "sigma", "factor", "image"].map(key => panel.value(key));
     const A = operator(spokes), truth = truths[image], g = means.subarray(image * n, (image + 1) * n);
-    const noise = engine.randn(data.noiseSeed, A.m), y = A.forward(truth).map((v, k) => v + sigma * noise[k]);
+    const noise = randn(data.noiseSeed, A.m), y = A.forward(truth).map((v, k) => v + sigma * noise[k]);
     const filled = A.adjoint(y), half = size / 2;
     sigmaOfZ = field(family, image);
     views.mask.draw(Float32Array.from({ length: n }, (_, k) => // the zero frequency in the middle
@@ -83,14 +101,14 @@ function run() {
       const { x, iterations } = state, fit = norm(A.forward(x).map((v, k) => v - y[k])) / (sigma * Math.sqrt(A.m));
       views.x.draw(x);
       views.residual.draw(x.map((v, k) => v - truth[k]));
-      sentence = `${family}, λ = ${short(factor, 2)} · 2σ²: x ${engine.psnr(x, truth).toFixed(1)} dB, ` +
-        `G(z) ${engine.psnr(g, truth).toFixed(1)} dB, zero-filled ${engine.psnr(filled, truth).toFixed(1)} dB; ` +
+      sentence = `${family}, λ = ${short(factor, 2)} · 2σ²: x ${psnr(x, truth).toFixed(1)} dB, ` +
+        `G(z) ${psnr(g, truth).toFixed(1)} dB, zero-filled ${psnr(filled, truth).toFixed(1)} dB; ` +
         `misfit ${fit.toFixed(2)} of the noise${done ? "" : ` (iteration ${iterations})`}`;
       root.mri = { ...root.mri, x: x.slice(), y, done };
       tell(done);
     });
   };
-  const panel = controls(key => (key === "row" || key === "column" ? pixel() : begin()));
+  const panel = controls(page, key => (key === "row" || key === "column" ? pixel() : begin()));
   for (const view of Object.values(views)) {
     if (view === views.mask || view === views.pixel) continue; // these show other places
     const canvas = view.element.querySelector("canvas");

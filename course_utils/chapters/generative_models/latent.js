@@ -1,7 +1,19 @@
 // A walk between the encodings of two digits, with two coordinates shifted, drawn by each generator.
-function run() {
-  const generators = loadGenerators(), digits = loadImages("digits", 784), families = Object.keys(generators);
-  const numbers = float32("codes"), d = data.d; // for each family 10 encodings, then one unit of z
+
+import { norm } from "../../live/linear.js";
+import { PALETTE, METHODS } from "../../explore/web/palette.js";
+import { make } from "../../explore/web/dom.js";
+import { controls, say } from "../../explore/web/page.js";
+import { row, stage } from "../../explore/web/stage.js";
+import { float32 } from "../../explore/web/stored.js";
+import { loadImages, imageView } from "../../explore/web/image.js";
+import { loadGenerators } from "../../explore/web/generators.js";
+import { chart } from "../../explore/web/chart.js";
+
+export function run(page) {
+  const { root, data } = page;
+  const generators = loadGenerators(page), digits = loadImages(page, "digits", 784), families = Object.keys(generators);
+  const numbers = float32(page, "codes"), d = data.d; // for each family 10 encodings, then one unit of z
   const codes = Object.fromEntries(families.map((family, f) => [
     family, Array.from({ length: 11 }, (_, k) => numbers.subarray((11 * f + k) * d, (11 * f + k + 1) * d)),
   ]));
@@ -10,12 +22,12 @@ function run() {
   const images = {}, bars = {};
   const columns = families.map(family => {
     images[family] = imageView(family, { width: 112 });
-    bars[family] = chart(`latent vector of ${data.titles[family]}`, { width: 164, height: 140, left: 40,
+    bars[family] = chart(page, `latent vector of ${data.titles[family]}`, { width: 164, height: 140, left: 40,
       xlabel: "latent coordinate", ylabel: "z", xticks: [1, 2, 3, 4, 5, 6, 7, 8], yticks: [-5, 0, 5] });
     images[family].element.style.marginLeft = "40px";
     return column(images[family].element, bars[family].element);
   });
-  stage(row(column(...ends.map(end => end.element)), ...columns));
+  stage(page, row(column(...ends.map(end => end.element)), ...columns));
   const reach = data.reach, places = Array.from({ length: d }, (_, k) => k + 1);
 
   const draw = () => {
@@ -39,8 +51,8 @@ function run() {
         { kind: "hline", at: 0, color: "#1a1a1a", dash: "none", width: 1 },
       ] });
     }
-    say(`Shown: ${panel.words()}. ${said.join("; ")}.`);
+    say(page, `Shown: ${panel.words()}. ${said.join("; ")}.`);
   };
-  const panel = controls(draw);
+  const panel = controls(page, draw);
   draw();
 }

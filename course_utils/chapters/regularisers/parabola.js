@@ -1,6 +1,14 @@
 // The counterexample: G(z) = (z, z^2), A = I, y = (y1, 4). Every global minimiser, for hard, relaxed and sparse.
+
+import { PALETTE, METHODS } from "../../explore/web/palette.js";
+import { make } from "../../explore/web/dom.js";
+import { controls, say } from "../../explore/web/page.js";
+import { row, stage } from "../../explore/web/stage.js";
+import { chart, legend } from "../../explore/web/chart.js";
+import { short } from "../../explore/web/numbers.js";
+
 const Y2 = 4, REACH = 3.2, POINTS = 3201, TIE = 1e-9;
-const Z = Float64Array.from({ length: POINTS }, (_, k) => -REACH + (2 * REACH * k) / (POINTS - 1));
+export const Z = Float64Array.from({ length: POINTS }, (_, k) => -REACH + (2 * REACH * k) / (POINTS - 1));
 
 const huber = (r, lam) => (Math.abs(r) <= lam / 2 ? r * r : lam * Math.abs(r) - (lam * lam) / 4);
 
@@ -20,7 +28,8 @@ function reconstruction(method, z, y1, lam) {
   return g.map((v, i) => v + Math.sign(r[i]) * Math.max(Math.abs(r[i]) - lam / 2, 0));
 }
 
-function solveParabola(method, y1, lam, mu) {
+// All global minimisers z with their reconstructions x, and the objective over Z.
+export function solveParabola(method, y1, lam, mu) {
   const f = z => reduced(method, z, y1, lam, mu);
   const objective = Z.map(f), found = [];
   for (let i = 1; i < POINTS - 1; i++) {
@@ -34,17 +43,16 @@ function solveParabola(method, y1, lam, mu) {
   return { z, x: z.map(v => reconstruction(method, v, y1, lam)), objective };
 }
 
-function run() {
-  root.solveParabola = solveParabola; // for tests
-  const plane = chart("the plane with the parabola", { width: 216, height: 236, left: 40, yticks: [0, 2, 4, 6],
+export function run(page) {
+  const plane = chart(page, "the plane with the parabola", { width: 216, height: 236, left: 40, yticks: [0, 2, 4, 6],
     xticks: [-2, 0, 2], xlabel: "first coordinate", ylabel: "second coordinate" });
-  const valley = chart("objective over z", { width: 202, height: 236, xticks: [-2, 0, 2], xlabel: "z",
+  const valley = chart(page, "objective over z", { width: 202, height: 236, xticks: [-2, 0, 2], xlabel: "z",
     ylabel: "objective, best x" });
-  const answer = chart("solution over datum", { width: 202, height: 236, xticks: [-0.5, 0, 0.5],
+  const answer = chart(page, "solution over datum", { width: 202, height: 236, xticks: [-0.5, 0, 0.5],
     yticks: [-2, -1, 0, 1, 2], xlabel: "datum y₁", ylabel: "solution x₁" });
   const caption = make("p", {});
   const key = make("div", {});
-  stage(caption, row(plane.element, valley.element, answer.element), key);
+  stage(page, caption, row(plane.element, valley.element, answer.element), key);
   const line = (x, y, more) => ({ kind: "line", x, y, ...more });
 
   const draw = () => {
@@ -86,8 +94,8 @@ function run() {
       { color, mark: "dot", text: "x" }, { color, mark: "hollow", text: "G(z)" },
     ]));
     const list = now.x.map(x => short(x[0])).join(" and ");
-    say(`Shown: ${panel.words()}: ${count}, x₁ = ${list}.`);
+    say(page, `Shown: ${panel.words()}: ${count}, x₁ = ${list}.`);
   };
-  const panel = controls(draw);
+  const panel = controls(page, draw);
   draw();
 }

@@ -1,8 +1,28 @@
 // Five methods on a scan of one image; views, range, noise, object are all free. The rays, the noise and the weights
 // are those of the notebook.
-function run() {
-  const G = loadGenerators().vae, size = G.width, truths = loadImages("shapes", size * size, data.white), d = G.d;
-  const stored = float32("candidates"), start = runner(), operators = new Map(), pictures = [];
+
+import { sumOfSquares, norm } from "../../live/linear.js";
+import { randn } from "../../live/random.js";
+import { parallelBeam, fbp } from "../../live/rays.js";
+import { hard, sparse } from "../../live/objectives.js";
+import { algorithm3, lbfgs } from "../../live/solvers.js";
+import { tikhonov, tv } from "../../live/classical.js";
+import { psnr } from "../../live/metrics.js";
+import { PALETTE } from "../../explore/web/palette.js";
+import { make } from "../../explore/web/dom.js";
+import { shape } from "../../explore/web/svg.js";
+import { controls, say } from "../../explore/web/page.js";
+import { row, stage, runner } from "../../explore/web/stage.js";
+import { float32 } from "../../explore/web/stored.js";
+import { loadImages, imageView } from "../../explore/web/image.js";
+import { loadGenerators } from "../../explore/web/generators.js";
+import { short } from "../../explore/web/numbers.js";
+
+export function run(page) {
+  const { root, data } = page;
+  const G = loadGenerators(page).vae, size = G.width, d = G.d;
+  const truths = loadImages(page, "shapes", size * size, data.white);
+  const stored = float32(page, "candidates"), start = runner(page), operators = new Map(), pictures = [];
   const options = { size, width: 138 };
   const views = {
     truth: imageView("truth", options),
@@ -13,7 +33,7 @@ function run() {
   const dial = shape("svg", { viewBox: "-1.1 -1.1 2.2 2.2", width: 72, height: 72, role: "img" });
   const compass = make("div", { class: "cp-image" }, make("div", { class: "cp-caption" }, "views"), dial);
   const words = make("p", {});
-  stage(row(...Object.values(views).map(view => view.element), compass), words);
+  stage(page, row(...Object.values(views).map(view => view.element), compass), words);
 
   const operator = (number, degrees) => {
     const name = `${number} ${degrees}`;
@@ -34,14 +54,14 @@ function run() {
     }
     const scored = [];
     for (const { z, x } of pictures) {
-      const misfit = engine.sumOfSquares(A.forward(x).map((v, i) => v - y[i]));
-      scored.push({ z, f: misfit + lam * engine.sumOfSquares(z) });
+      const misfit = sumOfSquares(A.forward(x).map((v, i) => v - y[i]));
+      scored.push({ z, f: misfit + lam * sumOfSquares(z) });
       yield null;
     }
     let best = null;
     for (const { z } of scored.sort((a, b) => a.f - b.f).slice(0, 3)) {
       let last = null;
-      for (const state of engine.lbfgs(engine.hard(G, A, y, lam), z, { maxIter: 10 })) yield (last = state);
+      for (const state of lbfgs(hard(G, A, y, lam), z, { maxIter: 10 })) yield (last = state);
       if (best === null || last.objective < best.objective) best = last;
     }
     return best.z;
@@ -49,23 +69,23 @@ function run() {
 
   function* solve(method, A, y, { lam, mu, cutoff }) {
     if (method === "fbp") return yield { x: fbp(A, y, cutoff), iterations: 0 };
-    if (method === "tikhonov") return yield* engine.tikhonov(A, y, lam, { tol: 1e-4, maxIter: 60 });
-    if (method === "tv") return yield* engine.tv(A, y, [size, size], lam, { tol: 1e-4, maxIter: 200 });
+    if (method === "tikhonov") return yield* tikhonov(A, y, lam, { tol: 1e-4, maxIter: 60 });
+    if (method === "tv") return yield* tv(A, y, [size, size], lam, { tol: 1e-4, maxIter: 200 });
     const weight = method === "hard" ? lam : lam * mu;
     let last = null;
     const z0 = yield* promising(A, y, weight);
-    for (const state of engine.lbfgs(engine.hard(G, A, y, weight), z0, { maxIter: 30 })) yield (last = state);
+    for (const state of lbfgs(hard(G, A, y, weight), z0, { maxIter: 30 })) yield (last = state);
     if (method === "hard") return undefined;
     // where u = 0 is best
-    return yield* engine.algorithm3(
-      engine.sparse(G, A, y, lam, mu), last.z, null, { stop: "objective", tol: 1e-4, maxIter: 40 });
+    return yield* algorithm3(
+      sparse(G, A, y, lam, mu), last.z, null, { stop: "objective", tol: 1e-4, maxIter: 40 });
   }
 
   const begin = () => {
     const [method, number, degrees, sigma, kind, image] =
       ["method", "views", "degrees", "sigma", "kind", "image"].map(key => panel.value(key));
     const truth = truths[data.first[kind] + image], weights = data.weights[method][panel.index.sigma];
-    const A = operator(number, degrees), noise = engine.randn(data.noiseSeed, A.m), most = data.most;
+    const A = operator(number, degrees), noise = randn(data.noiseSeed, A.m), most = data.most;
     const y = A.forward(truth).map((v, i) => v + sigma * noise[i]), brightest = Math.max(...y);
     views.truth.draw(truth);
     const stretched = Float32Array.from({ length: most * A.bins }, (_, k) => {
@@ -82,7 +102,8 @@ function run() {
       shape("circle", { r: 1, fill: "#fff", stroke: "#1a1a1a", "stroke-width": 0.03 }),
       shape("path", { d: spokes.join(""), stroke: PALETTE.orange, "stroke-width": 0.02 }),
     );
-    const used = Object.entries(weights).map(([key, value]) => `${{ lam: "λ", mu: "μ" }[key] ?? key} = ${short(value, 2)}`);
+    const greek = { lam: "λ", mu: "μ" };
+    const used = Object.entries(weights).map(([key, value]) => `${greek[key] ?? key} = ${short(value, 2)}`);
     let state = null;
     const show = (newest, done) => { // the last slice of a run may bring nothing new
       state = newest ?? state;
@@ -94,13 +115,13 @@ function run() {
       views.x.draw(state.x);
       views.residual.draw(state.x.map((v, i) => v - truth[i]));
       const fit = norm(A.forward(state.x).map((v, i) => v - y[i])) / (sigma * Math.sqrt(A.m));
-      words.textContent = `${panel.label("method")} (${used.join(", ")}): PSNR ${engine.psnr(state.x, truth).toFixed(1)} dB, ` +
-        `${A.m} data, residual ${fit.toFixed(2)} of the noise${done ? "" : ` (iteration ${state.iterations})`}`;
-      if (done) say(`Shown: ${panel.words()}. ${words.textContent}.`);
+      words.textContent = `${panel.label("method")} (${used.join(", ")}): ` +
+        `PSNR ${psnr(state.x, truth).toFixed(1)} dB, ${A.m} data, residual ${fit.toFixed(2)} of the noise${done ? "" : ` (iteration ${state.iterations})`}`;
+      if (done) say(page, `Shown: ${panel.words()}. ${words.textContent}.`);
     };
     root.tomography = { done: false };
     start(solve(method, A, y, weights), show);
   };
-  const panel = controls(begin);
+  const panel = controls(page, begin);
   begin();
 }

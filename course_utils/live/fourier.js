@@ -54,7 +54,7 @@ function roundEven(v) {
 }
 
 // 1 where a spoke goes, the zero frequency at [0, 0]; with every frequency the mask holds the opposite one.
-function radialMask(size, spokes) {
+export function radialMask(size, spokes) {
   const mask = new Uint8Array(size * size);
   for (let spoke = 0; spoke < spokes; spoke++) {
     const angle = (Math.PI * spoke) / spokes;
@@ -68,7 +68,7 @@ function radialMask(size, spokes) {
 }
 
 // The operator of a symmetric mask, whose norm is 1: real parts of all samples, then imaginary parts.
-function maskedFourier(size, mask) {
+export function maskedFourier(size, mask) {
   const n = size * size, transform = transformer(size), re = new Float64Array(n), im = new Float64Array(n);
   const index = Uint32Array.from(mask.keys()).filter(k => mask[k]), m = 2 * index.length;
   return {

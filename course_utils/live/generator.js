@@ -1,0 +1,202 @@
+/**
+ * A generator G with its derivative, from the list of its layers and its weights.
+ *
+ *     const G = generator(spec, decodeFloat16(bytes));
+ */
+
+import { multiply, transpose } from "./linear.js";
+import { expectLength } from "./check.js";
+
+/**
+ * Windows of kernel x kernel pixels that slide over a large image (channels, H, W) in steps of `stride`; there are
+ * h x w of them. `gather` copies each window to a column, `scatter` adds each column back to its window. One is the
+ * adjoint of the other, and that is why the adjoint of a convolution is a transposed convolution.
+ */
+function windows(channels, H, W, h, w, { kernel, stride, padding }) {
+  const runs = []; // three numbers each: first entry in the columns, length, first pixel; pixels lie `stride` apart
+  for (let c = 0, row = 0; c < channels; c++) {
+    for (let ky = 0; ky < kernel; ky++) {
+      for (let kx = 0; kx < kernel; kx++, row += h * w) {
+        for (let y = 0; y < h; y++) {
+          const Y = y * stride - padding + ky;
+          if (Y < 0 || Y >= H) continue;
+          const x0 = Math.max(0, Math.ceil((padding - kx) / stride));
+          const x1 = Math.min(w - 1, Math.floor((W - 1 + padding - kx) / stride));
+          if (x1 >= x0) runs.push(row + y * w + x0, x1 - x0 + 1, (c * H + Y) * W + x0 * stride - padding + kx);
+        }
+      }
+    }
+  }
+  const table = Int32Array.from(runs); // worked out once: the loops below then have nothing to decide
+
+  return {
+    size: channels * kernel * kernel,
+    gather(image, columns) { // entries of windows that hang over the border stay 0
+      for (let r = 0; r < table.length; r += 3) {
+        const to = table[r], count = table[r + 1], from = table[r + 2];
+        for (let i = 0; i < count; i++) columns[to + i] = image[from + i * stride];
+      }
+    },
+    scatter(columns, image) {
+      for (let r = 0; r < table.length; r += 3) {
+        const from = table[r], count = table[r + 1], to = table[r + 2];
+        for (let i = 0; i < count; i++) image[to + i * stride] += columns[from + i];
+      }
+    },
+  };
+}
+
+/**
+ * Layers by name: make(layer, shape, take) -> { shape, forward(x), vjp(g) }.
+ *
+ * shape is [channels, height, width] of the input, then of the output. take(n) gives the next n weights, in the order
+ * and layout of torch. Each layer owns its output buffers. The weights are frozen, so that a linear layer need not
+ * remember its input, and an activation may write over its own.
+ */
+const LAYERS = {
+  linear({ inputs, outputs }, shape, take) {
+    const W = take(outputs * inputs), bias = take(outputs), WT = transpose(W, outputs, inputs);
+    const out = new Float32Array(outputs), back = new Float32Array(inputs);
+    return {
+      inputs,
+      shape: [outputs, 1, 1],
+      forward(x) {
+        multiply(W, x, out, outputs, inputs, 1);
+        for (let i = 0; i < outputs; i++) out[i] += bias[i];
+        return out;
+      },
+      vjp: (g) => multiply(WT, g, back, inputs, outputs, 1),
+    };
+  },
+
+  leakyRelu({ slope }, shape) {
+    const [channels, height, width] = shape;
+    const size = channels * height * width;
+    let kept; // the output; its sign is that of the input
+    return {
+      inputs: size,
+      shape,
+      forward(x) {
+        for (let i = 0; i < size; i++) if (!(x[i] > 0)) x[i] *= slope;
+        kept = x;
+        return x;
+      },
+      vjp(g) {
+        for (let i = 0; i < size; i++) if (!(kept[i] > 0)) g[i] *= slope;
+        return g;
+      },
+    };
+  },
+
+  unflatten({ channels, height, width }) {
+    return { inputs: channels * height * width, shape: [channels, height, width], forward: (x) => x, vjp: (g) => g };
+  },
+
+  /** out = scatter(W^T x) + bias. Its derivative transposed is a convolution: W gather(g). */
+  convTranspose(layer, [, h, w], take) {
+    const { inChannels, outChannels, kernel, stride, padding } = layer;
+    const H = (h - 1) * stride - 2 * padding + kernel, Wd = (w - 1) * stride - 2 * padding + kernel;
+    const view = windows(outChannels, H, Wd, h, w, layer);
+    const W = take(inChannels * view.size), bias = take(outChannels), WT = transpose(W, inChannels, view.size);
+    const columns = new Float32Array(view.size * h * w), gathered = new Float32Array(view.size * h * w);
+    const out = new Float32Array(outChannels * H * Wd), back = new Float32Array(inChannels * h * w);
+    return {
+      inputs: inChannels * h * w,
+      shape: [outChannels, H, Wd],
+      forward(x) {
+        multiply(WT, x, columns, view.size, inChannels, h * w);
+        for (let c = 0; c < outChannels; c++) out.fill(bias[c], c * H * Wd, (c + 1) * H * Wd);
+        view.scatter(columns, out);
+        return out;
+      },
+      vjp(g) {
+        view.gather(g, gathered);
+        return multiply(W, gathered, back, inChannels, view.size, h * w);
+      },
+    };
+  },
+
+  /** out = W gather(x) + bias. Its derivative transposed is a transposed convolution: scatter(W^T g). */
+  conv(layer, [, H, Wd], take) {
+    const { inChannels, outChannels, kernel, stride, padding } = layer;
+    const h = Math.floor((H + 2 * padding - kernel) / stride) + 1;
+    const w = Math.floor((Wd + 2 * padding - kernel) / stride) + 1;
+    const view = windows(inChannels, H, Wd, h, w, layer);
+    const W = take(outChannels * view.size), bias = take(outChannels), WT = transpose(W, outChannels, view.size);
+    const columns = new Float32Array(view.size * h * w), gathered = new Float32Array(view.size * h * w);
+    const out = new Float32Array(outChannels * h * w), back = new Float32Array(inChannels * H * Wd);
+    return {
+      inputs: inChannels * H * Wd,
+      shape: [outChannels, h, w],
+      forward(x) {
+        view.gather(x, gathered);
+        multiply(W, gathered, out, outChannels, view.size, h * w);
+        for (let c = 0, i = 0; c < outChannels; c++) for (let j = 0; j < h * w; j++, i++) out[i] += bias[c];
+        return out;
+      },
+      vjp(g) {
+        multiply(WT, g, columns, view.size, outChannels, h * w);
+        back.fill(0);
+        view.scatter(columns, back);
+        return back;
+      },
+    };
+  },
+};
+
+/**
+ * A generator G from its list of layers and its weights.
+ *
+ * spec: { d, height, width, layers: [{ type, ... }] }, as `course_utils.live.generator_spec` writes it.
+ * forward(z): the image G(z); vjp(g): the gradient in z of <g, G(z)>, at the z of the last forward. Both write into
+ * their second argument if there is one.
+ */
+export function generator(spec, weights) {
+  if (!spec || !Array.isArray(spec.layers)) throw new Error("a generator needs a list of layers");
+  const { d, height, width } = spec;
+  if (!(weights instanceof Float32Array)) throw new Error("the weights must be a Float32Array, see decodeFloat16");
+  for (const value of weights) if (!Number.isFinite(value)) throw new Error(`the weights hold ${value}`);
+  let used = 0, shape = [d, 1, 1];
+  const take = (n) => {
+    used += n;
+    // a copy of full length, so that what is missing is told once, below, and not by each layer
+    const part = new Float32Array(n);
+    part.set(weights.subarray(used - n, used));
+    return part;
+  };
+  const layers = spec.layers.map((layer, i) => {
+    if (!Object.hasOwn(LAYERS, layer.type)) {
+      throw new Error(`layer ${i} is "${layer.type}"; known are ${Object.keys(LAYERS).join(", ")}`);
+    }
+    const size = shape.reduce((a, b) => a * b);
+    const made = LAYERS[layer.type](layer, shape, take);
+    if (made.inputs !== size) throw new Error(`layer ${i} (${layer.type}) takes ${made.inputs} numbers, gets ${size}`);
+    shape = made.shape;
+    return made;
+  });
+  if (used !== weights.length) throw new Error(`the layers have ${used} weights, got ${weights.length}`);
+  if (`${shape}` !== `1,${height},${width}`) throw new Error(`the layers make ${shape}, not 1,${height},${width}`);
+
+  const input = new Float32Array(d).fill(NaN), image = new Float32Array(height * width);
+  const z0 = new Float32Array(d), g0 = new Float32Array(height * width); // layers may write over what they are given
+  return {
+    d, height, width,
+    forward(z, out = new Float32Array(image.length)) {
+      expectLength("z", z, d);
+      if (input.some((value, i) => value !== z[i])) { // solvers often ask twice for the same z
+        input.set(z);
+        z0.set(z);
+        image.set(layers.reduce((x, layer) => layer.forward(x), z0));
+      }
+      out.set(image);
+      return out;
+    },
+    vjp(g, out = new Float32Array(d)) {
+      expectLength("g", g, image.length);
+      if (Number.isNaN(input[0])) throw new Error("vjp belongs to the last forward, and there was none");
+      g0.set(g);
+      out.set(layers.reduceRight((v, layer) => layer.vjp(v), g0));
+      return out;
+    },
+  };
+}
