@@ -87,7 +87,7 @@ class Trainable(nn.Module):
         """All that is needed to build it again, as plain values."""
         raise NotImplementedError
 
-    def loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
+    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The training loss."""
         return self.losses(x, generator)["loss"]
 
@@ -115,7 +115,7 @@ class Trainable(nn.Module):
         update("all", losses["loss"])
         return losses
 
-    def score(self, val: Tensor, generator: torch.Generator) -> float:
+    def validation_score(self, val: Tensor, generator: torch.Generator) -> float:
         """The number, lower is better, by which training is stopped and the kept weights are chosen."""
         return self.loss(val, generator).item()
 

@@ -54,7 +54,20 @@ def load_result(name: str) -> dict:
             f"{path} has schema {found}, this version of the course reads {SCHEMA}: "
             f"run  python -m course_utils.reproduce {name}  again"
         )
-    return record
+    return _renamed(record)
+
+
+#: Names in stored records that have another name now.
+OLD_NAMES = {"range": "hard"}
+
+
+def _renamed(value):
+    """Keys and words of a record with today's names."""
+    if isinstance(value, dict):
+        return {OLD_NAMES.get(key, key): _renamed(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_renamed(entry) for entry in value]
+    return OLD_NAMES.get(value, value) if isinstance(value, str) else value
 
 
 def origin(record: dict) -> str:

@@ -741,7 +741,7 @@ print(f"One covariance of a 128 x 128 image: stencil {stencil / 1e3:.0f} kB, den
 covariance = load_result("covariance")
 print("Ours:", origin(covariance))
 
-# %% mystnb={"image": {"alt": "Nine plots of mean PSNR: over the number of spokes at two noise levels, and over the noise at 25 spokes. First row: identity, diagonal, covariance and three variational networks, with a faint line at the setting for which each was trained. Second row: zero filling, Tikhonov, TV, range, adapted weights, relaxed and sparse. Third row: published curves of knees."}} slideshow={"cut": 0.67}
+# %% mystnb={"image": {"alt": "Nine plots of mean PSNR: over the number of spokes at two noise levels, and over the noise at 25 spokes. First row: identity, diagonal, covariance and three variational networks, with a faint line at the setting for which each was trained. Second row: zero filling, Tikhonov, TV, hard, adapted weights, relaxed and sparse. Third row: published curves of knees."}} slideshow={"cut": 0.67}
 experiments()["covariance"].figure(covariance)
 plt.show()
 

@@ -27,10 +27,6 @@ class AE(Generator):
         self.check_images(x)
         return self.encoder(x)
 
-    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Eq. (4) on a batch (B, 1, H, W): the mean over the images of the sum over the pixels."""
-        return (x - self(self.encode(x))).pow(2).flatten(1).sum(1).mean()
-
     def losses(self, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """The loss under the name by which the trainer logs it."""
-        return {"loss": self.loss(x, generator)}
+        """Eq. (4) on a batch (B, 1, H, W): the mean over the images of the sum over the pixels."""
+        return {"loss": (x - self(self.encode(x))).pow(2).flatten(1).sum(1).mean()}

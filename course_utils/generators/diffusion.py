@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from .._check import check_count, check_tensor
+from ..families import Trainable
 
 __all__ = ["Diffusion"]
 
 FREQUENCIES = 8  # sines and cosines through which the network is told the time
 
 
-class Diffusion(nn.Module):
+class Diffusion(Trainable):
     r"""A network that guesses the noise in noisy data, and the sampler that walks from noise back to data.
 
     Data x_0 are mixed with noise e ~ N(0, I) in T steps,
@@ -139,14 +140,6 @@ class Diffusion(nn.Module):
         t = torch.randint(1, self.steps + 1, (len(x),), generator=generator, device=generator.device)
         noisy, e = self.add_noise(x, t.to(x.device), generator)
         return {"loss": (e - self.predict_noise(noisy, t.to(x.device))).pow(2).mean()}
-
-    def loss(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """E ||e - e_theta(x_t, t)||^2 / d over a batch (B, d): denoising score matching."""
-        return self.losses(x, generator)["loss"]
-
-    def freeze(self) -> Diffusion:
-        """Evaluation mode, weights without gradient.  Returns itself."""
-        return self.eval().requires_grad_(False)
 
     def settings(self) -> dict:
         """The configuration as a plain dictionary."""

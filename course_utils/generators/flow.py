@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .._check import check_count, check_tensor
+from ..families import Trainable
 
 __all__ = ["Flow"]
 
@@ -51,7 +52,7 @@ class Coupling(nn.Module):
         return (x - shift) * (-log_scale).exp(), -log_scale.sum(1)
 
 
-class Flow(nn.Module):
+class Flow(Trainable):
     r"""An invertible generator G: R^d -> R^d made of affine coupling layers, with an exact density.
 
     With z ~ N(0, I) and x = G(z), the change of variables gives
@@ -137,16 +138,8 @@ class Flow(nn.Module):
         return self(z.to(like.device))
 
     def losses(self, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """The mean of -log p over a batch (B, d), under the name by which the trainer logs it."""
-        return {"loss": -self.log_prob(x).mean()}
-
-    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The mean of -log p(x) over a batch (B, d), in nats: maximum likelihood."""
-        return self.losses(x)["loss"]
-
-    def freeze(self) -> Flow:
-        """Evaluation mode, weights without gradient.  Returns itself."""
-        return self.eval().requires_grad_(False)
+        return {"loss": -self.log_prob(x).mean()}
 
     def settings(self) -> dict:
         """The configuration as a plain dictionary."""

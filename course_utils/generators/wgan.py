@@ -75,7 +75,7 @@ class WGAN(Generator):
         update("generator", losses["generator"])
         return losses
 
-    def score(self, val: Tensor, generator: torch.Generator) -> float:
+    def validation_score(self, val: Tensor, generator: torch.Generator) -> float:
         """The earth mover's distance, eq. (10) divided by N, between ``val`` and N samples.
 
         The losses of a GAN say nothing of its quality.

@@ -36,8 +36,8 @@ Change = Callable[[Tensor, torch.Generator], Tensor]
 
 @torch.no_grad()
 def validation_score(model: Trainable, val: Tensor, seed: int = 0) -> float:
-    """``model.score`` on ``val`` (N, 1, H, W), with random numbers from ``seed``."""
-    return model.score(val, torch.Generator(val.device).manual_seed(seed))
+    """``model.validation_score`` on ``val`` (N, 1, H, W), with random numbers from ``seed``."""
+    return model.validation_score(val, torch.Generator(val.device).manual_seed(seed))
 
 
 class _Batches:

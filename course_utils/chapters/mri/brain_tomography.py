@@ -33,19 +33,18 @@ from .brains import (
 __all__ = ["EXPERIMENTS", "METHODS", "NOISE", "fig12_row"]
 
 NOISE = (0.001, 0.003, 0.01, 0.03, 0.1)
-#: "range" is hard.
-METHODS = ("tikhonov", "range", "relaxed", "sparse")
+METHODS = ("tikhonov", "hard", "relaxed", "sparse")
 #: Weights; those "by variance" are multiples of sigma^2.
 GRIDS = {
     "tikhonov": {"lam by variance": geometric(2048.0, 1.0, 0.5)},
-    "range": {"lam": geometric(4.0, 0.0009, 0.25)},
+    "hard": {"lam": geometric(4.0, 0.0009, 0.25)},
     "relaxed": {"lam by variance": geometric(2048.0, 16.0, 0.5), "mu": [0.01]},  # 0.1 and 0.001 are within 0.2 dB
     "sparse": {"lam by variance": geometric(256.0, 8.0, 0.5), "mu": [0.1]},
 }
 #: The matrix is too large to be decomposed, so x is found by conjugate gradients.
 SOLVERS = {
     "tikhonov": {"solver": "cg", "max_iter": 100, "tol": 1e-4},
-    "range": {"max_iter": 80},
+    "hard": {"max_iter": 80},
     "relaxed": {"solver": "alternating", "max_iter": 12, "tol": 1e-4},
     "sparse": {"solver": "paper", "stop": "objective", "max_iter": 150, "tol": 1e-5},
 }
@@ -72,7 +71,7 @@ def fig12_row(method: str, sigma: float, val_step: int = VAL_STEP, test_step: in
         make = Tikhonov
     else:
         G, starts = brain_generator(VAE)
-        at_val, at_test = ({"start": starts if method == "range" else first_z(A, data, VAE)} for data in (y_val, y))
+        at_val, at_test = ({"start": starts if method == "hard" else first_z(A, data, VAE)} for data in (y_val, y))
 
         def make(*weights):
             return GENERATIVE[method](G, *weights)

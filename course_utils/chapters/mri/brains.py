@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 VAE = f"vae-brain-{BRAIN_DIMENSION}"
-GENERATIVE = {"range": Hard, "relaxed": Relaxed, "sparse": Sparse}
+GENERATIVE = {"hard": Hard, "relaxed": Relaxed, "sparse": Sparse}
 DICTIONARY = 512  # starts
 #: Hard with this weight and budget finds the z from which methods start that leave the range.
 FIRST = {"lam": 0.125, "max_iter": 60}

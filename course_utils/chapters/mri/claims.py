@@ -37,7 +37,7 @@ class Published:
             "covariance": (23.08, 29.91, 31.12, 31.69, 31.93, 32.16, 32.31, 32.38),
             "vn-25-0.05": (17.15, 30.55, 31.21, 30.91, 30.59, 30.51, 30.41, 30.49),
             "vn-125-0.05": (None, None, 14.63, 21.21, 29.95, 32.15, 32.22, 32.48),
-            "range": (23.98, 26.94, 26.97, 27.03, 26.86, 26.89, 26.75, 26.92),
+            "hard": (23.98, 26.94, 26.97, 27.03, 26.86, 26.89, 26.75, 26.92),
             "narnhofer": (25.78, 30.43, 31.15, 31.44, 31.60, 31.68, 31.75, 31.78),
         },
         0.0125: {
@@ -52,7 +52,7 @@ class Published:
         "vn-25-0.05": (17.84, 26.04, 30.52, 31.28, 31.45, 31.50),
         "vn-25-0.0125": (14.38, 20.26, 26.68, 31.42, 33.09, 33.58),
         "narnhofer": (26.52, 28.34, 30.40, 31.76, 32.73, 33.25),
-        "range": (26.06, 26.63, 26.91, 26.87, 26.91, 26.91),
+        "hard": (26.06, 26.63, 26.91, 26.87, 26.91, 26.91),
     }
 
 
@@ -125,11 +125,11 @@ def covariance_claims(record: Mapping) -> list[Claim]:
 
     def saturates(text: str, start: tuple, end: tuple) -> Claim:
         def test() -> tuple[bool, str]:
-            flat, steep = (_gaps(db[(m, *end)], db[(m, *start)]) for m in ("range", "covariance"))
+            flat, steep = (_gaps(db[(m, *end)], db[(m, *start)]) for m in ("hard", "covariance"))
             holds = mean(steep) > 0.5 and mean(flat) < mean(steep) / 3
-            return holds, f"range {_gain(flat)}, covariance {_gain(steep)}"
+            return holds, f"hard {_gain(flat)}, covariance {_gain(steep)}"
 
-        return judge(text, [(m, *at) for m in ("range", "covariance") for at in (start, end)], db, test)
+        return judge(text, [(m, *at) for m in ("hard", "covariance") for at in (start, end)], db, test)
 
     def at_home(network: str, place: tuple) -> Claim:
         rivals = sorted({m for m, *at in db if tuple(at) == place and not m.startswith("vn-")})
@@ -170,7 +170,7 @@ def covariance_claims(record: Mapping) -> list[Claim]:
         away("vn-25-0.05", loud, "noise 0.05"),
         away("vn-25-0.0125", (few, sigma), "noise 0.0125"),
         above(f"covariance is worse than identity at {least} spokes", "identity", "covariance", [(least, sigma)]),
-        above(f"covariance is worse than range at noise {loud[1]}", "range", "covariance", [loud]),
+        above(f"covariance is worse than hard at noise {loud[1]}", "hard", "covariance", [loud]),
         above(f"covariance is worse than Narnhofer's at noise {loud[1]}", "narnhofer", "covariance", [loud]),
     ]
 
@@ -253,12 +253,12 @@ def fig12_claims(record: Mapping) -> list[Claim]:
         return wins.count("relaxed") >= PART * len(noise), "best from little noise to much: " + ", ".join(wins)
 
     def flat() -> tuple[bool, str]:
-        rise = {m: mean(db[m, noise[0]]) - mean(db[m, noise[-1]]) for m in ("range", "tikhonov")}
-        words = f"hard gains {rise['range']:.2f} dB over all noise levels, Tikhonov {rise['tikhonov']:.2f}"
-        return rise["range"] < rise["tikhonov"] / 3, words
+        rise = {m: mean(db[m, noise[0]]) - mean(db[m, noise[-1]]) for m in ("hard", "tikhonov")}
+        words = f"hard gains {rise['hard']:.2f} dB over all noise levels, Tikhonov {rise['tikhonov']:.2f}"
+        return rise["hard"] < rise["tikhonov"] / 3, words
 
     def louder() -> tuple[bool, str]:
-        gap = {s: mean(db["range", s]) - mean(db["tikhonov", s]) for s in (noise[0], noise[-1])}
+        gap = {s: mean(db["hard", s]) - mean(db["tikhonov", s]) for s in (noise[0], noise[-1])}
         words = f"hard minus Tikhonov {gap[noise[0]]:+.2f} dB at {noise[0]}, {gap[noise[-1]]:+.2f} dB at {noise[-1]}"
         return gap[noise[-1]] > gap[noise[0]], words
 
@@ -269,8 +269,8 @@ def fig12_claims(record: Mapping) -> list[Claim]:
         judge(
             "sparse is consistently worse than Tikhonov", needed("sparse", "tikhonov"), db, above("tikhonov", "sparse")
         ),
-        judge("hard does not improve with less noise", needed("range", "tikhonov"), db, flat),
-        judge("hard is comparatively better with more noise", needed("range", "tikhonov"), db, louder),
+        judge("hard does not improve with less noise", needed("hard", "tikhonov"), db, flat),
+        judge("hard is comparatively better with more noise", needed("hard", "tikhonov"), db, louder),
     ]
 
 

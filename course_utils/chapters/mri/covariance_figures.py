@@ -20,7 +20,7 @@ STYLES = {
     "zero-filled": {"color": COLOURS["purple"], "linestyle": (0, (1, 1)), "marker": "P"},
     "tikhonov": METHODS["tikhonov"],
     "tv": METHODS["tv"],
-    "range": METHODS["hard"],
+    "hard": METHODS["hard"],
     "narnhofer": {"color": COLOURS["sky"], "linestyle": "-", "marker": "X"},
     "relaxed": METHODS["relaxed"],
     "sparse": METHODS["sparse"],
@@ -32,7 +32,7 @@ STYLES = {
     "vn-25-0.0125": {"color": COLOURS["purple"], "linestyle": (0, (5, 1)), "marker": "P"},
 }
 LABELS = {
-    "zero-filled": "zero-filled", "tikhonov": "Tikhonov", "tv": "TV", "range": "range (hard)",
+    "zero-filled": "zero-filled", "tikhonov": "Tikhonov", "tv": "TV", "hard": "hard",
     "narnhofer": "Narnhofer (adapted)", "relaxed": "relaxed", "sparse": "sparse", "identity": "identity",
     "diagonal": "diagonal", "covariance": "covariance", "vn-25-0.05": "VN: 25 spokes, σ 0.05",
     "vn-125-0.05": "VN: 125 spokes, σ 0.05", "vn-25-0.0125": "VN: 25 spokes, σ 0.0125",
@@ -40,7 +40,7 @@ LABELS = {
 #: Which curves share a row of panels; covariance is in both.
 GROUPS = (
     ("identity", "diagonal", "covariance", "vn-25-0.05", "vn-125-0.05", "vn-25-0.0125"),
-    ("zero-filled", "tikhonov", "tv", "range", "narnhofer", "relaxed", "sparse", "covariance"),
+    ("zero-filled", "tikhonov", "tv", "hard", "narnhofer", "relaxed", "sparse", "covariance"),
 )
 
 

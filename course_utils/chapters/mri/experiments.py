@@ -45,14 +45,14 @@ SPOKES, SIGMA, LOW = (5, 25, 45, 65, 85, 105, 125, 145), 0.05, 0.0125
 NOISE, FEW = (0.2, 0.1, 0.05, 0.025, 0.0125, 0.00625), 25
 STRUCTURED = ("identity", "diagonal", "covariance")
 NETWORKS = tuple(f"vn-{spokes}-{sigma}" for spokes, sigma in NETWORK_HOMES)
-METHODS = ("zero-filled", "tikhonov", "tv", "range", "narnhofer", "relaxed", "sparse", *STRUCTURED, *NETWORKS)
+METHODS = ("zero-filled", "tikhonov", "tv", "hard", "narnhofer", "relaxed", "sparse", *STRUCTURED, *NETWORKS)
 #: Not in the sweep over spokes at low noise, for which nothing was published.
 SLOW = ("narnhofer", "sparse")
 #: Weights; those "by sigma" and "by variance" are multiples of sigma and of sigma^2.
 GRIDS = {
     "tikhonov": {"lam": geometric(4.0, 1e-5, 0.5)},
     "tv": {"lam by sigma": geometric(16.0, 0.015, 0.5)},
-    "range": {"lam": geometric(4.0, 0.0009, 0.25)},
+    "hard": {"lam": geometric(4.0, 0.0009, 0.25)},
     "narnhofer": {"lam": geometric(0.25, 0.0039, 0.25), "steps": {"start": 75.0, "factor": 3.0, "most": 2}},
     "relaxed": {"lam by variance": geometric(1024.0, 1.0, 0.25), "mu": [0.01]},  # 0.1 and 0.001 are within 0.1 dB
     "sparse": {"lam by variance": geometric(64.0, 0.06, 0.25), "mu": [0.1]},  # 0.01 is within 0.1 dB
@@ -62,16 +62,16 @@ GRIDS = {
 PALM = {"solver": "paper", "stop": "objective", "max_iter": 150, "tol": 1e-5}
 #: Of the tuning alone: a sweep need not follow every problem to its end.
 BUDGET = {
-    "tv": {"tol": 1e-4}, "range": {"max_iter": 60}, "narnhofer": {"max_iter": 40}, "relaxed": {"max_iter": 40},
+    "tv": {"tol": 1e-4}, "hard": {"max_iter": 60}, "narnhofer": {"max_iter": 40}, "relaxed": {"max_iter": 40},
     "sparse": PALM, "identity": {"max_iter": 40},
 }  # fmt: skip
 FINAL = {
-    "tv": {"tol": 1e-5}, "range": {"max_iter": 100}, "narnhofer": {"solver": "adapted", "lr": 1e-3, "tol": 1e-3},
+    "tv": {"tol": 1e-5}, "hard": {"max_iter": 100}, "narnhofer": {"solver": "adapted", "lr": 1e-3, "tol": 1e-3},
     "relaxed": {"max_iter": 100}, "identity": {"max_iter": 100}, "sparse": PALM,
 }  # fmt: skip
 IN_TURN = {"solver": "alternating", "max_iter": 5, "z_steps": 5, "tol": 1e-4}
 EXAMPLES_AT = ((5, SIGMA), (FEW, SIGMA), (125, SIGMA))
-PICTURED = ("tv", "range", "narnhofer", "relaxed", "covariance", *NETWORKS[:2])
+PICTURED = ("tv", "hard", "narnhofer", "relaxed", "covariance", *NETWORKS[:2])
 
 
 class Problem:
@@ -90,7 +90,7 @@ class Problem:
 
     def starts(self, method: str, name: str) -> tuple[dict, dict]:
         """Where to start, for the validation and for the test slices, as settings of ``reconstruct``."""
-        if method == "range":
+        if method == "hard":
             return ({"start": brain_generator(name)[1]},) * 2
         at_val, started = {"start": first_z(self.A, self.y_val, name)}, time.perf_counter()
         at_test = {"start": first_z(self.A, self.y, name)}

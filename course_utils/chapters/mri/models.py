@@ -67,7 +67,7 @@ def memory_row(spokes: int = 25, test_step: int = TEST_STEP) -> dict:
     z = starts.z[:2]
     loose = copy.deepcopy(G).requires_grad_(True)
     kept = {
-        "range": kept_for_gradient(lambda z: (A(G(z)) - y[: len(z)]).pow(2), z),
+        "hard": kept_for_gradient(lambda z: (A(G(z)) - y[: len(z)]).pow(2), z),
         "narnhofer": kept_for_gradient(lambda z: (A(loose(z)) - y[: len(z)]).pow(2), z),
     }
     for family in ("identity", "diagonal", "covariance"):
