@@ -54,6 +54,7 @@ from .operators import (
     radial_mask,
     root_sum_of_squares,
     simulate_coil_maps,
+    stack,
     zero_filled,
 )
 from .reconstructors import Reconstructor
@@ -130,5 +131,6 @@ __all__ = [
     "root_sum_of_squares",
     "simulate_coil_maps",
     "ssim",
+    "stack",
     "zero_filled",
 ]

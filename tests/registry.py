@@ -25,6 +25,7 @@ from course_utils import (
     StructuredVAE,
     Tikhonov,
     build,
+    stack,
 )
 from course_utils.operators import cartesian_mask, radial_mask, simulate_coil_maps
 from course_utils.regularisers import Box, CriticLoss, EncoderDistance, GaussianMixture, ImageTV, Intermediate, Sphere
@@ -64,6 +65,9 @@ OPERATORS = {
     "Fourier, random lines": lambda: MaskedFourier(cartesian_mask(12, 5, 2, seeded())),
     "coils, spokes": lambda: MultiCoil(radial_mask(12, 4), simulate_coil_maps(12, 3)),
     "coils, random lines": lambda: MultiCoil(cartesian_mask(12, 5, 3, seeded()), _blind_maps(12)),
+    "composed": lambda: ParallelBeam(12, 7, 17) @ GaussianBlur(12),
+    "scaled": lambda: 3 * GaussianBlur(12),
+    "stacked": lambda: stack([GaussianBlur(12), GaussianMatrix(30, 12, seeded()), 2 * Identity(12)]),
     "one coil, one frequency": lambda: MultiCoil(_mask(12, 4, False), simulate_coil_maps(12, 1)),
 }
 

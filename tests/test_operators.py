@@ -35,11 +35,11 @@ def test_adjoint_is_exact(make):
 
 
 @every_operator
-def test_norm_is_one(make):
+def test_the_norm_is_what_the_operator_says(make):
     A = make().double()
-    assert operator_norm(A, n_iter=2_000) == pytest.approx(1.0, abs=1e-5)
-    assert float(A.svd().S[0]) == pytest.approx(1.0, abs=1e-5)
-    assert A.norm == 1.0 and A.scale > 0
+    assert operator_norm(A, n_iter=2_000) == pytest.approx(A.norm, rel=1e-5)
+    assert float(A.svd().S[0]) == pytest.approx(A.norm, rel=1e-5)
+    assert A.scale > 0 and (A.norm == 1.0 or hasattr(A, "parts"))
 
 
 @every_operator

@@ -9,14 +9,18 @@ from registry import CLASSICAL, GENERATIVE, seeded, tiny
 from scipy.optimize import minimize
 
 from course_utils import (
+    L1,
     TV,
     Dictionary,
     GaussianBlur,
     GaussianMatrix,
     Hard,
     Identity,
+    KullbackLeibler,
+    ParallelBeam,
     Relaxed,
     Sparse,
+    SparseTV,
     Tikhonov,
     load,
     measure,
@@ -112,6 +116,62 @@ def test_relaxed_solvers_reach_one_minimum(problem):
     assert torch.allclose(reduced.value(z0), full.total(z0, x), rtol=1e-8)
     worse = x + 1e-3 * torch.randn(x.shape, generator=seeded(6), dtype=x.dtype)
     assert bool((full.total(z0, worse) > full.total(z0, x)).all())
+
+
+SCALED = {
+    "tikhonov": (lambda G, lam: Tikhonov(lam), ("direct", "cg", "lbfgs", "fista", "paper")),
+    "tv": (lambda G, lam: TV(lam), ("paper",)),
+    "l1": (lambda G, lam: L1(lam), ("fista",)),
+    "hard": (lambda G, lam: Hard(G, lam), ("lbfgs", "paper", "projected", "lm")),
+    "relaxed": (lambda G, lam: Relaxed(G, lam, 0.1), ("lbfgs", "alternating")),
+    "sparse-TV": (lambda G, lam: SparseTV(G, lam, 0.1), ("linearised",)),
+}
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_an_operator_of_another_norm_gives_the_same_image(problem, name):
+    """||cA x - c y||^2 + c^2 lam R(x) has the minimiser of ||A x - y||^2 + lam R(x)."""
+    A, y, G, _ = problem
+    make, solvers = SCALED[name]
+    z0 = G.sample_latent(4, seeded(1))
+    for solver in solvers:
+        settings = {} if solver == "direct" else {"max_iter": 400, "tol": 1e-11}
+        start = {"start": z0} if hasattr(make(G, 0.1), "G") else {}
+        one = reconstruct(A, y, make(G, 0.05), solver, **start, **settings)
+        other = reconstruct(3 * A, 3 * y, make(G, 9 * 0.05), solver, **start, **settings)
+        assert torch.allclose(other.objective, 9 * one.objective, rtol=1e-3), solver
+        assert torch.allclose(other.x, one.x, atol=5e-3), solver
+
+
+def test_counts_are_fitted_by_the_solvers_that_take_their_data_term(problem):
+    """Kullback-Leibler: solvers of one problem agree, TV ends at a minimum, others refuse."""
+    _, _, G, x = problem
+    A = 80 * ParallelBeam(28, 12, 41).double()
+    y = torch.poisson(A(x.clamp_min(0)), generator=seeded(3))
+    F, z0 = KullbackLeibler(background=0.5), G.sample_latent(4, seeded(1))
+    settings = {"start": z0, "fidelity": F, "max_iter": 2_000, "tol": 1e-12}
+    first, second = (reconstruct(A, y, Hard(G, 0.1), solver, **settings) for solver in ("lbfgs", "paper"))
+    assert torch.allclose(first.objective, second.objective, rtol=1e-3)
+    assert torch.allclose(first.objective, F(A(first.x), y) + 0.1 * first.z.pow(2).sum(1))
+    I, counts = Identity(28).double(), torch.poisson(10 * x[:2].clamp(0, 1), generator=seeded(4))
+    tv = reconstruct(I, counts, TV(0.5), fidelity=F, max_iter=5_000, tol=1e-9)
+    assert bool(tv.converged.all())
+    for step in (1e-2, -1e-2):
+        other = (tv.x + step * torch.randn(tv.x.shape, generator=seeded(5), dtype=tv.x.dtype)).clamp_min(0)
+        assert bool((tv.objective < objective_of(I, counts, TV(0.5), fidelity=F).value(other)).all())
+    with pytest.raises(TypeError, match="'fidelity' must be SquaredError for Relaxed"):
+        reconstruct(A, y, Relaxed(G, 0.1, 0.1), fidelity=F, generator=seeded())
+    with pytest.raises(ValueError, match="'y' must be finite and >= 0"):
+        reconstruct(A, -y - 1, TV(0.3), fidelity=F)
+    with pytest.raises(ValueError, match="'solver' must be one of 'auto', 'lbfgs', 'paper', got 'lm'"):
+        reconstruct(A, y, Hard(G, 0.1), "lm", fidelity=F, generator=seeded())
+
+
+def test_products_with_the_hessian_are_those_of_a_quadratic_function(problem):
+    A, y, _, x = problem
+    objective = objective_of(A, y, Tikhonov(0.3))
+    w = torch.randn(x.shape, generator=seeded(4), dtype=x.dtype)
+    assert torch.allclose(objective.hvp(x, w), 2 * objective.normal(w), atol=1e-10)
 
 
 def test_hard_against_scipy(problem):

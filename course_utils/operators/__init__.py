@@ -10,6 +10,7 @@ import torch  # noqa: F401  (used by the example above)
 
 from .backprojection import FILTERS, fbp
 from .base import LinearOperator, add_noise, dot_test, measure, operator_norm, poisson_noise
+from .composed import stack
 from .kspace import (
     cartesian_mask,
     estimate_coil_maps,
@@ -54,5 +55,6 @@ __all__ = [
     "radial_mask",
     "root_sum_of_squares",
     "simulate_coil_maps",
+    "stack",
     "zero_filled",
 ]

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from .._check import check_finite, check_nonnegative, check_tensor
 from .spectrum import SVD, MatrixSpectrum, Spectrum
 
-__all__ = ["LinearOperator", "add_noise", "dot_test", "measure", "operator_norm", "poisson_noise"]
+__all__ = [
+    "LinearOperator", "add_noise", "dot_test", "measure", "operator_norm", "poisson_noise", "spectral_norm",
+]  # fmt: skip
 
 #: A matrix of more entries is not decomposed: U and V would take gigabytes.
 LARGEST_MATRIX = 100_000_000
@@ -29,7 +31,7 @@ class LinearOperator(nn.Module):
     scale : float
         The unscaled operator was multiplied by this to reach norm 1.
     norm : float
-        Spectral norm of the operator as it stands: 1.
+        Spectral norm of the operator as it stands: 1, unless it was made from others (``A @ B``, ``2 * A``, ``stack``).
     """
 
     norm = 1.0
@@ -132,7 +134,8 @@ class LinearOperator(nn.Module):
         return matrix if matrix.device.type == "mps" else matrix.double()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.shape_in} -> {self.shape_out}, norm 1, scale {self.scale:.4g})"
+        norm = f"norm {self.norm:.4g}, scale {self.scale:.4g}"
+        return f"{type(self).__name__}({self.shape_in} -> {self.shape_out}, {norm})"
 
 
 def dot_test(A: LinearOperator, seed: int = 0, n_tests: int = 4) -> float:
@@ -192,6 +195,28 @@ def operator_norm(A: LinearOperator, n_iter: int = 200, seed: int = 0) -> float:
             ax = A(x)
             value = float(ax.norm())
             x = A.T(ax)
+    return value
+
+
+@torch.no_grad()
+def spectral_norm(A: LinearOperator, tol: float = 1e-9, max_iter: int = 5_000) -> float:
+    """The largest singular value: exact for a small operator, else by power iteration until it moves by less than tol.
+
+    The power iteration rises to the norm from below; where it stops, the norm is larger by a relative amount that is
+    about ``tol`` over the relative gap to the next singular value.
+    """
+    if A.m * A.n <= 4_000_000:
+        return float(torch.linalg.matrix_norm(A.double_matrix(), 2))
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, *A.shape_in, generator=generator, dtype=torch.float64).to(A.like)
+    value = 0.0
+    for _ in range(max_iter):
+        x = x / x.norm()
+        ax = A(x)
+        before, value = value, float(ax.norm())
+        if value - before <= tol * value:
+            break
+        x = A.T(ax)
     return value
 
 

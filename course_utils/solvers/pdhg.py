@@ -16,9 +16,9 @@ __all__ = ["pdhg"]
 CHECK_EVERY = 10
 
 
-def _step_sizes(ratio: Tensor, bound: float) -> tuple[Tensor, Tensor]:
-    """tau, sigma with tau / sigma = ratio and tau sigma bound^2 = 1."""
-    return ratio.sqrt() / bound, 1 / (bound * ratio.sqrt())
+def _step_sizes(ratio: Tensor) -> tuple[Tensor, Tensor]:
+    """tau, sigma with tau / sigma = ratio and tau sigma 3^2 = 1, where 3 bounds the norm of (A / ||A||, gradient)."""
+    return ratio.sqrt() / 3, 1 / (3 * ratio.sqrt())
 
 
 def _balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def pdhg(
     """Primal-dual hybrid gradient for ||A x - y||^2 + lam TV(x).
 
     The saddle point problem has the dual variables p (for A x) and q (for the gradient of x, |q| <= lam), and
-    the operator (A, gradient) has norm at most (||A||^2 + 8)^(1/2), which is 3 for an operator of norm 1.
+    the operator (A / ||A||, gradient) has norm at most 3, since ||gradient||^2 <= 8; the step for p is divided by ||A||^2.
 
     Parameters
     ----------
@@ -82,19 +82,20 @@ def pdhg(
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
     A = objective.A
-    bound = (A.norm**2 + 8) ** 0.5  # of the norm of (A, gradient)
+    squared = A.norm**2
+    unit = squared**2  # of a ratio: with c A, c y and c^2 lam in place of A, y and lam it is that of before over c^4
     pool = Pool(
         objective, x=x0, u=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(gradient(x0)),
-        ratio=torch.full_like(objective.lam, 1.0 if ratio is None else ratio), f=objective.value(x0), x_checked=x0,
+        ratio=torch.full_like(objective.lam, (1.0 if ratio is None else ratio) / unit), f=objective.value(x0), x_checked=x0,
     )  # fmt: skip
     for k in range(1, max_iter + 1):
         if not len(pool):
             break
         problem = pool.objective
-        tau, sigma = _step_sizes(pool.ratio, bound)
+        tau, sigma = _step_sizes(pool.ratio)
         x = pool.u - spread(tau, x0) * (A.T(pool.p) - divergence(pool.q))
         bar = 2 * x - pool.u
-        s = spread(sigma, pool.p)
+        s = spread(sigma, pool.p) / squared
         p = problem.fidelity.dual_step(pool.p, A(bar), problem.y, s)
         q = pool.q + spread(sigma, pool.q) * gradient(bar)
         length = q.pow(2).sum(1, keepdim=True).sqrt()
@@ -107,7 +108,7 @@ def pdhg(
         pool.iterations += 1
         if k % CHECK_EVERY == 0 or k == max_iter:
             if ratio is None and k == CHECK_EVERY:
-                pool.ratio = _balanced_ratio(x - pool.x_checked, p, q)
+                pool.ratio = _balanced_ratio(x - pool.x_checked, A.norm / squared * p, q / squared) / unit
             f = problem.value(x)
             change = sum_of_squares(x - pool.x_checked).sqrt() / sum_of_squares(x).sqrt().clamp_min(1e-30)
             done = ((pool.f - f).abs() <= tol * f) & (change <= tol**0.5)

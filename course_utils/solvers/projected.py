@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .._check import check_count, check_nonnegative
 from ..regularisers.hard import HardObjective
+from ..regularisers.objective import spread
 from ..regularisers.relaxed import ZBlock
 from .descent import lbfgs
 from .pool import CONVERGED, Pool, machine_noise
@@ -40,10 +41,10 @@ def projected_gradient_descent(
     Parameters
     ----------
     objective : HardObjective
-        With a linear operator of norm 1.
+        With a linear operator.
     z0 : (B, d) tensor
     eta : float >= 1
-        First step length.
+        First step length, times the squared norm of A.
     inner_iter : int
         Iterations of L-BFGS for the projection onto the range.
     max_iter : int
@@ -62,7 +63,7 @@ def projected_gradient_descent(
     """
     check_nonnegative("eta", eta)
     if eta < 1:
-        raise ValueError(f"'eta' must be at least 1, which is safe for an operator of norm 1, got {eta:g}")
+        raise ValueError(f"'eta' must be at least 1, which is safe, got {eta:g}")
     for name, value in (("inner_iter", inner_iter), ("max_iter", max_iter)):
         check_count(name, value, minimum=1 if name == "inner_iter" else 0)
     check_nonnegative("tol", tol)
@@ -75,8 +76,9 @@ def projected_gradient_descent(
             break
         problem = pool.objective
         x = problem.G(pool.v)
-        w = x - pool.eta[:, None, None, None] * problem.A.T(problem.A(x) - problem.y)
-        inner = ZBlock(problem.G, w, torch.ones_like(pool.f), pool.eta * problem.lam)
+        step = pool.eta / problem.A.norm**2
+        w = x - spread(step, x) * problem.A.T(problem.A(x) - problem.y)
+        inner = ZBlock(problem.G, w, torch.ones_like(pool.f), step * problem.lam)
         found, _ = lbfgs(inner, pool.v, max_iter=inner_iter, tol=1e-7)
         f = problem.value(found["v"])
         fell = f < pool.f

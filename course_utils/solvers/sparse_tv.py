@@ -60,15 +60,17 @@ class _Tangent:
 
 def _pdhg(problem: SparseTVObjective, tangent: _Tangent, u, p, q, ratio: float, n_iter: int) -> tuple[Tensor, ...]:
     """``n_iter`` steps of the primal-dual hybrid gradient method for min_u phi(A u) + lam TV(u)."""
-    bound = (problem.A.norm**2 + 8) ** 0.5  # of the norm of (A, gradient)
-    tau, sigma = ratio**0.5 / bound, 1 / (bound * ratio**0.5)
-    kappa = sigma / (2 + sigma)
+    squared = problem.A.norm**2
+    root = ratio**0.5 / squared  # so that c A, c y and c^2 lam in place of A, y and lam give the same images
+    tau, sigma = root / 3, 1 / (3 * root)
+    step = sigma / squared  # for p; 3 bounds the norm of (A / ||A||, gradient)
+    kappa = step / (2 + step)
     inverse, lam, bar = tangent.inverse(kappa), problem.threshold[:, None, None, None], u
     A = problem.A
     for _ in range(n_iter):
-        w = p.flatten(1) + sigma * A(bar).flatten(1)
-        s = tangent.step(w / sigma, inverse, kappa)
-        p = ((w - sigma * tangent.moved(s)) / (1 + sigma / 2)).reshape(p.shape)
+        w = p.flatten(1) + step * A(bar).flatten(1)
+        s = tangent.step(w / step, inverse, kappa)
+        p = ((w - step * tangent.moved(s)) / (1 + step / 2)).reshape(p.shape)
         q = q + sigma * gradient(bar)
         length = q.pow(2).sum(1, keepdim=True).sqrt()
         q = q * torch.where(length > lam, lam / length, torch.ones_like(length))
