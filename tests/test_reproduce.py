@@ -100,7 +100,7 @@ def test_a_record_holds_rows_settings_provenance_and_the_seconds_of_every_job():
     assert record["seconds"] == pytest.approx(sum(job["seconds"] for job in record["jobs"]), abs=0.06)
     assert record["run"]["backend"] == "serial" and record["run"]["computed"] == 6
     assert record["run"]["commits"] == [record["provenance"]["commit"]]
-    assert {"date", "machine", "versions"} <= set(record["provenance"])
+    assert {"date", "device", "machine", "versions"} <= set(record["provenance"])
 
 
 def test_a_second_run_computes_nothing_and_leaves_the_file_alone(folders):
