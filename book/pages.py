@@ -11,6 +11,7 @@ from course_utils._files import REPOSITORY
 from course_utils.catalogue import catalogue
 from course_utils.explore import EXPLORERS
 from course_utils.notebooks import chapters, generate
+from course_utils.provenance import place
 
 BOOK = REPOSITORY / "book"
 #: The pages after the chapters, in order.
@@ -103,9 +104,8 @@ def run_times(records: dict[str, dict]) -> str:
     for text in chapters():
         record = records[text.stem]
         made = record["provenance"]
-        machine, versions = made["machine"], made["versions"]
-        place = machine.get("gpu") or f"{machine['processor']}, threads: {machine['threads']}"
-        machines.add(f"- {made['date']}: {place}; Python {versions['python']}, PyTorch {versions['torch']}")
+        versions = made["versions"]
+        machines.add(f"- {made['date']}: {place(made)}; Python {versions['python']}, PyTorch {versions['torch']}")
         rows.append(
             [
                 f"[{title(generate(text))}](notebooks/{text.stem}.ipynb)",

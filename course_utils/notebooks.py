@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 
+from . import _command
 from ._files import REPOSITORY, atomic
 from .catalogue import Chapter, catalogue
 from .student import FOLDER, student
@@ -299,4 +299,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _command.run(main)

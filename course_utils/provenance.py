@@ -1,4 +1,4 @@
-"""Where a stored number came from: commit, versions, machine, date."""
+"""Where a stored number came from: commit, versions, device, machine, date."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from ._files import REPOSITORY
 
-__all__ = ["machine", "provenance"]
+__all__ = ["device_name", "machine", "place", "provenance"]
 
 
 def machine() -> dict:
@@ -29,6 +29,41 @@ def machine() -> dict:
     return found
 
 
+def device_name(device: torch.device | str | None = None) -> str:
+    """The name of what computes: the model of the processor, or of the GPU.
+
+    Parameters
+    ----------
+    device : torch.device or str, optional
+        As for torch; default: torch's own default device.
+    """
+    kind = torch.device(device or torch.get_default_device())
+    if kind.type == "cuda":
+        return torch.cuda.get_device_name(kind)
+    return machine()["processor"] + (" (MPS)" if kind.type == "mps" else "")
+
+
+def place(made: dict) -> str:
+    """The device of a stored record, and the threads of a processor, in words.
+
+    Parameters
+    ----------
+    made : dict
+        The provenance in the record.  Older ones name no device: then it is the GPU, if the machine had one.
+
+    Example
+    -------
+    >>> machine = {"processor": "P", "threads": 2, "gpu": "Q"}
+    >>> place({"machine": machine}), place({"machine": machine, "device": "P"})
+    ('Q', 'P (2 threads)')
+    """
+    found = made["machine"]
+    device = made.get("device") or found.get("gpu", found["processor"])
+    if device != found["processor"]:
+        return device
+    return f"{device} ({found['threads']} thread{'s' if found['threads'] != 1 else ''})"
+
+
 def _commit() -> str:
     """Hash of the checkout, with "-dirty" if anything but ``results/`` is changed: a run writes there itself."""
 
@@ -44,11 +79,18 @@ def _commit() -> str:
         return "unknown (not a git checkout)"
 
 
-def provenance() -> dict:
-    """Commit, versions, machine and date, for a results file."""
+def provenance(device: torch.device | str | None = None) -> dict:
+    """Commit, date, device, machine and versions, for a results file.
+
+    Parameters
+    ----------
+    device : torch.device or str, optional
+        What the numbers were computed on, as for torch; default: torch's own default device.
+    """
     return {
         "commit": _commit(),
         "date": datetime.date.today().isoformat(),
+        "device": device_name(device),
         "machine": machine(),
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("torch", "numpy", "scipy")},

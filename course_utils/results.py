@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ._files import REPOSITORY, read_json, write_json
-from .provenance import provenance
+from .provenance import place, provenance
 
 __all__ = ["load_result", "origin", "results_dir", "save_result"]
 
@@ -79,6 +79,5 @@ def origin(record: dict) -> str:
     ...         "seconds": 60.0})
     'computed 2026-01-01, commit abc, on P (2 threads), in 60 s'
     """
-    p = record["provenance"]
-    place = p["machine"].get("gpu") or f"{p['machine']['processor']} ({p['machine']['threads']} threads)"
-    return f"computed {p['date']}, commit {p['commit']}, on {place}, in {record['seconds']:.0f} s"
+    made = record["provenance"]
+    return f"computed {made['date']}, commit {made['commit']}, on {place(made)}, in {record['seconds']:.0f} s"

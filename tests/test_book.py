@@ -112,7 +112,7 @@ def test_made_parts_come_from_one_place():
     made = {"date": "2026-01-02", "machine": machine, "versions": {"python": "3.11", "torch": "2"}}
     record = {"seconds": 12.4, "cells": [1.0, 3.0], "peak_bytes": 7e8, "fast": False, "provenance": made}
     times = pages.run_times({text.stem: record for text in chapters()})
-    assert "| 12&nbsp;s | 3&nbsp;s | 0.7&nbsp;GB | full |" in times and "2026-01-02: P, threads: 2" in times
+    assert "| 12&nbsp;s | 3&nbsp;s | 0.7&nbsp;GB | full |" in times and "2026-01-02: P (2 threads)" in times
     assert (
         pages.cited("see `duff2023regularising`, {cite}`x2020y`, `code`")
         == "see {cite}`duff2023regularising`, {cite}`x2020y`, `code`"

@@ -56,8 +56,9 @@ def test_results_keep_their_provenance(tmp_path, monkeypatch):
     results.save_result("demo", {"rows": [1, 2]}, {"seed": 0}, 1.5)
     record = results.load_result("demo")
     assert record["rows"] == [1, 2] and record["settings"] == {"seed": 0}
-    assert {"commit", "date", "machine", "versions"} <= set(record["provenance"])
+    assert {"commit", "date", "device", "machine", "versions"} <= set(record["provenance"])
     assert record["provenance"]["commit"] in results.origin(record)
+    assert record["provenance"]["device"] in results.origin(record)
     path = tmp_path / "demo.json"
     path.write_text(json.dumps(record | {"schema": 99}))
     with pytest.raises(ValueError, match="has schema 99, this version of the course reads 1"):
@@ -70,6 +71,19 @@ def test_results_keep_their_provenance(tmp_path, monkeypatch):
         results.load_result("demo")
     with pytest.raises(FileNotFoundError, match="run  python -m course_utils.reproduce nothing"):
         results.load_result("nothing")
+
+
+def test_the_device_is_the_one_that_computed(monkeypatch):
+    processor = provenance.machine()["processor"]
+    assert provenance.provenance()["device"] == provenance.provenance("cpu")["device"] == processor
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Some GPU")
+    made, on_gpu = provenance.provenance(), provenance.provenance("cuda:0")
+    assert made["machine"]["gpu"] == "Some GPU" and made["device"] == processor, "it is there, but was not used"
+    assert on_gpu["device"] == provenance.place(on_gpu) == "Some GPU"
+    assert processor in provenance.place(made)
+    del made["device"]
+    assert provenance.place(made) == "Some GPU", "records from before devices were named"
 
 
 def test_the_commit_is_dirty_when_anything_but_a_result_is_changed(tmp_path, monkeypatch):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
+from .. import _command
 from ..provenance import machine
 from ..results import save_result
 from .compressed_sensing import compressed_sensing
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _command.run(main)

@@ -10,6 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
+from .. import _command
 from .._files import atomic
 from ..results import load_result, origin, results_dir
 from . import __doc__ as usage
@@ -103,7 +104,7 @@ def _list(known: dict[str, Experiment]) -> int:
             state = "no result"
         except (ValueError, KeyError) as error:
             state = f"unreadable result: {error}"
-        print(f"{name:16} {experiment.title}\n{'':16} {state}; {_stored(experiment, store)}")
+        print(f"{name:16} {experiment.title}\n{'':16} {state}; {_stored(experiment, store)}", flush=True)
     return 0
 
 
@@ -146,4 +147,4 @@ def _draw(chosen: list[Experiment], folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _command.run(main)

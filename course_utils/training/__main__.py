@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
 
+from .. import _command
 from .recipes import RECIPES
 from .trainer import train_recipe
 
@@ -33,4 +33,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _command.run(main)

@@ -261,7 +261,7 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
     from ..data.load import load
     from . import zoo
 
-    recipe, origin = RECIPES[name], provenance()
+    recipe, origin = RECIPES[name], provenance(device)
     data = load(recipe.data, full=recipe.full)
     model = build(recipe.model, seed=recipe.train.seed)
     if recipe.mean is not None:
