@@ -1,7 +1,7 @@
 """Make the HTML book: run every chapter, lay out the sources, and let Jupyter Book write the pages.
 
     python book/build.py            -> book/_build/html/index.html
-    python book/build.py --fast     with the smaller experiments (COURSE_FAST=1), for a quick look
+    python book/build.py --fast     with the smaller experiments (COURSE_FAST=1), for a quick look -> _build/html-fast
 
 Chapters that did not change are not run again.  Warnings are errors.  Once MathJax is in the cache, nothing here
 needs a network, and neither do the pages.
@@ -10,6 +10,7 @@ needs a network, and neither do the pages.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -30,7 +31,7 @@ from course_utils.notebooks import chapters
 
 BOOK = REPOSITORY / "book"
 BUILD = BOOK / "_build"
-SITE = BUILD / "html"
+SITE, FAST_SITE = BUILD / "html", BUILD / "html-fast"
 CONFIGURATION = ("_config.yml", "references.bib")
 
 
@@ -73,14 +74,19 @@ def lay_out(source: Path, executed: Path) -> None:
     mathjax.unpack(mathjax.package(), source / "extra" / "_static" / "mathjax")
 
 
-def write_pages(source: Path) -> None:
+def write_pages(source: Path, site: Path) -> None:
     """Run Jupyter Book on the laid-out sources.  Nothing is left of earlier builds, whose warnings would be lost."""
-    for old in (SITE, BUILD / ".doctrees"):
-        shutil.rmtree(old, ignore_errors=True)
+    if importlib.util.find_spec("jupyter_book") is None:
+        raise PageError('Jupyter Book is not installed: pip install -e ".[book]", with Python 3.11 or newer')
+    work = BUILD / f"{site.name}-making"
+    shutil.rmtree(work, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command += ["build", str(source), "--path-output", str(BOOK), "-W", "-n", "--keep-going", "-q"]
+    command += ["build", str(source), "--path-output", str(work), "-W", "-n", "--keep-going", "-q"]
     if subprocess.run(command, env=os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}).returncode != 0:
         raise PageError("Jupyter Book complained; see above")
+    shutil.rmtree(site, ignore_errors=True)
+    shutil.move(work / "_build" / "html", site)
+    shutil.rmtree(work)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -92,11 +98,12 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for text in chapters():
             execute(text, executed, library, options.fast)
-        lay_out(BUILD / "source", executed)
-        write_pages(BUILD / "source")
+        source, site = (BUILD / "source-fast", FAST_SITE) if options.fast else (BUILD / "source", SITE)
+        lay_out(source, executed)
+        write_pages(source, site)
     except (ChapterError, PageError, IntegrityError, OSError, RuntimeError) as error:
         raise SystemExit(f"the book was not made: {error}") from error
-    print(f"{SITE / 'index.html'}, made in {time.monotonic() - start:.0f} s")
+    print(f"{site / 'index.html'}, made in {time.monotonic() - start:.0f} s")
 
 
 if __name__ == "__main__":

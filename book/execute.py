@@ -1,7 +1,7 @@
-"""Run the chapters for the book: once each, in a fresh kernel, into the build folder.
+"""Run the chapters, once each, in a fresh kernel without a network; the book, the slides and the tests read that run.
 
-A chapter that was run before is not run again until its text, the library, the stored results or the installed
-versions change.  Errors stop the build, also those that a widget's callback hides in its output.
+A chapter that was run before is not run again until its text, the library, the stored results, the installed versions
+or this script change.  Errors stop the build, also those that a widget's callback hides in its output.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import tempfile
 import time
 from importlib import metadata
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 import zmq
+from filelock import FileLock
 from nbclient import NotebookClient
 from nbclient.output_widget import OutputWidget
 
@@ -25,14 +27,13 @@ from course_utils.notebooks import generate
 from course_utils.provenance import provenance
 
 #: What decides what a chapter shows, beside its own text.
-INPUTS = ("course_utils", "results")
-PACKAGES = ("torch", "numpy", "scipy", "matplotlib", "ipywidgets", "pot", "scikit-image")
+INPUTS = ("course_utils", "results", "book/execute.py", "book/watch.py")
+PACKAGES = ("torch", "numpy", "scipy", "matplotlib", "ipywidgets", "pot", "scikit-image", "ipykernel", "nbclient")
 #: Seconds for one cell; a hanging kernel must not hang the build for ever.
 LONGEST_CELL = 900
-#: Runs after the last cell, in the chapter's own kernel: its peak memory in bytes.
-PEAK = """\
-import resource, sys
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))"""
+#: Runs first in the kernel; after the last cell it reports the peak memory and what the checks answered.
+WATCH = Path(__file__).with_name("watch.py")
+REPORT = "print(__course_report__())"
 
 
 class ChapterError(RuntimeError):
@@ -55,7 +56,7 @@ def library_digest(folder: Path = REPOSITORY) -> str:
     """SHA-256 over every file that all chapters share, and over the versions they run with."""
     digest = hashlib.sha256()
     for name in INPUTS:
-        for path in sorted((folder / name).rglob("*")):
+        for path in sorted([folder / name, *(folder / name).rglob("*")]):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -108,28 +109,57 @@ def _errors(outputs) -> list[str]:
 _TRACEBACK = "Traceback (most recent call last)"
 
 
+def closed(folder: Path) -> dict[str, str]:
+    """Environment of a kernel that has the shipped data only: no network, no cache, no user's settings.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty one for what the kernel reads and writes beside its work.
+    """
+    startup = folder / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    shutil.copyfile(WATCH, startup / "00-watch.py")
+    nowhere = "http://127.0.0.1:9"  # for programs that a cell might start
+    return os.environ | {
+        "COURSE_CACHE": str(folder / "cache"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        **{name: nowhere for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")},
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+
+
 def run(notebook, fast: bool = False) -> dict:
-    """Execute a notebook in place, in an empty folder; returns seconds, seconds of each cell, and peak bytes.
+    """Execute a notebook in place, in an empty folder.
+
+    Returns
+    -------
+    dict
+        ``seconds``; ``cells``, the seconds of each code cell; ``peak_bytes``; and ``checks``, one entry for each
+        call of a check: the index of its ``cell``, its ``name``, and whether it ``accepted``.
 
     Raises
     ------
     ChapterError
         A cell, a callback or a stream holds an error; the message says which.
     """
-    notebook.cells.append(nbformat.v4.new_code_cell(PEAK))
-    environment = os.environ | {
-        "COURSE_PAGE": "1",  # explorers answer with HTML that needs no kernel
-        "COURSE_FAST": "1" if fast else "0",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
-    with tempfile.TemporaryDirectory() as empty:
+    notebook.cells.append(nbformat.v4.new_code_cell(REPORT))
+    with tempfile.TemporaryDirectory() as name:
+        empty = Path(name) / "empty"
+        empty.mkdir()
+        environment = closed(Path(name)) | {
+            "COURSE_PAGE": "1",  # explorers answer with HTML that needs no kernel
+            "COURSE_FAST": "1" if fast else "0",
+        }
         client = NotebookClient(
             notebook,
             timeout=LONGEST_CELL,
             kernel_name="python3",
             extra_arguments=["--IPKernelApp.log_level=ERROR"],  # newer kernels warn of TCP each time
-            resources={"metadata": {"path": empty}},
+            resources={"metadata": {"path": str(empty)}},
             store_widget_state=True,
         )
         client.widget_registry = {"@jupyter-widgets/output": {"OutputModel": WakefulOutput}}
@@ -141,10 +171,14 @@ def run(notebook, fast: bool = False) -> dict:
         except Exception as error:  # a dead kernel, a timeout, an exception in a cell: all say where
             raise ChapterError(str(error)) from error
         seconds = time.monotonic() - start
-    peak = notebook.cells.pop().outputs[0]["text"]
+    report = json.loads(notebook.cells.pop().outputs[0]["text"])
     if found := problems(notebook):
         raise ChapterError("\n".join(found))
-    return {"seconds": round(seconds, 1), "cells": cells[:-1], "peak_bytes": int(peak)}
+    code = [k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
+    if report["sources"] != [notebook.cells[k].source for k in code]:
+        raise ChapterError("the kernel ran other cells than those of the chapter")
+    checks = [{"cell": code[k], "name": name, "accepted": yes} for k, name, yes in report["answers"]]
+    return {"seconds": round(seconds, 1), "cells": cells[:-1], "peak_bytes": report["peak_bytes"], "checks": checks}
 
 
 def execute(text: Path, folder: Path, library: str, fast: bool = False) -> Path:
@@ -160,18 +194,20 @@ def execute(text: Path, folder: Path, library: str, fast: bool = False) -> Path:
     notebook = generate(text)
     target, note = folder / f"{text.stem}.ipynb", folder / f"{text.stem}.json"
     digest = chapter_digest(notebook, library, fast)
-    if target.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8"))["digest"] == digest:
-        print(f"{text.stem}: as it was", flush=True)
-        return target
-    print(f"{text.stem}: running ... ", end="", flush=True)
-    try:
-        record = run(notebook, fast)
-    except ChapterError as error:
-        print("failed", flush=True)
-        raise ChapterError(f"{text.name}: {error}") from error
-    print(f"{record['seconds']:.0f} s, {record['peak_bytes'] / 1e9:.2f} GB", flush=True)
-    with atomic(target) as temporary:
-        nbformat.write(notebook, temporary)
-    # the note comes last: without it the notebook counts as not run
-    write_json(note, {"digest": digest, "fast": fast, **record, "provenance": provenance()})
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{text.stem}.lock"):  # of several processes that want it, one runs it
+        if target.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8"))["digest"] == digest:
+            print(f"{text.stem}: as it was", flush=True)
+            return target
+        print(f"{text.stem}: running ... ", end="", flush=True)
+        try:
+            record = run(notebook, fast)
+        except ChapterError as error:
+            print("failed", flush=True)
+            raise ChapterError(f"{text.name}: {error}") from error
+        print(f"{record['seconds']:.0f} s, {(record['peak_bytes'] or 0) / 1e9:.2f} GB", flush=True)
+        with atomic(target) as temporary:
+            nbformat.write(notebook, temporary)
+        # the note comes last: without it the notebook counts as not run
+        write_json(note, {"digest": digest, "fast": fast, **record, "provenance": provenance()})
     return target

@@ -2,7 +2,7 @@
 
     python book/slides.py           -> book/_build/slides/NN-slug.html
     python book/slides.py 05        this chapter alone
-    python book/slides.py --fast    with the smaller experiments, for a quick look
+    python book/slides.py --fast    with the smaller experiments, for a quick look -> book/_build/slides-fast
 
 What goes on them: ``slide_rules``.  Explorers stay live, and no deck needs a network or a kernel.
 """
@@ -125,12 +125,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fast", action="store_true", help="run the chapters with their smaller experiments")
     options = parser.parse_args(arguments)
     executed = BOOK / "_build" / ("executed-fast" if options.fast else "executed")
+    decks = DECKS.with_name("slides-fast") if options.fast else DECKS
     try:
         found, library = chapters(options.names), library_digest()
-        furnish(DECKS)
+        furnish(decks)
         for text in found:
             notebook = nbformat.read(execute(text, executed, library, options.fast), as_version=4)
-            print(write(notebook, DECKS, text.stem))
+            print(write(notebook, decks, text.stem))
     except (ChapterError, PageError, IntegrityError, OSError, RuntimeError, ValueError) as error:
         raise SystemExit(f"the slides were not made: {error}") from error
 

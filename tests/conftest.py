@@ -1,15 +1,55 @@
-"""What every test gets: sleeping idle threads, no window for figures, a browser, and a table of measured times."""
+"""What every test gets: sleeping idle threads, no window for figures, a browser, executed chapters, its place in line.
+
+A run is divided into groups, each done by one process: a file, unless a test names another one (``xdist_group``).
+"""
 
 import functools
 import os
+import re
 
 import pytest
 from chromium import chromium
+from measured import MEASURED
+
+from course_utils.catalogue import catalogue
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-MEASURED: list[str] = []
+#: What a test of the quick selection does without (``make quick``, or pytest -m "not slow").
+SLOW = {"browser", "executed", "lab", "page", "site"}
+#: Groups in the order in which they start: the chapters, which everything waits for; what takes long; the rest; and
+#: at the end the single pages of the book, which are short and many, so that no process is left waiting.
+LONG = ("test_lab", "test_book_site", "test_page_live", "test_page", "test_live", "test_training")
+CHAPTER = re.compile(r"\d\d-[a-z]")
+
+
+def group(item) -> str:
+    """Which tests of a run keep together."""
+    mark = item.get_closest_marker("xdist_group")
+    return mark.args[0] if mark else item.nodeid.partition("::")[0].removesuffix(".py").removeprefix("tests/")
+
+
+def rank(name: str) -> int:
+    if CHAPTER.match(name):
+        return 0
+    return 1 + LONG.index(name) if name in LONG else 98 if not name.startswith("page ") else 99
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    first: dict[str, int] = {}
+    for place, item in enumerate(items):
+        name = group(item)
+        first.setdefault(name, place)
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(name))
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: (rank(group(item)), first[group(item)]))
+
+
+# What was measured
 
 
 def pytest_sessionfinish(session):
@@ -24,12 +64,38 @@ def pytest_testnodedown(node, error):
     MEASURED.extend(getattr(node, "workeroutput", {}).get("measured", []))
 
 
+SPENT: dict[str, float] = {}
+
+
+@functools.cache
+def words_of_chapters() -> dict[str, re.Pattern]:
+    """Chapter -> what in the name of a test says that the chapter, or an explorer of its own, was tested."""
+    found = {}
+    for chapter in catalogue().values():
+        explorers = "|".join(map(re.escape, chapter.explorers)) or "$^"
+        found[chapter.stem] = re.compile(rf"{chapter.stem}\b|chapters/{chapter.name}/|\[(?:{explorers})\]")
+    return found
+
+
+def pytest_runtest_logreport(report):
+    for stem, words in words_of_chapters().items():
+        if words.search(report.nodeid):
+            SPENT[stem] = SPENT.get(stem, 0.0) + report.duration
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Print what tests measured (chapter run times, latencies of the explorers), passed or not."""
+    """Print what tests measured (run times, latencies of the explorers), and what each chapter costs, passed or not."""
     if MEASURED:
         terminalreporter.section("measured")
         for line in MEASURED:
             terminalreporter.write_line(line)
+    if SPENT:
+        terminalreporter.section("seconds of one process for all tests of a chapter, its execution among them")
+        for stem, seconds in sorted(SPENT.items()):
+            terminalreporter.write_line(f"{stem}: {seconds:.0f} s")
+
+
+# What tests ask for
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +111,11 @@ def show(browser, tmp_path):
     from page_tools import shown
 
     return functools.partial(shown, browser, tmp_path / "page.html")
+
+
+@pytest.fixture
+def executed():
+    """``executed(text)`` is a chapter, executed once for all tests."""
+    import executions
+
+    return executions.executed

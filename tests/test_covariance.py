@@ -59,6 +59,7 @@ def test_value_is_minus_the_log_density(family):
 
 @kinds
 @solvers
+@pytest.mark.slow
 def test_objective_is_that_of_the_formula_and_falls(family, solver):
     A, y, R, z = problem(family)
     r = solve(A, y, R, z, solver, trace=True)
@@ -73,6 +74,7 @@ def test_objective_is_that_of_the_formula_and_falls(family, solver):
     assert r.trace["z"].shape == (len(f), 3, 1, 3)
 
 
+@pytest.mark.slow
 def test_both_solvers_reach_one_minimum_and_x_is_exact():
     A, y, R, z = problem(change=smooth)
     one = solve(A, y, R, z - 0.3, "lbfgs", max_iter=300, tol=1e-12)

@@ -1,27 +1,18 @@
-"""Every explorer of the registry draws at every point of its grid, and shows what its chapter says of it."""
+"""Every explorer of the registry draws at every point of its grid; what its chapter says of it: tests/chapters."""
 
 import html
 import io
 import time
 
-import conftest
 import ipywidgets
 import numpy as np
 import pytest
-import torch
 from matplotlib.figure import Figure
+from measured import MEASURED
 from PIL import Image
 
-from course_utils import TV, Hard, Relaxed, Sparse, Tikhonov, data, pretrained
 from course_utils import figures as plots
-from course_utils.chapters.inverse_problems import explorer as inverse_problems
-from course_utils.chapters.regularisers import parabola
-from course_utils.chapters.start import explorer as start
 from course_utils.explore import EXPLORERS, Explorer
-from course_utils.metrics import psnr
-from course_utils.operators import GaussianBlur, add_noise, measure
-from course_utils.solvers import Dictionary
-from course_utils.tuning import sweep
 
 BORDER = 6  # pixels that must be white: nothing is cut off at the edge
 
@@ -31,6 +22,7 @@ def pixels(png: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.slow
 def test_every_explorer_draws_over_its_whole_grid(name):
     explorer = EXPLORERS[name]()
     assert explorer.name == name
@@ -44,7 +36,7 @@ def test_every_explorer_draws_over_its_whole_grid(name):
         assert figure.axes, values
         pictures.add(plots.figure_png(figure, 40))
     seconds = (time.perf_counter() - started) / len(grid)
-    conftest.MEASURED.append(f"explorer {name}: {len(grid)} pictures, {1000 * seconds:.0f} ms each")
+    MEASURED.append(f"explorer {name}: {len(grid)} pictures, {1000 * seconds:.0f} ms each")
     assert len(pictures) > len(grid) / 4, "most control values change nothing"
 
 
@@ -57,6 +49,7 @@ def test_the_picture_depends_on_the_controls_only(name):
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.slow
 def test_each_control_changes_the_picture(name):
     """Each control alone, from the default on: the reader sees that something has happened."""
     explorer = EXPLORERS[name]()
@@ -140,138 +133,3 @@ def test_a_control_must_say_what_it_is(missing):
 def test_a_grid_for_an_unknown_control_is_refused():
     with pytest.raises(ValueError, match="do not exist: length"):
         demo(grid={"length": [1]})
-
-
-# Chapter 00
-
-
-@pytest.fixture(scope="module")
-def validation():
-    A, x = GaussianBlur(28), data.load("mnist").val[:20]
-    G = pretrained("vae-mnist-8", verbose=False)
-    y = measure(A, x, 0.1, torch.Generator().manual_seed(1))
-    return A, x, y, G, Dictionary(G, torch.Generator().manual_seed(2))
-
-
-@pytest.mark.parametrize("name", start.WEIGHTS)
-def test_the_weights_of_the_tour_are_tuned(name, validation):
-    """No neighbour on the grid 1, 3, 10, 30, ... is better by more than the 0.05 dB within which it is flat."""
-    A, x, y, G, starts = validation
-    kinds = {"Tikhonov": Tikhonov, "TV": TV, "hard": Hard, "relaxed": Relaxed, "sparse": Sparse}
-
-    def make(*weights):
-        return kinds[name](*weights) if name in ("Tikhonov", "TV") else kinds[name](G, *weights)
-
-    ladder = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-    around = {}
-    for key, value in start.WEIGHTS[name].items():
-        power = 10.0 ** np.floor(np.log10(value) + 1e-9)
-        k = int(np.argmin([abs(v - value / power) for v in ladder]))
-        around[key] = [power * v for v in ladder[k - 1 : k + 2]]
-    n = 6 if name == "sparse" else 20  # Algorithm 3 is slow
-    settings = {} if name in ("Tikhonov", "TV") else {"start": starts}
-    tried = sweep(A, y[:n], x[:n], make, around["lam"], around.get("mu"), **settings)
-    quality = tried.psnr.mean(1)
-    chosen = [
-        k
-        for k, p in enumerate(tried.parameters)
-        if all(p[q] == pytest.approx(v) for q, v in start.WEIGHTS[name].items())
-    ]
-    assert len(chosen) == 1
-    assert quality[chosen[0]] > quality.max() - (0.05 if n == 20 else 0.3)
-
-
-def test_the_tour_shows_what_chapter_00_says():
-    """Largest noise: the generator holds about 19 dB and TV falls below 15.  Smallest: TV 29, hard stays."""
-
-    def best(method, sigma):
-        mu = round(10**-1.5, 9) if method in ("relaxed", "sparse") else 0.0
-        x = start._sweep(method, mu, round(sigma, 9), 2).x
-        return float(psnr(x, start._data(sigma, 2)[0].expand_as(x)).max())
-
-    loud, quiet = 10**-0.5, 0.01
-    assert all(18.5 < best(method, loud) < 19.7 for method in ("hard", "relaxed", "sparse"))
-    assert 13.5 < best("TV", loud) < 15
-    assert 28.5 < best("TV", quiet) < 30
-    assert abs(best("hard", quiet) - best("hard", 0.1)) < 0.5
-
-
-def test_the_self_test_finds_this_machine_ready(capsys):
-    found = start.self_test()
-    said = capsys.readouterr().out
-    assert found["ok"]
-    assert found["ms"] > 0
-    assert "Ready." in said
-    assert torch.__version__ in said
-
-
-# Chapter 01
-
-
-@pytest.mark.parametrize("name", inverse_problems.operators())
-def test_truncation_errors_are_those_of_the_truncated_reconstructions(name):
-    A = inverse_problems.operators()[name]
-    x = data.load("mnist").test[:3].double()
-    y = add_noise(A(x), 0.02, torch.Generator().manual_seed(0))
-    errors = inverse_problems.truncation_errors(A, x, y)
-    U, S, V = A.svd()
-    assert errors.shape == (3, int((S > 1e-10).sum()))
-    for kept in (1, 50, 150):
-        found = (y.flatten(1) @ U[:, :kept] / S[:kept]) @ V[:, :kept].T
-        direct = (found - x.flatten(1)).pow(2).sum(1)
-        torch.testing.assert_close(errors[:, kept - 1], direct, rtol=1e-8, atol=1e-8)
-
-
-@pytest.mark.parametrize("name", inverse_problems.operators())
-def test_data_pictures_hold_all_data(name):
-    A = inverse_problems.operators()[name]
-    y = A(data.load("mnist").test[:1].double())
-    picture = inverse_problems.data_picture(A, y)
-    assert picture.ndim == 2
-    shown = picture[torch.isfinite(picture)]
-    assert float(shown.pow(2).sum()) == pytest.approx(float(y.pow(2).sum()))
-
-
-def test_kspace_is_shown_with_zero_frequency_in_the_centre():
-    A = inverse_problems.operators()["masked Fourier"]
-    picture = inverse_problems.data_picture(A, A(torch.ones(1, 1, 28, 28, dtype=torch.float64)))
-    assert int(picture.nan_to_num(0).argmax()) == 14 * 28 + 14
-
-
-@pytest.mark.parametrize("method", ["hard", "relaxed", "sparse"])
-@pytest.mark.parametrize(("y1", "lam", "mu"), [(0.0, 1.0, 0.1), (0.2, 0.5, 0.3), (-0.1, 3.0, 2.0), (0.3, 20.0, 1.0)])
-def test_parabola_against_brute_force(method, y1, lam, mu):
-    """A fine grid over z and over x (or u) finds no lower objective, and the same point."""
-    solved = parabola.solve_parabola(method, y1, lam, mu)
-    ticks = torch.linspace(-2.5, 2.5, 501, dtype=torch.float64)
-    y = torch.tensor([y1, 4.0], dtype=torch.float64)
-
-    def value(z, x):
-        g = torch.stack([z, z**2], dim=-1)
-        if method == "hard":
-            return (g - y).pow(2).sum(-1) + lam * z**2
-        deviation = (x - g).pow(2).sum(-1) if method == "relaxed" else (x - g).abs().sum(-1)
-        return (x - y).pow(2).sum(-1) + lam * (deviation + mu * z**2)
-
-    z, x = torch.from_numpy(solved.z), torch.from_numpy(solved.x)
-    found = value(z, x)
-    assert float(found.max() - found.min()) < 1e-8 and len(z) == (2 if y1 == 0 and lam < 7 else 1)
-    if method != "hard":
-        near = x[:, None] + torch.cartesian_prod(ticks, ticks)[None, ::7] * 0.2
-        assert float(value(z[:, None], near).min()) >= float(found.min()) - 1e-9
-    best = torch.from_numpy(parabola._image(method, ticks.numpy(), y1, lam))  # the best x of every z of a grid
-    assert float(value(ticks, best).min()) >= float(found.min()) - 1e-9
-    random = 3 * torch.rand(20_000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1.5
-    anywhere = value(2 * random[:, 0], y + random[:, 1:])
-    assert float(anywhere.min()) >= float(found.min()) - 1e-9
-
-
-def test_parabola_jumps_unless_the_weight_is_large():
-    for method in ("hard", "relaxed", "sparse"):
-        left, right = (parabola.solve_parabola(method, y1, 0.5, 0.01).x[0] for y1 in (-1e-3, 1e-3))
-        assert np.abs(right - left).max() > 0.5, method
-        left, right = (parabola.solve_parabola(method, y1, 100.0, 100.0).x[0] for y1 in (-1e-3, 1e-3))
-        assert np.abs(right - left).max() < 0.01, method
-    # relaxed has one minimiser if and only if (1 + lambda) mu >= 7
-    counts = [len(parabola.solve_parabola("relaxed", 0.0, 1.0, mu).z) for mu in (3.4, 3.6)]
-    assert counts == [2, 1]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from needs import lacking
 
 from course_utils._files import REPOSITORY
 from course_utils.catalogue import catalogue
@@ -37,24 +38,19 @@ def test_a_fresh_python_lets_idle_threads_sleep_unless_told_otherwise(before, af
     assert done.stdout.strip() == after, done.stderr
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_make_lab_opens_chapter_00_and_every_target_runs_something_that_exists():
-    targets = re.search(r"^\.PHONY: help (.*)$", MAKEFILE, re.MULTILINE)[1].split()
-    assert targets == "lab test check book slides dashboard benchmark weights reproduce clean".split()
-    shown = {}
+def test_every_target_of_make_runs_something_that_exists():
+    if shutil.which("make") is None:
+        lacking("make is not installed")
+    targets = re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
+    assert {"lab", "test", "quick", "book"} <= set(targets)
     for target in targets:
         command = ["make", "-n", "-B", "--no-print-directory", target]  # as if nothing were there
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        shown[target] = done.stdout
         for module in re.findall(r"python -m (\S+)", done.stdout):
             assert importlib.util.find_spec(module), f"make {target}: no module {module}"
         for script in re.findall(r"(?:^|\s)([\w./-]+\.(?:py|ipynb))\b", done.stdout):
             assert (REPOSITORY / script).is_file(), f"make {target}: no file {script}"
-    assert "jupyter lab notebooks/00-start-here.ipynb" in shown["lab"]
-    assert re.search(r"ruff check .*ruff format --check .*typos.*-m pytest", shown["test"], re.DOTALL)
-    assert "[book]" in shown["check"] and shown["test"] in shown["check"]
-    assert "export OMP_WAIT_POLICY = PASSIVE" in MAKEFILE
 
 
 def test_every_link_into_the_repository_leads_somewhere_and_every_picture_is_described():
@@ -71,11 +67,6 @@ def test_the_chapters_that_describe_themselves_are_those_that_are_written_and_th
     assert stems == [text.stem for text in chapters()]
     for path in LISTS:
         assert relist(path) == path.read_text(encoding="utf-8"), f"{path.name}: python -m course_utils.notebooks build"
-    for stem in stems:
-        path = f"notebooks/student/{stem}.ipynb"
-        assert README.count(f"](notebooks/{stem}.ipynb)") == 2
-        assert f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path})" in README
-        assert f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path})" in README
 
 
 def test_the_example_of_the_readme_runs(capsys):
@@ -113,7 +104,7 @@ def test_the_conda_environment_asks_for_what_the_package_asks_for_without_cuda()
 def test_the_spelling_is_british_and_names_of_libraries_are_left_alone(tmp_path):
     typos = shutil.which("typos", path=Path(sys.executable).parent)
     if typos is None:
-        pytest.skip("typos is not installed")
+        lacking("typos is not installed")
 
     def said(line: str) -> str:
         (tmp_path / "page.md").write_text(line, encoding="utf-8")

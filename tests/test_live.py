@@ -1,6 +1,6 @@
 """The JavaScript engine against torch, in headless Chromium: the same weights, the same data, the same algorithms.
 
-Without Chromium these tests skip; with COURSE_REQUIRE_BROWSER=1 they fail.
+Without Chromium these tests skip, or fail where CI is set.
 """
 
 import base64

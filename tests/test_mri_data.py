@@ -11,6 +11,7 @@ import urllib.error
 import numpy as np
 import pytest
 import torch
+from needs import needed
 from scripts import script
 
 from course_utils import _files, load, load_kspace
@@ -243,7 +244,7 @@ def test_heads_that_do_not_fit_are_refused(tmp_path):
 
 
 def test_nifti_is_turned_to_right_front_up(monkeypatch):
-    nibabel = pytest.importorskip("nibabel")
+    nibabel = needed("nibabel")
     module = script("fetch_brain", monkeypatch)
     volume = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     affine = np.array([[-2.0, 0, 0, 5], [0, 0, 3, 0], [0, -1, 0, 0], [0, 0, 0, 1]])  # left, down, front
@@ -351,7 +352,7 @@ def test_an_altered_knee_never_replaces_a_good_file(knee, closed, tmp_path):
 
 
 def test_knee_is_sorted_by_echo_and_position(monkeypatch):
-    pydicom = pytest.importorskip("pydicom")
+    pydicom = needed("pydicom")
     from pydicom.dataset import FileMetaDataset
 
     module = script("fetch_knee", monkeypatch)
@@ -405,7 +406,7 @@ def fastmri(path, patient="", images=None, acquisition="CORPD_FBK", key="reconst
 
 @pytest.fixture
 def prepare(closed, monkeypatch):
-    pytest.importorskip("h5py")
+    needed("h5py")
     return script("prepare_fastmri", monkeypatch)
 
 
@@ -524,7 +525,7 @@ def test_fastmri_without_h5py_or_files(closed, tmp_path, monkeypatch):
         patch.setitem(sys.modules, "h5py", None)
         with pytest.raises(SystemExit, match="pip install h5py"):
             module.main([str(tmp_path)])
-    pytest.importorskip("h5py")
+    needed("h5py")
     with pytest.raises(SystemExit, match="too few patients"):
         module.main([str(tmp_path / "nowhere")])
 

@@ -1,6 +1,6 @@
 """Explorers on a page without a kernel: opened from a file in Chromium, without a network, and moved by keyboard.
 
-Without Chromium the browser tests skip; with COURSE_REQUIRE_BROWSER=1 they fail.
+Without Chromium the browser tests skip, or fail where CI is set.
 """
 
 import base64
@@ -46,6 +46,7 @@ def test_every_explorer_can_stand_on_a_page(name):
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.slow
 def test_the_page_is_complete_in_itself(name):
     explorer, text = made(name)
     assert f'alt="{html.escape(explorer.alt)}"' in text
@@ -136,6 +137,7 @@ def test_words_of_a_page_cannot_end_its_script():
 WEIGHTS = re.compile(r'<script type="text/plain" class="cp-block" [^>]*>([^<]+)<')
 
 
+@pytest.mark.slow
 def test_explorers_of_one_page_store_each_block_once_and_one_alone_carries_all():
     alone = [made(name)[1] for name in ("regularisers", "initialisation", "parabola")]
     together = pages.share_blocks(["<p>before</p>", *alone, alone[0]])
@@ -159,6 +161,7 @@ def opened(content: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.slow
 def test_each_control_of_the_frames_has_a_step_that_changes_the_picture(name):
     data = stored(made(name)[1])
     numbers = np.array(data["frames"]).reshape([len(control["labels"]) for control in data["controls"]])
@@ -168,6 +171,7 @@ def test_each_control_of_the_frames_has_a_step_that_changes_the_picture(name):
 
 
 @pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.slow
 def test_a_layer_on_the_default_picture_is_the_picture_of_its_frame(name):
     explorer, text = made(name)
     data, pictures = stored(text), block(text, "pictures")

@@ -243,6 +243,7 @@ def test_latent_spread_accepts_the_prior_and_refuses_a_wider_one():
 # The score card
 
 
+@pytest.mark.slow
 def test_the_score_card_of_ones_own_generator():
     """A generator that is the truth has A3 at its floor, and another seed prints nearly the same card."""
     G = WithEncoder()

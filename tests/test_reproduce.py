@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from needs import needed
 from toy_experiments import EXPERIMENTS as TOYS
 
 from course_utils.reproduce import parallel, registry, versions
@@ -139,6 +140,7 @@ def test_differences_ignore_times_and_provenance_only():
 
 
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=joblib_only)])
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(jobs, folders):
     """SIGKILL in the middle: what was finished is there, is not computed again, and the record is that of one run."""
     victim = subprocess.Popen([*COMMAND, "slow", "--jobs", str(jobs)], stderr=subprocess.DEVNULL)
@@ -269,6 +271,7 @@ def test_a_job_sets_and_restores_the_threads_of_torch_and_prints_nothing(capsys)
 
 
 @joblib_only
+@pytest.mark.slow
 def test_threads_and_processes_say_what_one_process_says():
     """One pool of two processes for all that needs one: equal records, a job alone, a job that kills its worker."""
     expected = serial_record("fig2")
@@ -297,7 +300,7 @@ def test_without_joblib_several_jobs_are_refused_and_one_at_a_time_runs(monkeypa
 
 
 def test_a_cluster_that_is_not_there_is_one_clear_error(monkeypatch, capsys):
-    pytest.importorskip("distributed")
+    needed("distributed")
     monkeypatch.setattr(parallel, "CLUSTER_TIMEOUT", 1)
     assert main(["fig2", "--backend", "dask"], TOYS) == 1
     assert "needs --scheduler ADDRESS" in capsys.readouterr().err
@@ -332,8 +335,9 @@ def cluster(folder: Path, workers: int):
         yield address, [start([*worker, "--no-dashboard", "--host", "127.0.0.1"]) for _ in range(workers)]
 
 
+@pytest.mark.slow
 def test_a_cluster_loses_a_worker_half_way_and_the_record_is_the_serial_one(folders):
-    pytest.importorskip("distributed")
+    needed("distributed")
     expected = serial_record("slow")
     before = len(log())
     Path(os.environ["TOY_LOG"]).write_text("")
@@ -357,8 +361,9 @@ def test_a_cluster_loses_a_worker_half_way_and_the_record_is_the_serial_one(fold
     assert not differences(record, expected)
 
 
+@pytest.mark.slow
 def test_a_cluster_of_one_thread_computes_and_one_without_the_module_says_so(folders, monkeypatch, capsys):
-    pytest.importorskip("distributed")
+    needed("distributed")
     monkeypatch.setattr(parallel, "CLUSTER_TIMEOUT", 30)
     with cluster(folders, workers=1) as (address, workers):
         assert main(["fig2", "--backend", "dask", "--scheduler", address], TOYS) == 0
@@ -434,8 +439,9 @@ def test_the_course_has_every_figure_of_the_paper_in_its_order():
     assert list(found)[:12] == [f"fig{n}" for n in range(1, 13)]
 
 
+@pytest.mark.slow
 def test_every_experiment_of_the_course_has_jobs_that_other_processes_can_run():
-    pickle = pytest.importorskip("cloudpickle")
+    pickle = needed("cloudpickle")
     for experiment in registry.experiments().values():
         jobs = jobs_of(experiment)
         assert jobs and experiment.title and experiment.figure and experiment.story, experiment.name

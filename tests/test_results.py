@@ -132,6 +132,7 @@ def test_fig9_holds_the_papers_table():
     assert all(len(row["psnr"]) == record["settings"]["n_test"] == 100 for row in record["rows"])
 
 
+@pytest.mark.slow
 def test_fig9_runs_small_and_agrees_with_the_stored_rows(monkeypatch):
     """Four test images with the stored weights give the stored numbers: nothing has drifted."""
     stored = {(r["generator"], r["method"]): r for r in results.load_result("fig9")["rows"]}

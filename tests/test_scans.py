@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from needs import needed
 from scripts import script
 
 from course_utils import _files, load, load_tilt_series
@@ -263,7 +264,7 @@ def test_a_wheel_without_the_file_is_refused(tilts, closed):
 
 
 def test_tilt_series_is_read_from_hdf5(tilts, tmp_path):
-    h5py = pytest.importorskip("h5py")
+    h5py = needed("h5py")
     path = tmp_path / "HAADF_Aligned.hspy"
     counts, degrees = np.ones((2, 3, 4), np.float32), np.array([[-2.0], [2.0]])
     with h5py.File(path, "w") as file:

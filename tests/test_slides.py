@@ -1,8 +1,7 @@
 """Slides and dashboards: what goes on them, and one small deck in headless Chromium without a network.
 
-The browser tests need npm, or reveal.js and MathJax in the cache, and Chromium.  Without them they skip and say why;
-with COURSE_REQUIRE_SLIDES=1 they fail (COURSE_REQUIRE_BROWSER=1 asks for Chromium alone: not every CI has npm).
-The decks of the chapters are tested in test_book_site.py, where they have been built.
+The browser tests need npm, or reveal.js and MathJax in the cache, and Chromium.  Without them they skip and say why, or
+fail where CI is set.  The decks of the chapters are tested in test_decks.py.
 """
 
 import ast
@@ -10,31 +9,26 @@ import base64
 import doctest
 import html
 import io
-import os
 import re
-import sys
 
+import book_tools
+import dashboard
 import nbformat
 import numpy as np
 import pytest
+import slide_rules
+import slide_text
+import slides
 from deck_tools import FAULTS, faults, opened
 from ipywidgets import IntSlider
 from matplotlib.figure import Figure
 from PIL import Image
+from prepare import PageError
 
-from course_utils._files import REPOSITORY, IntegrityError
 from course_utils.explore.base import Explorer
 from course_utils.notebooks import chapters, generate
 from course_utils.properties import ScoreCard
 from course_utils.properties.card import Score
-
-sys.path.insert(0, str(REPOSITORY / "book"))
-
-import dashboard
-import slide_rules
-import slide_text
-import slides
-from prepare import PageError
 
 
 def png(width, height, blank=()):
@@ -416,12 +410,8 @@ def frames_explorer():
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slides")
-    try:
-        slides.furnish(folder)
-    except (OSError, RuntimeError, IntegrityError) as error:
-        if os.environ.get("COURSE_REQUIRE_SLIDES") == "1":
-            pytest.fail(f"COURSE_REQUIRE_SLIDES=1, and {error}")
-        pytest.skip(f"reveal.js or MathJax cannot be had here: {error}")
+    book_tools.vendored()
+    slides.furnish(folder)
     wide = r"\begin{aligned}" + " ".join(f"x_{{{k}}} + y_{{{k}}} =" for k in range(12)) + r"\end{aligned}"
     rows = "\n".join(f"| {number} | {'a long entry of the table ' * 2} | 3 |" for number in range(30))
     cells = [

@@ -63,6 +63,7 @@ def test_tv_agrees_with_scikit_image():
         assert torch.allclose(ours, _energy(theirs, x, tau), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_u_satisfies_the_optimality_condition(problem):
     """No z and no u near by is better."""
     A, y, G, z0 = problem
@@ -78,6 +79,7 @@ def test_u_satisfies_the_optimality_condition(problem):
         assert bool((objective.total(r.z + move, r.u) > r.objective * (1 - 1e-7)).all())
 
 
+@pytest.mark.slow
 def test_the_faster_solver_ends_no_higher_than_algorithm_3(problem):
     A, y, G, z0 = problem
     R = SparseTV(G, 0.02, 0.05)

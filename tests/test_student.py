@@ -1,12 +1,19 @@
-"""The students' copies: equal to the chapters but for the solutions, and they run without them."""
+"""The students' copies: equal to the chapters but for the solutions, and they run without them.
+
+One of them is run by nbval, where it lies; that the others can do without the solutions is read off their code.
+"""
 
 import builtins
+import os
 import re
+import subprocess
 import symtable
+import sys
 
+import execute
 import nbformat
 import pytest
-from test_chapters import checks_called, has_tag, is_code, run_file
+from chapter_tools import checks_called, has_tag, is_code
 
 from course_utils.notebooks import GITHUB, build, chapters, generate, student_path
 from course_utils.student import student
@@ -122,10 +129,31 @@ def test_a_folded_solution_goes_with_its_cell_and_a_name_that_it_defined_is_repo
     assert undefined(generate(text)) == ["cell 4 uses later"]
 
 
-def test_a_copy_runs_from_its_own_folder_without_solutions():
+def nbval(path, folder) -> subprocess.CompletedProcess:
+    """Run a notebook by nbval, lax: assertions stand in the cells, no output is stored that could be compared."""
+    command = [sys.executable, "-m", "pytest", "-q", "--color=no", "--nbval-lax", "--nbval-current-env"]
+    command += ["--nbval-cell-timeout=300", "-p", "no:cacheprovider", "-p", "no:odl_plugins"]
+    command += ["-c", os.devnull, "--rootdir", str(path.parent), str(path)]
+    environment = execute.closed(folder) | {"COURSE_FAST": "1"}
+    return subprocess.run(command, cwd=path.parent, env=environment, capture_output=True, text=True, timeout=900)
+
+
+@pytest.mark.slow
+def test_nbval_runs_a_copy_from_its_own_folder_without_solutions(tmp_path):
     path = student_path(chapters(["00"])[0])
     before = path.read_bytes()
-    run = run_file(path)
-    assert run.passed, run.log
-    assert len(run.cells) == sum(is_code(cell) for cell in nbformat.read(path, as_version=4).cells)
+    done = nbval(path, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = sum(is_code(cell) for cell in nbformat.read(path, as_version=4).cells)
+    assert f"{cells} passed" in done.stdout
     assert path.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_nbval_sees_a_failing_cell_and_a_failing_callback(tmp_path):
+    slider = "import ipywidgets\nipywidgets.interact(lambda k: 1 / k, k=ipywidgets.IntSlider(0))"
+    cells = [nbformat.v4.new_code_cell(source) for source in ("1", "assert 1 > 2", slider)]
+    path = tmp_path / "small.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    done = nbval(path, tmp_path / "kernel")
+    assert done.returncode == 1 and "2 failed, 1 passed" in done.stdout, done.stdout + done.stderr

@@ -33,6 +33,7 @@ def config(**changes):
 
 
 @pytest.mark.parametrize("family", ["ae", "vae"])
+@pytest.mark.slow
 def test_training_lowers_the_loss(family, digits):
     model = build(GeneratorConfig(family, 4), seed=0)
     before = validation_score(model, digits[1])
@@ -42,6 +43,7 @@ def test_training_lowers_the_loss(family, digits):
     assert report["stopped"] == "budget" and report["steps"] == 150
 
 
+@pytest.mark.slow
 def test_training_a_gan_brings_samples_nearer(digits):
     model = build(GeneratorConfig("wgan", 4), seed=0)
     before = validation_score(model, digits[1])
@@ -157,6 +159,7 @@ torch.save(model.state_dict(), {out!r})
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing(tmp_path):
     """SIGKILL while it trains; the second run goes on from the checkpoint and gives the same weights."""
 

@@ -203,6 +203,7 @@ def test_weights_per_problem_are_a_sweep(problem, name):
 
 
 @pytest.mark.parametrize("R_Z", [Box(0.4), Sphere(0.8)], ids=repr)
+@pytest.mark.slow
 def test_constrained_solution_against_brute_force(R_Z):
     """Two latent dimensions, so that the whole set can be searched."""
     from course_utils import GeneratorConfig, build
@@ -338,6 +339,7 @@ def test_signs_do_not_matter_and_the_gradient_is_right():
     assert torch.allclose(grad, A.T(A(x.detach()).sign() * r))
 
 
+@pytest.mark.slow
 def test_phase_retrieval_by_hard():
     G, A = tiny(), Magnitude(GaussianMatrix(80, 28, seeded()).double())
     x = G.sample(3, seeded(1))
@@ -355,6 +357,7 @@ def test_phase_retrieval_by_hard():
 # S-REC
 
 
+@pytest.mark.slow
 def test_s_rec_against_brute_force():
     """gamma is at most the ratio of every pair, and near the least singular value of A on the tangents."""
     G, A = tiny(), GaussianMatrix(30, 28, seeded()).double()
@@ -373,6 +376,7 @@ def test_s_rec_against_brute_force():
     assert wide.gamma > found.gamma
 
 
+@pytest.mark.slow
 def test_s_rec_sees_what_a_cannot():
     """Two measurements cannot tell a three-dimensional range apart: descent finds gamma = 0, nearly."""
     G = tiny()

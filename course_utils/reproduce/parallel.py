@@ -99,6 +99,7 @@ def _end_with(parent: int) -> None:
 
 def _parallel(jobs: list[Job], workers: int, settings: dict, started: Callable) -> Iterator[tuple[Job, dict]]:
     """All at once; should a worker die, those it may have died of run one at a time, so that the culprit is known."""
+    _joblib()  # without it nothing was started, and no worker can have died
     waiting, handed = dict(enumerate(jobs)), []
     while waiting:
         try:

@@ -44,7 +44,8 @@ def pdhg(
     """Primal-dual hybrid gradient for ||A x - y||^2 + lam TV(x).
 
     The saddle point problem has the dual variables p (for A x) and q (for the gradient of x, |q| <= lam), and
-    the operator (A / ||A||, gradient) has norm at most 3, since ||gradient||^2 <= 8; the step for p is divided by ||A||^2.
+    the operator (A / ||A||, gradient) has norm at most 3, since ||gradient||^2 <= 8; the step for p is divided by
+    ||A||^2.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ def pdhg(
     unit = squared**2  # of a ratio: with c A, c y and c^2 lam in place of A, y and lam it is that of before over c^4
     pool = Pool(
         objective, x=x0, u=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(gradient(x0)),
-        ratio=torch.full_like(objective.lam, (1.0 if ratio is None else ratio) / unit), f=objective.value(x0), x_checked=x0,
+        ratio=torch.full_like(objective.lam, (1.0 if ratio is None else ratio) / unit), f=objective.value(x0),
+        x_checked=x0,
     )  # fmt: skip
     for k in range(1, max_iter + 1):
         if not len(pool):

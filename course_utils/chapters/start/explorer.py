@@ -29,7 +29,7 @@ from ...training import zoo
 __all__ = ["WEIGHTS", "regularisers", "self_test", "tour_explorer"]
 
 #: Weights for the 5x5 blur with sigma = 0.1 and the VAE: highest mean PSNR on 20 validation digits (noise seed 1) on
-#: the grid 1, 3, 10, 30, ...; where the maximum is flat to 0.05 dB, the middle.  tests/test_explorers.py checks them.
+#: the grid 1, 3, 10, 30, ...; where the maximum is flat to 0.05 dB, the middle.  tests/chapters/start checks them.
 WEIGHTS = {
     "Tikhonov": {"lam": 0.1},
     "TV": {"lam": 0.03},

@@ -65,6 +65,7 @@ def test_a_row_by_hand_depends_on_its_task_alone(method, monkeypatch):
 
 @needs_vae
 @pytest.mark.parametrize("method", ["hard", "relaxed", "sparse", "sparse-tv"])
+@pytest.mark.slow
 def test_a_generative_row(method, monkeypatch):
     shrink(monkeypatch, method)
     row = tomography.shapes_row("vae", method, geometry="10 views", n_val=2, n_test=3, by_paper=method == "hard")
@@ -108,6 +109,7 @@ def test_the_tilt_problem_holds_views_out():
     assert min(float(e.min()) for e in problem.errors(1.1 * x)) == pytest.approx(0.1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_needle_gets_the_grey_of_the_shapes(monkeypatch):
     shrink(monkeypatch, "tv")
     row = real_tomography.tilt_row("tv")
@@ -117,6 +119,7 @@ def test_the_needle_gets_the_grey_of_the_shapes(monkeypatch):
     assert len(row["held_out"]) == 8 and max(row["held_out"]) < 0.2
 
 
+@pytest.mark.slow
 def test_ct_is_tuned_on_one_patient_and_judged_on_the_other(monkeypatch):
     monkeypatch.setitem(real_tomography.GRIDS, "tikhonov", {"lam": [0.25, 0.0625]})
     seen = {}
@@ -182,6 +185,7 @@ def records():
 
 
 @pytest.mark.parametrize("name", ["fig10", "fig11", "table-views", "table-real"])
+@pytest.mark.slow
 def test_figures_and_stories_come_from_the_record_alone(name):
     experiment, record = EXPERIMENTS[name], records()[name]
     figure = experiment.figure(json.loads(json.dumps(record)))
@@ -205,6 +209,7 @@ def test_fig11_says_both_conventions():
     assert "21.50 ± 1.29 dB with range 1, 27.52 with range 2 (paper, range 2: 32.83 ± 0.65)" in words
 
 
+@pytest.mark.slow
 def test_the_weighted_reading_of_the_norm():
     """Against the definition: the weighted norm of A x over the plain norm of x, for an x that reaches it."""
     A = tomography.operator("125 views")

@@ -94,6 +94,7 @@ def test_tasks_are_those_whose_weights_are_there(monkeypatch):
 
 
 @pytest.mark.parametrize("method", mri.METHODS)
+@pytest.mark.slow
 def test_a_row_depends_on_its_task_alone(method, toy):
     task = {"kind": "row", "method": method, "spokes": 5, "sigma": 0.05}
     row, again = mri.covariance_job(**task), mri.covariance_job(**task)
@@ -310,6 +311,7 @@ def test_verdicts_on_fig12_follow_the_numbers():
     assert mri_claims.fig12_words(record).endswith("the last that was tried: tikhonov 1.")
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_from_records_alone(toy):
     record = published_record()
     window = pictures.pack(torch.rand(1, 1, SIZE, SIZE, generator=seeded()))

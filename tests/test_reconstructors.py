@@ -83,6 +83,7 @@ def test_weights_and_settings():
     assert torch.equal(again.kernels, network.kernels)
 
 
+@pytest.mark.slow
 def test_training_helps_at_home_and_not_away():
     """Digits seen through half of their pixels: better than without, and not with another half and another noise."""
     digits = load("mnist")
