@@ -594,7 +594,7 @@ assert linear["A1 test"].value > 1.5 * card["A1 test"].value
 # - **A3, B2** $W_2(P_G,P^*)\le\varepsilon''$: but the empirical $W_2^2$ of $N$ images has a floor that falls like
 #   $N^{-2/d}$ at best, so that a small $\varepsilon''$ cannot be certified from 10,000 images.
 #
-# And B needs $A$: a constant of the whole inverse problem, such as the S-REC constant of chapter 05, says whether *this*
+# And B needs $A$: a constant of the whole inverse problem, such as the S-REC constant of chapter 06, says whether *this*
 # operator can tell the images of $G$ apart. The wishes are about $G$ alone. That is the gap.
 
 # %% [markdown]

@@ -377,7 +377,7 @@ cost_table([table[key] for key in keys])
 # %% [markdown]
 # Why is *relaxed* by the paper's algorithm so poor here? The tuned $\lambda$ glues $x$ to $G(z)$: while one of the two
 # stands still, the other can move only a little. The steps are short, the objective falls slowly, and the rule takes
-# that for the end. Eliminating $x$ (chapter 05, section 5) takes $\lambda$ out of the step, as the last columns show.
+# that for the end. Eliminating $x$ (chapter 05, section 6) takes $\lambda$ out of the step, as the last columns show.
 #
 # ### TV: two steps and their ratio
 #

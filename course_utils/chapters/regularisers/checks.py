@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 05: a prox, one step of Algorithm 1, the exact image step, the weight lambda."""
+"""Checks of the exercises of chapter 05: prox, Algorithm 1, exact image step, the weight lambda, the parabola."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from ...checks import Verdict, attempt, compare, not_yet, right
 from ...operators import GaussianMatrix, LinearOperator
 from ...regularisers import L1, Tikhonov
 from ...solvers import reconstruct
-from ..family.checks import project_to_sphere, projected_step
 
 __all__ = [
     "backtracking_step",
     "discrepancy_weight",
-    "project_to_sphere",
-    "projected_step",
+    "one_minimiser",
     "soft_threshold",
     "x_step",
 ]
@@ -252,3 +250,46 @@ def discrepancy_weight(lam: float, A: LinearOperator, y: Tensor, sigma: float) -
         return not_yet(f"{message}; you matched the squared norm with sigma sqrt(m): square both or neither")
     direction = "lam is too large: the data are not fitted well enough" if found > target else "lam is too small"
     return not_yet(f"{message}; {direction}")
+
+
+def one_minimiser(bound: Callable[[float, float], float]) -> Verdict:
+    """Is ``bound(a, lam)`` the least mu for which *relaxed* has one minimiser on the parabola, at y = (0, a)?
+
+    Parameters
+    ----------
+    bound : callable
+        Numbers a and lam > 0 -> number mu >= 0.
+
+    Example
+    -------
+    >>> bool(one_minimiser(lambda a, lam: 7 / (1 + lam)))
+    ✗ Not yet: the bound at four pairs a, lam differs by up to 6, ...; this is right for a = 4 only
+    False
+    """
+    pairs = ((2.0, 0.5), (4.0, 3.0), (10.0, 1.0), (0.25, 1.0))
+    found = []
+    for a, lam in pairs:
+        answer, problem = attempt(bound, a, lam)
+        if problem is not None:
+            return problem
+        if answer is None or answer is Ellipsis:
+            return not_yet("the bound is still empty: replace the placeholder")
+        try:
+            found.append(float(answer))
+        except (TypeError, ValueError, RuntimeError):
+            return not_yet(f"the bound must be a number, got {type(answer).__name__}")
+    depth, weight = torch.tensor(pairs, dtype=torch.float64).T
+    exact = (2 * depth - 1) / (1 + weight)
+    return compare(
+        torch.tensor(found, dtype=torch.float64),
+        exact.clamp_min(0),
+        "the bound at four pairs a, lam",
+        mistakes={
+            "this is right for a = 4 only": 7 / (1 + weight),
+            "for a below 1/2 there is one minimiser even with mu = 0, and mu is not negative": exact,
+            "this is the bound for hard, where lam multiplies z^2 alone": 2 * depth - 1,
+            "x has been eliminated: the misfit has the factor lam / (1 + lam)": (2 * depth - 1) / weight,
+            "the derivative of (z^2 - a)^2 is 4 z (z^2 - a)": (depth - 1) / (1 + weight),
+            "do not forget the first coordinate, whose misfit is z^2": 2 * depth / (1 + weight),
+        },
+    )

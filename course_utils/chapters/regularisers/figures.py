@@ -13,48 +13,12 @@ from torch import Tensor
 from ...figures.labels import TITLES
 from ...figures.style import COLOURS, METHODS, subplots
 from ...figures.tables import markdown_table
-from ...metrics import psnr
-from ...solvers import Result
 
-__all__ = ["cost_table", "fig9_label", "fig9_table", "psnr_distributions", "solver_table", "weight_sweep"]
+__all__ = ["cost_table", "fig9_label", "fig9_table", "psnr_distributions", "weight_sweep"]
 
 
 #: Iterations (mean) and time of a compressed sensing reconstruction, as the paper's Sect. 5.2 states them.
 PAPER_COST = {"tikhonov": ("32", "up to 1 s"), "hard": ("54", "up to 5 s"), "relaxed": ("325", "up to 10 s")}
-
-
-def solver_table(results: Mapping[str, Result], truth: Tensor) -> Markdown:
-    """Iterations, evaluations of G (with and without gradient), objective and PSNR of each run, means over its images.
-
-    Parameters
-    ----------
-    results : dict of name -> Result
-    truth : (B, 1, H, W) tensor
-
-    Example
-    -------
-    >>> from course_utils import GaussianBlur, Tikhonov, reconstruct
-    >>> A, x = GaussianBlur(28), torch.zeros(1, 1, 28, 28)
-    >>> x[:, :, 10:18, 10:18] = 1
-    >>> print(solver_table({"Tikhonov": reconstruct(A, A(x), Tikhonov(0.01))}, x).data)
-    | mean of each run | iterations | evaluations of G | objective | PSNR (dB) |
-    |:---|---:|---:|---:|---:|
-    | Tikhonov | 0 | 0 | 0.60... | 25.3... |
-    """
-    rows = []
-    for name, r in results.items():
-        evaluations = (r.values + r.gradients).float().mean()
-        quality = psnr(r.x, truth).mean()
-        rows.append(
-            [
-                name,
-                f"{r.iterations.float().mean():.0f}",
-                f"{evaluations:.0f}",
-                f"{r.objective.mean():.4f}",
-                f"{quality:.2f}",
-            ]
-        )
-    return markdown_table(["mean of each run", "iterations", "evaluations of G", "objective", "PSNR (dB)"], rows)
 
 
 def fig9_label(generator: str, method: str) -> str:

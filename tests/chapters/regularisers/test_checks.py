@@ -192,3 +192,29 @@ def test_discrepancy_weight_refuses(problem):
         verdict = checks.discrepancy_weight(answer, *problem, SIGMA)
         assert not verdict
         assert hint in verdict.message, verdict.message
+
+
+# Exercise 4: one minimiser on the parabola.
+
+
+def test_one_minimiser_accepts():
+    assert checks.one_minimiser(lambda a, lam: max(0.0, (2 * a - 1) / (1 + lam)))
+
+
+@pytest.mark.parametrize(
+    ("bound", "hint"),
+    [
+        (lambda a, lam: 7 / (1 + lam), "a = 4 only"),
+        (lambda a, lam: 2 * a - 1, "bound for hard"),
+        (lambda a, lam: (2 * a - 1) / lam, "lam / (1 + lam)"),
+        (lambda a, lam: (a - 1) / (1 + lam), "4 z (z^2 - a)"),
+        (lambda a, lam: 2 * a / (1 + lam), "first coordinate"),
+        (lambda a, lam: (2 * a - 1) / (1 + lam), "mu is not negative"),
+        (lambda a, lam: None, "placeholder"),
+        (lambda a: a, "raised TypeError"),
+    ],
+)
+def test_one_minimiser_refuses(bound, hint):
+    verdict = checks.one_minimiser(bound)
+    assert not verdict
+    assert hint in verdict.message, verdict.message
