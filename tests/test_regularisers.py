@@ -8,8 +8,8 @@ import torch
 from registry import PROXIMABLE, seeded, tiny
 from scipy.optimize import minimize
 
-from course_utils import L1, TV, Hard, Relaxed, Sparse, Tikhonov
-from course_utils.regularisers import divergence, gradient
+from course_utils import L1, TV, Dictionary, Hard, Relaxed, Sparse, SparseTV, Tikhonov
+from course_utils.regularisers import Intermediate, divergence, gradient
 
 
 @pytest.mark.parametrize("name", PROXIMABLE)
@@ -94,3 +94,41 @@ def test_tv_prox_against_scikit_image():
 def test_bad_weights_are_named(make, message):
     with pytest.raises((ValueError, TypeError), match=message):
         make(tiny())
+
+
+AS_FUNCTIONS = {
+    "relaxed": lambda G: Relaxed(G, 0.1, 0.3),
+    "sparse": lambda G: Sparse(G, 0.1, 0.3),
+    "sparse-TV": lambda G: SparseTV(G, 0.1, 0.3),
+}
+
+
+@pytest.mark.parametrize("name", AS_FUNCTIONS)
+def test_a_generative_regulariser_is_a_function_found_by_a_search(name):
+    """R(x) is at most its inner objective at any z; the prox does not lose to x, to a mixture, to a neighbour."""
+    G, R = tiny(), AS_FUNCTIONS[name](tiny())
+    x = G.sample(3, seeded(1)) + 0.05 * torch.randn(3, 1, 28, 28, generator=seeded(2), dtype=torch.float64)
+    start = torch.randn(3, 2, 3, generator=seeded(3), dtype=torch.float64)
+    value, mu = R(x, start), torch.full((3,), 0.3, dtype=torch.float64)
+    assert bool((value <= R.price(x, G(start[:, 0]), start[:, 0], mu)).all())
+    best = R(x, Dictionary(G, seeded(4), size=64), n_starts=3)
+    assert best.shape == value.shape and bool(best.isfinite().all())
+    v = R.prox(x, 0.4, start)
+
+    def energy(w):
+        return R(w, start) + (w - x).flatten(1).pow(2).sum(1) / 0.8
+
+    for other in (x, 0.5 * (x + v), v + 0.01):
+        assert bool((energy(v) <= energy(other) * (1 + 1e-3)).all())
+
+
+def test_the_hard_regulariser_is_infinite_outside_the_range_and_others_say_what_they_lack():
+    G = tiny()
+    z = G.sample_latent(2, seeded(1))
+    x = torch.cat([G(z), G(z) + 0.3])
+    value = Hard(G, 1.0)(x, start=z.repeat(2, 1))
+    assert torch.allclose(value[:2], z.pow(2).sum(1), rtol=1e-3) and bool(value[2:].isinf().all())
+    with pytest.raises(TypeError, match="Intermediate is not a function of the image alone"):
+        Intermediate(G, 0.1, 0.1)(x)
+    with pytest.raises(TypeError, match="TV has no gradient at every x"):
+        TV(0.1).grad(x)

@@ -132,6 +132,9 @@ class LearnedCovariance(Generative):
         check_nonnegative("log_det_weight", log_det_weight)
         self.log_det_weight = log_det_weight
 
+    def price(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
+        return self.joint(x, z)
+
     def joint(self, x: Tensor, z: Tensor) -> Tensor:
         """What R minimises over z: (B, 1, H, W), (B, d) -> (B,), differentiable in both.
 

@@ -86,6 +86,14 @@ class Hard(Generative):
             raise TypeError(f"'R_Z' must be a LatentRegulariser, got {type(R_Z).__name__}")
         self.R_Z = SquaredNorm() if R_Z is None else R_Z
 
+    def price(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
+        """R_Z(z) where g is x up to a thousandth of its norm, infinite elsewhere."""
+        outside = sum_of_squares(g - x) > 1e-6 * sum_of_squares(x)
+        return torch.where(outside, torch.inf, self.R_Z(z, g))
+
+    def searched(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
+        return sum_of_squares(g - x)
+
     def problem(self, A, y: Tensor, fidelity: Fidelity = SQUARED) -> Objective:
         """In z.  ``A`` need not be linear: ``Magnitude`` will do."""
         self.check(A, fidelity, general=True)

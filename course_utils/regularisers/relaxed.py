@@ -144,6 +144,9 @@ class Relaxed(TwoWeights):
     Paper, Sect. 3.1.2 and 5.
     """
 
+    def price(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
+        return sum_of_squares(g - x) + mu * sum_of_squares(z)
+
     def problem(self, A: LinearOperator, y: Tensor, fidelity: Fidelity = SQUARED) -> Objective:
         self.check(A, fidelity)
         return RelaxedObjective(A, y, self.G, per_problem("lam", self.lam, y), per_problem("mu", self.mu, y))

@@ -12,12 +12,15 @@ from ..operators import LinearOperator
 from .classical import TV, gradient, tv_prox
 from .fidelity import Fidelity
 from .generative import TwoWeights
+from .latent import ImageTV
 from .objective import SQUARED, LatentObjective, Objective, per_problem, sum_of_squares
 
 __all__ = ["DeviationObjective", "Sparse", "SparseObjective", "SparseTV", "SparseTVObjective"]
 
 #: Relative duality gap, and most iterations, of the denoising problem within a step of Algorithm 3.
 PROX_TOL, PROX_ITER = 1e-5, 500
+#: Deviations below it count by their square in the search for R(x): there the norms have a kink.
+KINK = 1e-3
 
 
 class _Misfit(Objective):
@@ -130,6 +133,13 @@ class Sparse(TwoWeights):
     Dhar et al., ICML 2018; paper, Sect. 3.1.2 and 5.
     """
 
+    def price(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
+        return (g - x).flatten(1).abs().sum(1) + mu * sum_of_squares(z)
+
+    def searched(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
+        u = (g - x).flatten(1)
+        return ((u.pow(2) + KINK**2).sqrt() - KINK).sum(1) + mu * sum_of_squares(z)
+
     def problem(self, A: LinearOperator, y: Tensor, fidelity: Fidelity = SQUARED) -> Objective:
         self.check(A, fidelity)
         return SparseObjective(A, y, self.G, per_problem("lam", self.lam, y), per_problem("mu", self.mu, y))
@@ -150,6 +160,12 @@ class SparseTV(TwoWeights):
     ------
     Paper, Sect. 5.4.
     """
+
+    def price(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
+        return TV(0.0)(g - x) + mu * sum_of_squares(z)
+
+    def searched(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
+        return ImageTV(KINK)(z, g - x) + mu * sum_of_squares(z)
 
     def problem(self, A: LinearOperator, y: Tensor, fidelity: Fidelity = SQUARED) -> Objective:
         self.check(A, fidelity)

@@ -1,8 +1,9 @@
 """Solvers: ``reconstruct`` for everyday use, and the algorithms of the paper for those who want to look inside.
 
-Each module enters its algorithms for the problems that they solve; see ``registry``.
+Each module enters its algorithms for the problems that they solve; see ``regularisers.registry``.
 """
 
+from ..regularisers.registry import algorithms_of, solves
 from ..regularisers.starts import Dictionary
 from .adapted import adapt
 from .alternating import alternating_gradient_descent, palm, warm_palm
@@ -17,7 +18,6 @@ from .pdhg import pdhg
 from .projected import projected_gradient_descent
 from .proximal import fista, proximal_gradient
 from .reconstruct import Result, objective_of, reconstruct
-from .registry import algorithms_of, solves
 from .sparse_tv import linearised, sparse_tv_palm
 from .srec import SREC, s_rec
 from .staged import staged

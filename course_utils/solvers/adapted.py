@@ -10,9 +10,9 @@ from torch import Tensor
 from .._check import check_count, check_nonnegative
 from ..regularisers.hard import HardObjective
 from ..regularisers.objective import sum_of_squares
+from ..regularisers.registry import solves
 from .descent import lbfgs
 from .pool import MAX_ITER
-from .registry import solves
 
 __all__ = ["adapt"]
 

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from ..regularisers.hard import HardObjective
 from ..regularisers.objective import Objective, spread, sum_of_squares
+from ..regularisers.registry import solves
 from ..regularisers.relaxed import RelaxedObjective
 from ..regularisers.sparse import DeviationObjective, SparseObjective
 from .descent import backtrack, check_step_settings, has_converged, lbfgs
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
-from .registry import solves
 
 __all__ = ["alternating_gradient_descent", "palm"]
 

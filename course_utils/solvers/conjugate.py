@@ -8,8 +8,8 @@ from torch import Tensor
 from .._check import check_count, check_nonnegative
 from ..regularisers.classical import TikhonovObjective
 from ..regularisers.objective import QuadraticObjective, spread, sum_of_squares
+from ..regularisers.registry import solves
 from .pool import CONVERGED, Pool
-from .registry import solves
 
 __all__ = ["conjugate_gradients"]
 

@@ -9,11 +9,11 @@ from .._check import check_count, check_nonnegative
 from ..generators import LocalPrecision
 from ..regularisers.covariance import CovarianceObjective, XBlock
 from ..regularisers.objective import LatentObjective, Objective, QuadraticObjective
+from ..regularisers.registry import solves
 from ..regularisers.relaxed import RelaxedObjective
 from .conjugate import conjugate_gradients
 from .descent import lbfgs
 from .pool import CONVERGED, MAX_ITER, Pool
-from .registry import solves
 
 __all__ = ["Eliminated", "EliminatedRelaxed", "alternate", "eliminate"]
 

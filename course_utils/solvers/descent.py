@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from .._check import check_choice, check_count, check_nonnegative
+from ..regularisers.generative import InnerProblem
 from ..regularisers.hard import HardObjective, PenalisedObjective
 from ..regularisers.objective import ImageObjective, Objective, spread, sum_of_squares
+from ..regularisers.registry import solves
 from ..regularisers.relaxed import RelaxedObjective
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
-from .registry import solves
 
 __all__ = ["backtrack", "check_step_settings", "gradient_descent", "has_converged", "lbfgs"]
 
@@ -170,6 +171,7 @@ def _two_loop(grad: Tensor, steps: list[Tensor], changes: list[Tensor], curvatur
     return direction
 
 
+@solves(InnerProblem, "lbfgs", rank=0, general="AF")
 @solves(HardObjective, "lbfgs", rank=0, general="AF")
 @solves(PenalisedObjective, "lbfgs", rank=0, general="AF")
 @solves(RelaxedObjective, "lbfgs", rank=0, view=RelaxedObjective.reduced, fast=decomposes)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..regularisers.classical import TikhonovObjective
+from ..regularisers.registry import solves
 from .descent import decomposes
 from .pool import CONVERGED
-from .registry import solves
 
 __all__ = ["tikhonov_by_svd"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..regularisers.encoder import EncoderObjective
+from ..regularisers.registry import solves
 from .descent import gradient_descent, lbfgs
-from .registry import solves
 
 __all__ = ["gradient_descent_from_range", "lbfgs_from_range"]
 

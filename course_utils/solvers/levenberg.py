@@ -7,11 +7,11 @@ from torch import Tensor
 
 from .._check import check_count, check_nonnegative
 from ..regularisers.hard import HardObjective
+from ..regularisers.registry import solves
 from ..regularisers.relaxed import ReducedObjective, RelaxedObjective
 from .descent import decomposes
 from .jacobian import value_and_jacobian
 from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
-from .registry import solves
 
 __all__ = ["levenberg_marquardt", "normal_equations"]
 

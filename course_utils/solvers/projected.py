@@ -8,10 +8,10 @@ from torch import Tensor
 from .._check import check_count, check_nonnegative
 from ..regularisers.hard import HardObjective
 from ..regularisers.objective import spread
+from ..regularisers.registry import solves
 from ..regularisers.relaxed import ZBlock
 from .descent import lbfgs
 from .pool import CONVERGED, Pool, machine_noise
-from .registry import solves
 
 __all__ = ["projected_gradient_descent"]
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..regularisers.hard import ConstrainedObjective
 from ..regularisers.objective import ImageObjective, Objective, sum_of_squares
+from ..regularisers.registry import solves
 from .alternating import proximal_backtrack
 from .descent import check_step_settings, has_converged
 from .pool import CONVERGED, Pool
-from .registry import solves
 
 __all__ = ["fista", "proximal_gradient"]
 

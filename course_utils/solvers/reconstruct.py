@@ -16,9 +16,9 @@ from ..operators import LinearOperator
 from ..reconstructors import Reconstructor
 from ..regularisers import Fidelity, Regulariser
 from ..regularisers.objective import SQUARED, Objective
+from ..regularisers.registry import Algorithm, choose
 from ..regularisers.starts import Dictionary
 from .pool import MAX_ITER
-from .registry import Algorithm, choose
 
 __all__ = ["Result", "objective_of", "reconstruct"]
 

@@ -8,12 +8,12 @@ from torch import Tensor
 from .._check import check_count, check_nonnegative
 from ..regularisers.classical import divergence, gradient
 from ..regularisers.hard import HardObjective
+from ..regularisers.registry import solves
 from ..regularisers.sparse import SparseTVObjective
 from .alternating import palm
 from .jacobian import value_and_jacobian
 from .levenberg import levenberg_marquardt
 from .pool import CONVERGED, ROUND_OFF, Pool
-from .registry import solves
 
 __all__ = ["linearised", "sparse_tv_palm"]
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..regularisers.hard import HardObjective
 from ..regularisers.intermediate import IntermediateObjective
+from ..regularisers.registry import solves
 from .descent import lbfgs
-from .registry import solves
 
 __all__ = ["staged"]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .._check import check_choice
 from ..operators import LinearOperator
-from ..regularisers.objective import Objective
+from .objective import Objective
 
 __all__ = ["Algorithm", "algorithms_of", "choose", "solves"]
 
