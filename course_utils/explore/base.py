@@ -14,6 +14,7 @@ from IPython.display import Image
 from matplotlib.figure import Figure
 
 from ..figures.pixels import figure_png
+from .controls import can_have, same, stops
 
 __all__ = ["MAX_FRAMES", "Explorer"]
 
@@ -92,7 +93,7 @@ class Explorer:
         self.name, self.controls, self.draw, self.alt, self.dpi = name, dict(controls), draw, alt, dpi
         self.default = self.values
         self.seconds = float("nan")  # of the last redraw
-        self._grid = {key: list((grid or {}).get(key) or _stops(control)) for key, control in controls.items()}
+        self._grid = {key: list((grid or {}).get(key) or stops(control)) for key, control in controls.items()}
         self._widget: ipywidgets.VBox | None = None
         self.live = live
         self.frames = None if frames is None else {key: list(values) for key, values in frames.items()}
@@ -101,10 +102,10 @@ class Explorer:
     def _check_frames(self) -> None:
         frames = self.frames or {}
         for key, values in frames.items():
-            impossible = [value for value in values if not _can_have(self.controls[key], value, self.default[key])]
+            impossible = [value for value in values if not can_have(self.controls[key], value, self.default[key])]
             if impossible:
                 raise ValueError(f"'frames[{key!r}]' has values that the control cannot have: {impossible}")
-            if not any(_same(value, self.default[key]) for value in values):
+            if not any(same(value, self.default[key]) for value in values):
                 raise ValueError(f"'frames[{key!r}]' must contain the default {self.default[key]!r}, got {values}")
         number = math.prod(len(values) for values in frames.values())
         if number > MAX_FRAMES:
@@ -189,42 +190,3 @@ class Explorer:
 
     def __repr__(self) -> str:
         return f"Explorer({self.name!r}, controls: {', '.join(self.controls)})"
-
-
-def _stops(control) -> list:
-    """Where the tests put a control."""
-    if getattr(control, "options", None):
-        # (label, value) pairs or plain values; ipywidgets keeps the values in this order
-        return [value for _, value in control._options_full]
-    if isinstance(control, ipywidgets.Checkbox):
-        return [False, True]
-    if isinstance(control, ipywidgets.FloatLogSlider):
-        return [control.base**control.min, control.value, control.base**control.max]
-    if hasattr(control, "min") and hasattr(control, "max"):
-        return sorted({control.min, control.value, control.max})
-    return [control.value]
-
-
-def _same(a, b) -> bool:
-    """Equal, numbers up to rounding."""
-    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (a, b))
-    return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) if numbers else type(a) is type(b) and a == b
-
-
-def _can_have(control, value, default) -> bool:
-    """Whether a reader could bring the control to this value; the default counts, wherever it stands."""
-    if _same(value, default):
-        return True
-    if getattr(control, "options", None) or isinstance(control, ipywidgets.Checkbox):
-        return any(_same(value, stop) for stop in _stops(control))
-    if not (hasattr(control, "min") and hasattr(control, "max")):
-        return isinstance(value, type(default))
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    if isinstance(control, ipywidgets.FloatLogSlider):
-        if value <= 0:
-            return False
-        value = math.log(value, control.base)
-    steps = (value - control.min) / control.step
-    inside = control.min - 1e-6 * control.step <= value <= control.max + 1e-6 * control.step
-    return inside and math.isclose(steps, round(steps), abs_tol=1e-4)

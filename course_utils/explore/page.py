@@ -19,6 +19,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import matplotlib as mpl
@@ -29,7 +30,10 @@ from scipy.spatial import cKDTree
 from ..figures.pixels import figure_pixels
 from ..figures.style import COLOURS, METHODS, RESIDUAL_CMAP
 from ..live import bundle
-from .base import Explorer, _same, _stops
+from .controls import same, stops
+
+if TYPE_CHECKING:
+    from .base import Explorer
 
 __all__ = [
     "WEB", "control_values", "encode_frames", "frames_page", "live_page", "palette_module", "picture", "share_blocks",
@@ -149,7 +153,7 @@ def value_label(control: ipywidgets.DOMWidget, value) -> str:
     'one'
     """
     if getattr(control, "options", None):
-        return next(label for label, option in control._options_full if _same(option, value))
+        return next(label for label, option in control._options_full if same(option, value))
     if isinstance(control, ipywidgets.Checkbox):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
@@ -168,7 +172,7 @@ def control_values(control: ipywidgets.DOMWidget) -> list:
     if isinstance(control, ipywidgets.Button):
         return []
     if not hasattr(control, "step"):
-        return _stops(control)
+        return stops(control)
     number = round((control.max - control.min) / control.step) + 1
     places = [control.min + k * control.step for k in range(number)]
     if isinstance(control, ipywidgets.FloatLogSlider):
@@ -185,7 +189,7 @@ def _specification(key: str, control: ipywidgets.DOMWidget, values: list) -> dic
         kind = "radio"
     elif getattr(control, "options", None) or isinstance(control, ipywidgets.Checkbox):
         kind = "select"
-    start = next((k for k, value in enumerate(values) if _same(value, control.value)), 0)
+    start = next((k for k, value in enumerate(values) if same(value, control.value)), 0)
     return {
         "key": key,
         "kind": kind,
@@ -268,7 +272,7 @@ def frames_page(explorer: Explorer) -> str:
     frames = {key: explorer.frames[key] for key in explorer.controls if key in explorer.frames}
     combinations = [dict(zip(frames, values, strict=True)) for values in itertools.product(*frames.values())]
     default = next(
-        k for k, values in enumerate(combinations) if all(_same(v, explorer.default[key]) for key, v in values.items())
+        k for k, values in enumerate(combinations) if all(same(v, explorer.default[key]) for key, v in values.items())
     )
     ground, layers, order = encode_frames([picture(explorer, **values) for values in combinations], default)
     # a control with one value has nothing to choose; being fixed, it plays no part in the numbering of the frames
