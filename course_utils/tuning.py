@@ -17,7 +17,7 @@ from .metrics import psnr
 from .operators import LinearOperator
 from .solvers import Result, reconstruct
 
-__all__ = ["Sweep", "geometric", "sweep"]
+__all__ = ["Sweep", "geometric", "sweep", "tuned_run"]
 
 
 def geometric(start: float, stop: float, factor: float) -> list[float]:
@@ -59,6 +59,11 @@ class Sweep:
         """The combination of highest mean PSNR, the paper's criterion."""
         return self.parameters[int(self.psnr.mean(1).argmax())]
 
+    def row(self) -> dict:
+        """The best weights, their mean PSNR on these images, and which of them lie at an end of the grid."""
+        reached = round(float(self.psnr.mean(1).max()), 3)
+        return {**self.best, "val_psnr": reached, "at_edge_of_grid": self.at_edge()}
+
     def at_edge(self) -> list[str]:
         """Names of the parameters whose best value is the least or greatest that was tried: widen those."""
         best = self.best
@@ -88,7 +93,7 @@ def sweep(
         ``make(lam)`` or ``make(lam, mu)`` gives the regulariser, e.g. ``lambda lam, mu: Relaxed(G, lam, mu)``.
     lam, mu : sequences of float
     **settings
-        For ``reconstruct``.
+        For ``reconstruct``; ``x0`` and latent vectors as ``start`` hold one entry for each of the B images.
 
     Returns
     -------
@@ -113,5 +118,51 @@ def sweep(
     repeat = [P] + [1] * (y.ndim - 1)
     if "x0" in settings:
         settings = settings | {"x0": settings["x0"].repeat(P, 1, 1, 1)}
+    if isinstance(start := settings.get("start"), Tensor):
+        settings = settings | {"start": start.repeat(P, *[1] * (start.ndim - 1))}
     result = reconstruct(A, y.repeat(repeat), make(*weights.values()), **settings)
     return Sweep(parameters, psnr(result.x, x.repeat(P, 1, 1, 1)).reshape(P, B), result)
+
+
+def tuned_run(
+    A: LinearOperator,
+    validation: tuple[Tensor, Tensor],
+    y: Tensor,
+    make: Callable,
+    lam: Sequence[float],
+    mu: Sequence[float] | None = None,
+    tuning: dict | None = None,
+    running: dict | None = None,
+    **settings,
+) -> tuple[dict, Result]:
+    """Tune by mean PSNR on validation images, run on the data of the test images.
+
+    Parameters
+    ----------
+    A : LinearOperator
+    validation : (images, data)
+    y : (B, *A.shape_out) tensor
+        Data of the test images.
+    make : callable
+        Weights -> regulariser.
+    lam, mu : sequences of float
+        A grid of one value is taken without a run.
+    tuning, running : dict, optional
+        Settings of ``reconstruct`` for the validation images alone, and for the test images alone.
+    **settings
+        Of ``reconstruct``, for both.
+
+    Returns
+    -------
+    row : dict
+        The weights, and as ``Sweep.row``, if anything was tuned.
+    result : Result
+        On the test images.
+    """
+    if len(lam) == 1 and (mu is None or len(mu) == 1):
+        weights = {"lam": lam[0]} | ({} if mu is None else {"mu": mu[0]})
+        row = dict(weights)
+    else:
+        found = sweep(A, validation[1], validation[0], make, lam, mu, **(settings | (tuning or {})))
+        weights, row = found.best, found.row()
+    return row, reconstruct(A, y, make(*weights.values()), **(settings | (running or {})))

@@ -12,9 +12,9 @@ from ..generators import Generator
 from ..metrics import psnr
 from ..operators import LinearOperator, measure
 from ..regularisers import Hard, Relaxed, Sparse
-from ..solvers import Dictionary, Result, reconstruct
+from ..solvers import Dictionary, Result
 from ..training.zoo import pretrained
-from ..tuning import sweep
+from ..tuning import tuned_run
 
 __all__ = [
     "GENERATIVE", "GENERATORS", "SEEDS", "Problem", "generator_and_starts", "mean", "rounded", "seeded",
@@ -108,15 +108,9 @@ def tuned_row(
     result : Result
         On the test images.
     """
-    if len(lam) == 1 and (mu is None or len(mu) == 1):
-        weights, chosen = {"lam": lam[0]} | ({} if mu is None else {"mu": mu[0]}), {}
-    else:
-        tuned = sweep(problem.A, problem.y_val, problem.x_val, make, lam, mu, **(settings | (budget or {})))
-        weights = tuned.best
-        chosen = {"val_psnr": round(float(tuned.psnr.mean(1).max()), 3), "at_edge_of_grid": tuned.at_edge()}
-    result = reconstruct(problem.A, problem.y, make(*weights.values()), **settings)
+    validation = problem.x_val, problem.y_val
+    chosen, result = tuned_run(problem.A, validation, problem.y, make, lam, mu, tuning=budget, **settings)
     row = {
-        **weights,
         **chosen,
         "psnr": rounded(psnr(result.x, problem.x)),
         "objective": rounded(result.objective, 5),

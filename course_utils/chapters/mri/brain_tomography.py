@@ -11,7 +11,7 @@ from ...regularisers import Tikhonov
 from ...reproduce.experiment import Experiment
 from ...reproduce.pictures import pack
 from ...reproduce.setting import SEEDS, rounded, seeded
-from ...tuning import Sweep, geometric
+from ...tuning import Sweep, geometric, sweep
 from .brains import (
     EXAMPLE,
     FIRST,
@@ -26,7 +26,6 @@ from .brains import (
     heads,
     scaled,
     shipped,
-    sweep_from,
     window,
 )
 
@@ -78,13 +77,11 @@ def fig12_row(method: str, sigma: float, val_step: int = VAL_STEP, test_step: in
 
     grid = GRIDS[method]
     lam = grid["lam"] if "lam" in grid else scaled(grid["lam by variance"], sigma**2)
-    validated = sweep_from(A, y_val, x_val, make, lam, grid.get("mu"), **at_val, **SOLVERS[method])
-    tested = sweep_from(A, y, x, make, lam, grid.get("mu"), **at_test, **SOLVERS[method])
+    validated = sweep(A, y_val, x_val, make, lam, grid.get("mu"), **at_val, **SOLVERS[method])
+    tested = sweep(A, y, x, make, lam, grid.get("mu"), **at_test, **SOLVERS[method])
     tuned, oracle = int(validated.psnr.mean(1).argmax()), tested.psnr.argmax(0)
     row = {
-        **validated.best,
-        "val_psnr": round(float(validated.psnr.mean(1).max()), 3),
-        "at_edge_of_grid": validated.at_edge(),
+        **validated.row(),
         "psnr": rounded(tested.psnr[tuned], 2),
         "oracle_psnr": rounded(tested.psnr.max(0).values, 2),
         "oracle_at_edge": at_edges(tested, oracle),

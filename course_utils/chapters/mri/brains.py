@@ -15,12 +15,11 @@ from ...reproduce.setting import SEEDS, start_dictionary
 from ...solvers import Dictionary, reconstruct
 from ...training.recipes import BRAIN_DIMENSION
 from ...training.zoo import available, pretrained
-from ...tuning import Sweep, sweep
 
 __all__ = [
     "DICTIONARY", "EXAMPLE", "FIRST", "GENERATIVE", "TEST_STEP", "VAE", "VAL_STEP", "WINDOW", "at_end",
     "brain_generator", "example_truth", "first_z", "heads", "scaled", "shipped", "structured_name",
-    "sweep_from", "walk", "window",
+    "walk", "window",
 ]  # fmt: skip
 
 VAE = f"vae-brain-{BRAIN_DIMENSION}"
@@ -59,13 +58,6 @@ def first_z(A: LinearOperator, y: Tensor, name: str) -> Tensor:
     """Where methods start that leave the range: the z of hard, itself from the dictionary: (B, d)."""
     G, starts = brain_generator(name)
     return reconstruct(A, y, Hard(G, FIRST["lam"]), start=starts, max_iter=FIRST["max_iter"]).z
-
-
-def sweep_from(A: LinearOperator, y: Tensor, x: Tensor, make, lam, mu, start=None, **settings) -> Sweep:
-    """``sweep``, with ``start`` the (B, d) latent vectors of the B images, or a Dictionary."""
-    if isinstance(start, Tensor):
-        start = start.repeat(len(lam) * (1 if mu is None else len(mu)), 1)
-    return sweep(A, y, x, make, lam, mu, **settings, **({} if start is None else {"start": start}))
 
 
 def walk(score: Callable[[float], float], start: float, factor: float, most: int) -> dict[float, float]:

@@ -16,7 +16,7 @@ from ...reproduce.setting import SEEDS, rounded, seeded
 from ...solvers import Result, reconstruct
 from ...training.recipes import NETWORK_HOMES
 from ...training.zoo import pretrained
-from ...tuning import geometric
+from ...tuning import geometric, sweep, tuned_run
 from .brains import (
     EXAMPLE,
     FIRST,
@@ -33,7 +33,6 @@ from .brains import (
     scaled,
     shipped,
     structured_name,
-    sweep_from,
     walk,
     window,
 )
@@ -99,9 +98,7 @@ class Problem:
 
     def tuned(self, make, lam: list[float], mu: list[float] | None = None, **settings) -> dict:
         """Weights of highest mean PSNR on the validation slices."""
-        found = sweep_from(self.A, self.y_val, self.x_val, make, lam, mu, **settings)
-        value = round(float(found.psnr.mean(1).max()), 3)
-        return {**found.best, "val_psnr": value, "at_edge_of_grid": found.at_edge()}
+        return sweep(self.A, self.y_val, self.x_val, make, lam, mu, **settings).row()
 
     def validate(self, R, **settings) -> float:
         """Mean PSNR on the validation slices."""
@@ -154,9 +151,9 @@ def _tuned(problem: Problem, method: str) -> tuple[dict, Result]:
             return GENERATIVE[method](G, *weights)
     else:
         make = {"tikhonov": Tikhonov, "tv": TV}[method]
-    row = problem.tuned(make, *_grid(method, problem.sigma), **at_val, **BUDGET.get(method, {}))
-    weights = [row[name] for name in ("lam", "mu") if name in row]
-    return row, reconstruct(problem.A, problem.y, make(*weights), **at_test, **FINAL.get(method, {}))
+    tuning, running = at_val | BUDGET.get(method, {}), at_test | FINAL.get(method, {})
+    validation, grid = (problem.x_val, problem.y_val), _grid(method, problem.sigma)
+    return tuned_run(problem.A, validation, problem.y, make, *grid, tuning=tuning, running=running)
 
 
 def _narnhofer(problem: Problem, method: str) -> tuple[dict, Result]:

@@ -17,7 +17,7 @@ from ...reproduce.pictures import pack
 from ...reproduce.setting import SEEDS, rounded, seeded, start_dictionary
 from ...solvers import Dictionary, reconstruct
 from ...training.zoo import available, pretrained
-from ...tuning import geometric, sweep
+from ...tuning import geometric, tuned_run
 from .figures import PAPER_COST
 from .story import (
     SHAPES_GENERATORS,
@@ -121,13 +121,10 @@ def shapes_row(
         make = BY_HAND[method]
     # A sweep need not follow a creeping method to the end.
     budget = {"sparse": {"max_iter": 150, "tol": 1e-5}, "tv": {"tol": 1e-4}}.get(method, {})
-    tuned = sweep(A, y_val, x_val, make, grid["lam"], grid.get("mu"), **settings, **budget)
-    weights = tuned.best
-    result = reconstruct(A, y, make(*weights.values()), **settings)
+    chosen, result = tuned_run(A, (x_val, y_val), y, make, grid["lam"], grid.get("mu"), tuning=budget, **settings)
+    weights = {name: chosen[name] for name in ("lam", "mu") if name in chosen}
     row = {
-        **weights,
-        "val_psnr": round(float(tuned.psnr.mean(1).max()), 3),
-        "at_edge_of_grid": tuned.at_edge(),
+        **chosen,
         "psnr": rounded(psnr(result.x, x)),
         "iterations_mean": round(float(result.iterations.double().mean()), 1),
         "converged": round(float(result.converged.float().mean()), 2),

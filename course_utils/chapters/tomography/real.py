@@ -16,7 +16,7 @@ from ...reproduce.pictures import pack
 from ...reproduce.setting import SEEDS, mean, rounded, seeded, start_dictionary
 from ...solvers import reconstruct
 from ...training.zoo import pretrained
-from ...tuning import geometric, sweep
+from ...tuning import geometric, sweep, tuned_run
 
 __all__ = ["EXPERIMENTS", "NEEDLE_GREY", "TiltProblem", "ct_row", "tilt_row"]
 
@@ -131,9 +131,8 @@ def ct_row(method: str, n_test: int = 48) -> dict:
     else:
         G, settings = _generator(method)
         grid, make = GRIDS[method], _maker(method, G)
-        tuned = sweep(A, y_val, x_val, make, grid["lam"], grid.get("mu"), **settings)
-        weights = tuned.best
-        result = reconstruct(A, y, make(*weights.values()), **settings)
+        chosen, result = tuned_run(A, (x_val, y_val), y, make, grid["lam"], grid.get("mu"), **settings)
+        weights = {name: chosen[name] for name in ("lam", "mu") if name in chosen}
         found = result.x
     residual = (A(found) - y).flatten(1).norm(dim=1) / (CT_SIGMA * A.m**0.5)
     shown = slice(CT_EXAMPLE, CT_EXAMPLE + 1)
