@@ -43,7 +43,7 @@ def pdhg(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Primal-dual hybrid gradient for ||A x - y||^2 + lam TV(x).
 
-    The saddle point problem has the dual variables p (for A x) and q (for the gradient of x, |q| <= lam), and
+    The saddle point problem has the dual variables p (for A x) and q (for the gradient of x, ``|q| <= lam``), and
     the operator (A, gradient) has norm at most (||A||^2 + 8)^(1/2), which is 3 for an operator of norm 1.
 
     Parameters
