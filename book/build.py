@@ -20,6 +20,7 @@ import sys
 import time
 from pathlib import Path
 
+import api
 import mathjax
 import nbformat
 import pages
@@ -53,6 +54,7 @@ def lay_out(source: Path, executed: Path) -> None:
         "<!-- chapter by chapter -->": pages.teaching,
         "<!-- explorer -->": lambda: pages.explorer("regularisers"),
         "<!-- notation -->": pages.notation,
+        "<!-- rooms -->": api.overview,
         "<!-- sources -->": pages.sources,
         "<!-- exercises -->": pages.exercises,
         "<!-- progress script -->": pages.progress_script,
@@ -68,6 +70,9 @@ def lay_out(source: Path, executed: Path) -> None:
     for text in chapters():
         notebook = nbformat.read(executed / f"{text.stem}.ipynb", as_version=4)
         nbformat.write(page(notebook, text.stem, known), source / "notebooks" / f"{text.stem}.ipynb")
+    (source / "library").mkdir()
+    for room in api.ROOMS:
+        (source / "library" / f"{room}.md").write_text(api.page(room), encoding="utf-8")
     # html_extra_path is copied as it is; scripts in _static would be put into every page
     shutil.copytree(BOOK / "static", source / "_static")
     shutil.copytree(BOOK / "images", source / "images")

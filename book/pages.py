@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import api
 import yaml
 from prepare import KEY
 
@@ -17,7 +18,7 @@ BOOK = REPOSITORY / "book"
 #: The pages after the chapters, in order.
 PARTS = {
     "Study and teach": ("progress", "teaching"),
-    "Look up": ("notation", "sources", "run-times", "bibliography", "credits"),
+    "Look up": ("notation", "library", "sources", "run-times", "bibliography", "credits"),
 }
 #: Sections of chapter 00 that make up the page on notation.
 LOOKED_UP = ("Conventions", "Notation", "Glossary")
@@ -55,8 +56,10 @@ def chapter_list() -> str:
 def contents() -> str:
     """What Jupyter Book reads as ``_toc.yml``."""
     parts = [{"caption": "Chapters", "chapters": [{"file": f"notebooks/{c.stem}"} for c in catalogue().values()]}]
+    rooms = [{"file": f"library/{room}"} for room in api.ROOMS]
     for caption, files in PARTS.items():
-        parts.append({"caption": caption, "chapters": [{"file": file} for file in files]})
+        entries = [{"file": file} | ({"sections": rooms} if file == "library" else {}) for file in files]
+        parts.append({"caption": caption, "chapters": entries})
     return yaml.safe_dump({"format": "jb-book", "root": "index", "parts": parts}, sort_keys=False, allow_unicode=True)
 
 

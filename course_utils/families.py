@@ -38,6 +38,12 @@ def build(config, seed: int) -> nn.Module:
     ------
     ValueError
         A family that no class has entered.
+
+    Example
+    -------
+    >>> from course_utils.generators import GeneratorConfig
+    >>> type(build(GeneratorConfig("vae", latent_dim=8), seed=0)).__name__
+    'VAE'
     """
     check_choice("family", config.family, FAMILIES)
     return FAMILIES[config.family][1].drawn(config, seed)

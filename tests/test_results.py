@@ -43,9 +43,7 @@ def test_sweep_over_two_weights_keeps_problems_and_weights_together():
     G, A = tiny(), GaussianMatrix(40, 28, seeded()).double()
     x = G.sample(2, seeded(1))
     y, z0 = A(x), G.sample_latent(2, seeded(2))
-    found = sweep(
-        A, y, x, lambda lam, mu: Relaxed(G, lam, mu), [0.1, 1.0], [0.5, 2.0], start=z0, max_iter=5
-    )
+    found = sweep(A, y, x, lambda lam, mu: Relaxed(G, lam, mu), [0.1, 1.0], [0.5, 2.0], start=z0, max_iter=5)
     assert found.parameters[1] == {"lam": 0.1, "mu": 2.0}
     one = sweep(A, y, x, lambda lam, mu: Relaxed(G, lam, mu), [1.0], [0.5], start=z0, max_iter=5)
     assert torch.allclose(found.psnr[2], one.psnr[0], atol=1e-6)

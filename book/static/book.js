@@ -1,4 +1,4 @@
-// Two things that the theme leaves to the mouse and to sighted readers.
+// Three things that the theme leaves to the mouse and to sighted readers.
 "use strict";
 
 // What scrolls sideways, wide tables and long formulas, must take the focus, or the keyboard cannot scroll it.
@@ -9,6 +9,9 @@ function letScroll() {
 }
 
 window.addEventListener("load", async () => {
+  // the arrow beside a page that has pages below it says nothing by itself
+  for (const arrow of document.querySelectorAll("nav li.has-children > details > summary"))
+    arrow.setAttribute("aria-label", `pages below ${arrow.closest("li").querySelector("a").textContent}`);
   // the entries of a list are its items; the role that Sphinx gives them is not allowed in a list
   for (const entry of document.querySelectorAll(".citation-list > .citation")) entry.setAttribute("role", "listitem");
   await window.MathJax?.startup?.promise;

@@ -46,6 +46,12 @@ def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Seq
     ``"paper"``: three convolutions of 64 channels, kernel 4, strides (2, 2, 1) for 28x28 and (1, 2, 2) for
     56x56, leaky ReLU and dropout after each (Fig. 14, 15).  ``"lean"``: 16-32-64 channels, all strides 2,
     no dropout.  A critic takes ``dropout=0``: the WGAN-GP paper advises against it.
+
+    Example
+    -------
+    >>> import torch
+    >>> encoder("lean", 28, n_out=8)(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 8])
     """
     if size == DEEP:
         return deep_encoder(variant, n_out, dropout)
@@ -74,6 +80,12 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
     39 million weights at 28x28 and 157 million at 56x56, so ``head="conv"`` puts a 3x3 convolution to one
     channel in its place.  ``"lean"``: dense to 64 x 7 x 7, then transposed convolutions that double the side.
     The last layer is linear, as in the paper.
+
+    Example
+    -------
+    >>> import torch
+    >>> decoder("lean", 28, latent_dim=8)(torch.zeros(2, 8)).shape
+    torch.Size([2, 1, 28, 28])
     """
     if size == DEEP:
         return deep_decoder(variant, latent_dim, dropout)
@@ -109,5 +121,11 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
 
 
 def n_parameters(module: nn.Module) -> int:
-    """Number of weights of a network."""
+    """Number of weights of a network.
+
+    Example
+    -------
+    >>> n_parameters(nn.Linear(3, 2))
+    8
+    """
     return sum(p.numel() for p in module.parameters())

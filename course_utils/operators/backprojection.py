@@ -12,7 +12,7 @@ from .tomography import ParallelBeam
 
 __all__ = ["FILTERS", "back_project", "fbp", "ramp_filter", "view_weights"]
 
-#: Apodisation: factor on the ramp at the frequency f, given as a fraction of the highest.
+#: Name of a window -> factor on the ramp at the frequency f, which is a fraction of the highest.
 FILTERS = {
     "ramp": lambda f: torch.ones_like(f),
     "shepp-logan": lambda f: torch.sinc(f / 2),

@@ -48,7 +48,7 @@ class LinearOperator(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """A x: (B, *shape_in) -> (B, *shape_out), differentiable.
+        """A x: ``(B, *shape_in)`` -> ``(B, *shape_out)``, differentiable.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class LinearOperator(nn.Module):
         return self._forward(x)
 
     def T(self, y: Tensor) -> Tensor:
-        """The adjoint: (B, *shape_out) -> (B, *shape_in), with <A x, y> = <x, A.T y> to round-off.
+        """The adjoint: ``(B, *shape_out)`` -> ``(B, *shape_in)``, with <A x, y> = <x, A.T y> to round-off.
 
         Raises
         ------
@@ -260,6 +260,13 @@ def measure(A: LinearOperator, x: Tensor, sigma: float, generator: torch.Generat
     ------
     TypeError, ValueError
         Wrong ``x``, negative ``sigma``, NaN.
+
+    Example
+    -------
+    >>> from course_utils.operators import Identity
+    >>> y = measure(Identity(100), torch.zeros(1, 1, 100, 100), 0.1, torch.Generator().manual_seed(0))
+    >>> y.shape, round(float(y.std()), 2)
+    (torch.Size([1, 1, 100, 100]), 0.1)
     """
     with torch.no_grad():
         return add_noise(A(x), sigma, generator)

@@ -26,12 +26,26 @@ __all__ = [
 
 
 def fourier(x: Tensor) -> Tensor:
-    """Unitary 2-D Fourier transform over the last two axes; it keeps sums of squares."""
+    """Unitary 2-D Fourier transform over the last two axes; it keeps sums of squares.
+
+    Example
+    -------
+    >>> fourier(torch.ones(2, 2)).real
+    tensor([[2., 0.],
+            [0., 0.]])
+    """
     return torch.fft.fft2(x, norm="ortho")
 
 
 def inverse_fourier(kspace: Tensor) -> Tensor:
-    """Inverse, and adjoint, of ``fourier``."""
+    """Inverse, and adjoint, of ``fourier``.
+
+    Example
+    -------
+    >>> inverse_fourier(fourier(torch.ones(2, 2))).real
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
     return torch.fft.ifft2(kspace, norm="ortho")
 
 

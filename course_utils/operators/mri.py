@@ -233,7 +233,7 @@ class MultiCoil(_Sampled):
 
     @property
     def maps(self) -> Tensor:
-        """Normalised sensitivities: (coils, size, size) complex."""
+        """Normalised sensitivities, (coils, size, size) complex."""
         return torch.view_as_complex(self.parts)
 
     def _forward(self, x: Tensor) -> Tensor:

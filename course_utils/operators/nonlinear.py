@@ -45,7 +45,7 @@ class Magnitude(nn.Module):
         self.shape_in, self.shape_out = A.shape_in, A.shape_out
 
     def forward(self, x: Tensor) -> Tensor:
-        """|A x|: (B, *shape_in) -> (B, *shape_out), differentiable."""
+        """:math:`|Ax|`: ``(B, *shape_in)`` -> ``(B, *shape_out)``, differentiable."""
         check_tensor("x", x, (None, *self.shape_in), like=self.like)
         return self.A(x).abs()
 

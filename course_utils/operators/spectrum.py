@@ -26,15 +26,15 @@ class Spectrum(Protocol):
     S: Tensor
 
     def of_data(self, y: Tensor) -> Tensor:
-        """U^T y: (B, *shape_out) -> (B, k)."""
+        """U^T y: ``(B, *shape_out)`` -> ``(B, k)``."""
         ...
 
     def of_image(self, x: Tensor) -> Tensor:
-        """V^T x: (B, *shape_in) -> (B, k)."""
+        """V^T x: ``(B, *shape_in)`` -> ``(B, k)``."""
         ...
 
     def image(self, c: Tensor) -> Tensor:
-        """V c: (B, k) -> (B, *shape_in)."""
+        """V c: ``(B, k)`` -> ``(B, *shape_in)``."""
         ...
 
 

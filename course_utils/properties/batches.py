@@ -26,7 +26,14 @@ def images_of(G: Generator, z: Tensor) -> Tensor:
 
 
 def samples(G: Generator, n: int, generator: torch.Generator) -> Tensor:
-    """``n`` images G(z), z ~ N(0, I)."""
+    """``n`` images G(z), z ~ N(0, I).
+
+    Example
+    -------
+    >>> from course_utils import pretrained
+    >>> samples(pretrained("vae-mnist-8", verbose=False), 3, torch.Generator().manual_seed(0)).shape
+    torch.Size([3, 1, 28, 28])
+    """
     check_generator(generator)
     return images_of(G, G.sample_latent(n, generator))
 
@@ -41,6 +48,12 @@ def subset(x: Tensor, n: int, generator: torch.Generator) -> Tensor:
     ------
     ValueError
         Fewer than ``n`` images.
+
+    Example
+    -------
+    >>> images = torch.arange(5.0).reshape(5, 1, 1, 1)
+    >>> len(subset(images, 3, torch.Generator().manual_seed(0)).unique())
+    3
     """
     check_generator(generator)
     check_count("n", n)

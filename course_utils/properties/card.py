@@ -57,7 +57,7 @@ class Score:
 
     @property
     def decimals(self) -> int:
-        """Digits after the point that are worth printing: one unit of the last is about one standard error."""
+        """Digits after the point that are worth printing, of which one unit of the last is about one standard error."""
         if not math.isfinite(self.error):
             return 2
         return max(0, min(4, math.ceil(-math.log10(2 * max(self.error, 1e-5)))))

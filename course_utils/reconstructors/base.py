@@ -17,5 +17,5 @@ class Reconstructor(Trainable):
     """
 
     def forward(self, y: Tensor, A: LinearOperator | None = None) -> Tensor:
-        """(B, *A.shape_out) -> (B, *image_shape)."""
+        """Images from data: ``(B, *A.shape_out)`` -> ``(B, *image_shape)``."""
         raise NotImplementedError

@@ -11,6 +11,7 @@ from .variational_network import VariationalNetwork
 
 __all__ = ["FAMILY", "RadialConfig", "RadialNetwork"]
 
+#: The family under which ``build`` and the zoo know these networks.
 FAMILY = "variational network"
 
 

@@ -184,9 +184,9 @@ def lbfgs(
     tol: float = 1e-5,
     trace: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Limited-memory BFGS with an Armijo line search, for every problem of the batch by itself.
+    r"""Limited-memory BFGS with an Armijo line search, for every problem of the batch by itself.
 
-    Needs fewer evaluations than Algorithm 1 for the same objective; stops when f_old - f <= tol |f|.
+    Needs fewer evaluations than Algorithm 1 for the same objective; stops when :math:`f_{old} - f \le tol\,|f|`.
 
     Parameters
     ----------

@@ -43,9 +43,9 @@ def pdhg(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Primal-dual hybrid gradient for ||A x - y||^2 + lam TV(x).
 
-    The saddle point problem has the dual variables p (for A x) and q (for the gradient of x, |q| <= lam), and
+    The saddle point problem has the dual variables p (for A x) and q (for the gradient of x, ``|q| <= lam``), and
     the operator (A / ||A||, gradient) has norm at most 3, since ||gradient||^2 <= 8; the step for p is divided by
-    ||A||^2.
+    the square of ||A||.
 
     Parameters
     ----------

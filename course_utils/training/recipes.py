@@ -104,6 +104,7 @@ BRAIN_DIMENSION, BRAIN_RHO = 64, 0.2
 #: Spokes and noise levels at which variational networks of brains are trained.
 NETWORK_HOMES = ((25, 0.05), (125, 0.05), (25, 0.0125))
 
+#: Name of a shipped network -> how it is trained.
 RECIPES: dict[str, Recipe] = (
     {f"{family}-mnist-{d}": _mnist(family, d) for d in MNIST_DIMENSIONS for family in FAMILIES}
     | {f"{family}-shapes-{d}": _shapes(family, d) for d in SHAPES_DIMENSIONS for family in FAMILIES}

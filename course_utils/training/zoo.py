@@ -41,13 +41,25 @@ def available(kind: str = "generator") -> list[str]:
     Raises
     ------
     ValueError
+        Any other kind.
+
+    Example
+    -------
+    >>> "vae-mnist-8" in available(), "vn-brain-25-0.05" in available("network")
+    (True, True)
     """
     check_choice("kind", kind, ("generator", "network"))
     return _names(FOLDER, kind)
 
 
 def card(name: str) -> dict:
-    """How a shipped generator or network was trained: configuration, budget, curves, machine, date, commit."""
+    """How a shipped generator or network was trained: configuration, budget, curves, machine, date, commit.
+
+    Example
+    -------
+    >>> card("vae-mnist-8")["data"], card("vae-mnist-8")["model"]["latent_dim"]
+    ('full MNIST', 8)
+    """
     check_choice("name", name, available() + available("network"))
     return read_json(FOLDER / f"{name}.json")
 
