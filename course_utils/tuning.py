@@ -158,6 +158,19 @@ def tuned_run(
         The weights, and as ``Sweep.row``, if anything was tuned.
     result : Result
         On the test images.
+
+    Source
+    ------
+    Paper, Sect. 5.2: weights by PSNR on some images, the table from others.
+
+    Example
+    -------
+    >>> from course_utils.operators import Identity
+    >>> from course_utils.regularisers import Tikhonov
+    >>> x = torch.ones(2, 1, 8, 8)
+    >>> row, result = tuned_run(Identity(8), (x, x), 0.5 * x, Tikhonov, lam=[1.0, 0.1])
+    >>> row["lam"], row["at_edge_of_grid"], result.x.shape
+    (0.1, ['lam'], torch.Size([2, 1, 8, 8]))
     """
     if len(lam) == 1 and (mu is None or len(mu) == 1):
         weights = {"lam": lam[0]} | ({} if mu is None else {"mu": mu[0]})

@@ -30,7 +30,7 @@ NO_SOURCE = """
     duplicate_threshold eliminate emd_floor encoder family feature_network fourier geometric gradient
     gradient_descent_from_range interpolate inverse_fourier jacobian kl_to_standard_normal lbfgs_from_range measure
     n_parameters nearest objective_of operator_norm path_smoothness plane_projections poisson_noise pretrained
-    reparametrise samples score_card shape_parameters simulate_coil_maps solves sparse_tv_palm staged strangers
+    reparametrise samples score_card shape_parameters simulate_coil_maps solves sparse_tv_palm stack staged strangers
     subset sweep train validation_score warm_palm
 """
 
