@@ -43,14 +43,20 @@ def _watch():
             noted = ast.Call(ast.Name("__course_note__", ast.Load()), [ast.Constant(called.attr), node], [])
             return ast.fix_missing_locations(ast.copy_location(noted, node))
 
-    def report():
-        peak = None
-        if sys.platform != "win32":
-            import resource
+    def peak_bytes():
+        if sys.platform == "linux":
+            # not ru_maxrss, which a kernel inherits from a large process that starts it
+            with open("/proc/self/status") as status:
+                return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+        if sys.platform == "win32":
+            return None
+        import resource
 
-            unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, KiB on Linux
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-        return json.dumps({"peak_bytes": peak, "sources": sources[:-1], "answers": answers})
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, else KiB
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    def report():
+        return json.dumps({"peak_bytes": peak_bytes(), "sources": sources[:-1], "answers": answers})
 
     builtins.__course_note__, builtins.__course_report__ = note, report
     shell.events.register("pre_run_cell", lambda info: sources.append(info.raw_cell))

@@ -32,7 +32,9 @@ AXE = ("axe-core", "4.10.3", "0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71
 def listed() -> list[str]:
     """The pages, as addresses within the site."""
     contents = yaml.safe_load(pages.contents())
-    files = [contents["root"], *(entry["file"] for part in contents["parts"] for entry in part["chapters"])]
+    entries = [entry for part in contents["parts"] for entry in part["chapters"]]
+    entries += [below for entry in entries for below in entry.get("sections", [])]
+    files = [contents["root"], *(entry["file"] for entry in entries)]
     return [f"{name}.html" for name in [*files, "genindex", "search"]]
 
 

@@ -106,7 +106,8 @@ AS_FUNCTIONS = {
 @pytest.mark.parametrize("name", AS_FUNCTIONS)
 def test_a_generative_regulariser_is_a_function_found_by_a_search(name):
     """R(x) is at most its inner objective at any z; the prox does not lose to x, to a mixture, to a neighbour."""
-    G, R = tiny(), AS_FUNCTIONS[name](tiny())
+    G = tiny()
+    R = AS_FUNCTIONS[name](G)
     x = G.sample(3, seeded(1)) + 0.05 * torch.randn(3, 1, 28, 28, generator=seeded(2), dtype=torch.float64)
     start = torch.randn(3, 2, 3, generator=seeded(3), dtype=torch.float64)
     value, mu = R(x, start), torch.full((3,), 0.3, dtype=torch.float64)
