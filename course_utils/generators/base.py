@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .._check import check_choice, check_count, check_nonnegative, check_tensor
 from ..families import Trainable
@@ -71,13 +71,29 @@ class Generator(Trainable):
 
     def encode(self, x: Tensor) -> Tensor:
         """E(x): (B, 1, H, W) -> (B, d); only for families with an encoder."""
-        raise TypeError(f"a {self.config.family} has no encoder: it cannot encode an image")
+        raise TypeError(f"a {self.name} has no encoder: it cannot encode an image")
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """``n`` images G(z) with z drawn from the prior N(0, I): (n, 1, H, W)."""
         check_count("n", n)
         return self(self.sample_latent(n, generator))
+
+    @property
+    def name(self) -> str:
+        """What it is called in a table or a message: its family, or its class."""
+        config = getattr(self, "config", None)
+        return type(self).__name__ if config is None else config.family
+
+    def check_deterministic(self) -> None:
+        """Raise a ValueError if a layer in training mode draws, or looks at the other images of a batch."""
+        for layer in self.modules():
+            random = isinstance(layer, nn.modules.dropout._DropoutNd) and layer.p > 0
+            if layer.training and (random or isinstance(layer, nn.modules.batchnorm._BatchNorm)):
+                raise ValueError(
+                    "'G' must be in evaluation mode (G.freeze()): "
+                    f"its {type(layer).__name__} makes it another function at each call"
+                )
 
     def check_images(self, x: Tensor) -> None:
         """Raise unless ``x`` is (B, 1, H, W), of the dtype and on the device of the weights."""

@@ -13,8 +13,7 @@ class _ShiftedSum(torch.autograd.Function):
     """3x3 convolution (B, C, H, W) -> (B, 1, H, W) with frozen weights: one matrix product, nine shifted sums."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.weight = weight
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         B, C, H, W = x.shape
         taps = weight[0].permute(1, 2, 0).reshape(9, C)
         planes = (taps @ x.permute(0, 2, 3, 1).reshape(-1, C).T).reshape(9, B, H, W)
@@ -28,13 +27,31 @@ class _ShiftedSum(torch.autograd.Function):
         return out.unsqueeze(1)
 
     @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(inputs[1])
+        ctx.save_for_forward(inputs[1])
+
+    @staticmethod
     def backward(ctx, grad: Tensor):
+        (weight,) = ctx.saved_tensors
         B, _, H, W = grad.shape
         padded = functional.pad(grad[:, 0], (1, 1, 1, 1))
         shifts = torch.stack([padded[:, 2 - k // 3 :, 2 - k % 3 :][:, :H, :W] for k in range(9)])
-        taps = ctx.weight[0].permute(1, 2, 0).reshape(9, -1)
+        taps = weight[0].permute(1, 2, 0).reshape(9, -1)
         # channels last, as the layers before want it
         return (shifts.reshape(9, -1).T @ taps).reshape(B, H, W, -1).permute(0, 3, 1, 2), None, None
+
+    @staticmethod
+    def jvp(ctx, direction: Tensor, *others):
+        (weight,) = ctx.saved_tensors
+        return _ShiftedSum.apply(direction, weight, weight.new_zeros(1))
+
+    @staticmethod
+    def vmap(info, in_dims, x: Tensor, weight: Tensor, bias: Tensor):
+        if in_dims[1:] != (None, None):
+            raise NotImplementedError("only the images may be mapped over, not the weights")
+        x = x.movedim(in_dims[0], 0)
+        return _ShiftedSum.apply(x.flatten(0, 1), weight, bias).unflatten(0, x.shape[:2]), 0
 
 
 class OneChannelConv(nn.Conv2d):

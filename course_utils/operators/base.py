@@ -19,10 +19,10 @@ LARGEST_MATRIX = 100_000_000
 
 
 class LinearOperator(nn.Module):
-    """A linear forward operator between batches of images and batches of data, scaled to norm 1.
+    """A linear forward operator between batches of images and batches of data; those of the course have norm 1.
 
     A subclass stores its tensors as buffers, so that ``A.to(device)`` and ``A.double()`` work, and implements
-    ``_forward`` and ``_adjoint``.
+    ``_forward`` and ``_adjoint``.  If it knows its norm it says so; if not, the norm is measured when a solver asks.
 
     Attributes
     ----------
@@ -31,13 +31,14 @@ class LinearOperator(nn.Module):
     scale : float
         The unscaled operator was multiplied by this to reach norm 1.
     norm : float
-        Spectral norm of the operator as it stands: 1, unless it was made from others (``A @ B``, ``2 * A``, ``stack``).
+        Spectral norm of the operator as it stands, on which step sizes rest.
     """
 
-    norm = 1.0
-
-    def __init__(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...], scale: float) -> None:
+    def __init__(
+        self, shape_in: tuple[int, ...], shape_out: tuple[int, ...], scale: float, norm: float | None = None
+    ) -> None:
         super().__init__()
+        self._norm = norm
         self.shape_in, self.shape_out, self.scale = tuple(shape_in), tuple(shape_out), float(scale)
         self._svd: SVD | None = None
 
@@ -73,6 +74,12 @@ class LinearOperator(nn.Module):
     def like(self) -> Tensor:
         """A tensor of the operator, which tells its dtype and device."""
         return next(self.buffers())
+
+    @property
+    def norm(self) -> float:
+        if self._norm is None:
+            self._norm = spectral_norm(self)
+        return self._norm
 
     @property
     def n(self) -> int:
@@ -174,7 +181,8 @@ def dot_test(A: LinearOperator, seed: int = 0, n_tests: int = 4) -> float:
         ax, aty = A(x), A.T(y)
     left, right = (ax * y).flatten(1).sum(1), (x * aty).flatten(1).sum(1)
     size = ax.flatten(1).norm(dim=1) * y.flatten(1).norm(dim=1)
-    return float(((left - right).abs() / size).max())
+    error = (left - right).abs()
+    return float(torch.where(error == 0, 0.0, error / size).max())
 
 
 def operator_norm(A: LinearOperator, n_iter: int = 200, seed: int = 0) -> float:
@@ -194,6 +202,8 @@ def operator_norm(A: LinearOperator, n_iter: int = 200, seed: int = 0) -> float:
             x = x / x.norm()
             ax = A(x)
             value = float(ax.norm())
+            if value == 0:
+                break
             x = A.T(ax)
     return value
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .._check import check_finite
-from .base import LinearOperator, spectral_norm
+from .base import LinearOperator
 
 __all__ = ["Composed", "Scaled", "Stacked", "stack"]
 
@@ -55,7 +55,6 @@ class Composed(_Made):
         if A.shape_in != B.shape_out:
             raise ValueError(f"'A @ B': A takes {A.shape_in}, B gives {B.shape_out}")
         super().__init__((A, B), B.shape_in, A.shape_out)
-        self.norm = spectral_norm(self)
 
     def _forward(self, x: Tensor) -> Tensor:
         A, B = self.parts
@@ -74,7 +73,11 @@ class Scaled(_Made):
         _check_alike(A, A)
         super().__init__((A,), A.shape_in, A.shape_out)
         self.factor = float(factor)
-        self.scale, self.norm = A.scale * self.factor, A.norm * abs(self.factor)
+        self.scale = A.scale * self.factor
+
+    @property
+    def norm(self) -> float:
+        return abs(self.factor) * self.parts[0].norm
 
     def _forward(self, x: Tensor) -> Tensor:
         return self.factor * self.parts[0]._forward(x)
@@ -97,7 +100,6 @@ class Stacked(_Made):
                 )
         super().__init__(operators, operators[0].shape_in, (sum(operator.m for operator in operators),))
         self.sizes = [operator.m for operator in operators]
-        self.norm = spectral_norm(self)
 
     def _forward(self, x: Tensor) -> Tensor:
         return torch.cat([part._forward(x).flatten(1) for part in self.parts], dim=1)

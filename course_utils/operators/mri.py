@@ -24,7 +24,7 @@ class _Sampled(LinearOperator):
 
     def __init__(self, mask: Tensor, coils: tuple[int, ...], norm: float) -> None:
         check_mask(mask)
-        super().__init__((1, *mask.shape), (*coils, 2, int(mask.sum())), scale=1 / norm)
+        super().__init__((1, *mask.shape), (*coils, 2, int(mask.sum())), scale=1 / norm, norm=1.0)
         self.register_buffer("index", mask.flatten().nonzero().squeeze(1))
         self.register_buffer("factor", torch.tensor(self.scale))
 

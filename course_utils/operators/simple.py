@@ -22,7 +22,7 @@ class Identity(LinearOperator):
 
     def __init__(self, size: int) -> None:
         check_count("size", size)
-        super().__init__((1, size, size), (1, size, size), scale=1.0)
+        super().__init__((1, size, size), (1, size, size), scale=1.0, norm=1.0)
         self.register_buffer("one", torch.ones(()))
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class GaussianBlur(LinearOperator):
         for value, shift in zip(kernel, range(-(width // 2), width // 2 + 1), strict=True):
             K += value * torch.diag(torch.ones(size - abs(shift), dtype=torch.float64), shift)
         norm = torch.linalg.matrix_norm(K, 2)
-        super().__init__((1, size, size), (1, size, size), scale=float(norm**-2))
+        super().__init__((1, size, size), (1, size, size), scale=float(norm**-2), norm=1.0)
         self.register_buffer("K", (K / norm).float())  # symmetric, norm 1
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class GaussianMatrix(LinearOperator):
         entries = torch.randn(m, size * size, generator=generator, device=generator.device, dtype=torch.float32)
         matrix = entries.cpu().double() / m
         norm = float(torch.linalg.matrix_norm(matrix, 2))
-        super().__init__((1, size, size), (m,), scale=1 / norm)
+        super().__init__((1, size, size), (m,), scale=1 / norm, norm=1.0)
         self.register_buffer("M", (matrix / norm).float())
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class Inpainting(LinearOperator):
             raise ValueError(f"'mask' must have shape (size, size), got {tuple(mask.shape)}")
         if not mask.any():
             raise ValueError("'mask' keeps nothing: at least one entry must be True")
-        super().__init__((1, *mask.shape), (int(mask.sum()),), scale=1.0)
+        super().__init__((1, *mask.shape), (int(mask.sum()),), scale=1.0, norm=1.0)
         self.register_buffer("index", mask.flatten().nonzero().squeeze(1))
         self.register_buffer("one", torch.ones(()))
 

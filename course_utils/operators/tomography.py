@@ -65,30 +65,52 @@ def _view_lengths(size: int, angle: float, offsets: np.ndarray) -> scipy.sparse.
     return total
 
 
+with warnings.catch_warnings():  # torch announces once that its CSR support is in beta
+    warnings.filterwarnings("ignore", message="Sparse CSR")
+    torch.sparse_csr_tensor([0, 0], [], [], size=(1, 1), check_invariants=False)
+
+
 class _SparseProduct(torch.autograd.Function):
-    """x -> M x for rows of a batch, with the stored transpose as derivative (torch has none for CSR)."""
+    """x -> M x for rows of a batch, with the stored transpose as derivative (torch has none for CSR).
+
+    M and its transpose come as the three parts of their CSR format: starts of the rows, columns, values.
+    """
 
     @staticmethod
-    def forward(ctx, x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
-        ctx.matrices = (matrix, transpose)
+    def forward(x: Tensor, starts, columns, values, t_starts, t_columns, t_values) -> Tensor:
+        shape = (len(starts) - 1, len(t_starts) - 1)
+        matrix = torch.sparse_csr_tensor(starts, columns, values, size=shape, check_invariants=False)
         return (matrix @ x.T.contiguous()).T
 
     @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*inputs[1:])
+        ctx.save_for_forward(*inputs[1:])
+
+    @staticmethod
     def backward(ctx, grad: Tensor):
-        matrix, transpose = ctx.matrices
-        return _SparseProduct.apply(grad, transpose, matrix), None, None
+        matrix, transpose = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
+        return _SparseProduct.apply(grad, *transpose, *matrix), *[None] * 6
+
+    @staticmethod
+    def jvp(ctx, direction: Tensor, *others):
+        return _SparseProduct.apply(direction, *ctx.saved_tensors)
+
+    @staticmethod
+    def vmap(info, in_dims, x: Tensor, *parts):
+        if any(dim is not None for dim in in_dims[1:]):
+            raise NotImplementedError("only the images, or the data, may be mapped over, not the operator")
+        x = x.movedim(in_dims[0], 0)
+        return _SparseProduct.apply(x.flatten(0, 1), *parts).unflatten(0, x.shape[:2]), 0
 
 
-def _csr(matrix: scipy.sparse.csr_array) -> Tensor:
-    with warnings.catch_warnings():  # torch announces once that its CSR support is in beta
-        warnings.filterwarnings("ignore", message="Sparse CSR")
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int64)),
-            torch.from_numpy(matrix.indices.astype(np.int64)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
-            size=matrix.shape,
-            check_invariants=False,
-        )
+def _largest_singular_value(matrix: scipy.sparse.csr_array) -> float:
+    if min(matrix.shape) > 1:
+        return float(scipy.sparse.linalg.svds(matrix, k=1, return_singular_vectors=False, random_state=0)[0])
+    norm = float(scipy.sparse.linalg.norm(matrix))  # of one row or column
+    if norm == 0:
+        raise ValueError("'n_detectors', 'angles' and 'detector_width' leave no line that meets the image")
+    return norm
 
 
 def _view_angles(n_angles, angular_range, angles) -> np.ndarray:
@@ -171,17 +193,22 @@ class ParallelBeam(LinearOperator):
         view_angles = _view_angles(n_angles, angular_range, angles)
         diagonal = math.sqrt(2) * size
         width = diagonal if detector_width is None else detector_width
-        if not width >= diagonal - 1e-9:
-            raise ValueError(f"'detector_width' must be at least the image's diagonal {diagonal:.2f}, got {width:g}")
+        if not diagonal - 1e-9 <= width < math.inf:
+            raise ValueError(
+                f"'detector_width' must be finite and at least the image's diagonal {diagonal:.2f}, got {width:g}"
+            )
         offsets = (np.arange(n_detectors) + 0.5) * width / n_detectors - width / 2
         matrix = line_lengths(size, view_angles, offsets)
-        norm = float(scipy.sparse.linalg.svds(matrix, k=1, return_singular_vectors=False, random_state=0)[0])
-        super().__init__((1, size, size), (len(view_angles), n_detectors), scale=1 / norm)
+        norm = _largest_singular_value(matrix)
+        super().__init__((1, size, size), (len(view_angles), n_detectors), scale=1 / norm, norm=1.0)
         self.bin_width, self._geometry = width / n_detectors, (view_angles, offsets)
         matrix = scipy.sparse.csr_array(matrix / norm)
         self.register_buffer("angles", torch.from_numpy(view_angles).float())
-        self.register_buffer("matrix_csr", _csr(matrix))
-        self.register_buffer("transpose_csr", _csr(scipy.sparse.csr_array(matrix.T)))
+        # in plain buffers, which can be copied and shared, as sparse tensors cannot
+        for name, stored in (("matrix", matrix), ("transpose", scipy.sparse.csr_array(matrix.T))):
+            self.register_buffer(f"{name}_starts", torch.from_numpy(stored.indptr.astype(np.int32)))
+            self.register_buffer(f"{name}_columns", torch.from_numpy(stored.indices.astype(np.int32)))
+            self.register_buffer(f"{name}_values", torch.from_numpy(stored.data.astype(np.float32)))
 
     @classmethod
     def full(cls, size: int, n_angles: int | None = None, **settings) -> ParallelBeam:
@@ -212,12 +239,15 @@ class ParallelBeam(LinearOperator):
         return self.angles
 
     def _forward(self, x: Tensor) -> Tensor:
-        y = _SparseProduct.apply(x.flatten(1), self.matrix_csr, self.transpose_csr)
+        y = _SparseProduct.apply(x.flatten(1), *self._parts("matrix"), *self._parts("transpose"))
         return y.reshape(-1, *self.shape_out)
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        x = _SparseProduct.apply(y.flatten(1), self.transpose_csr, self.matrix_csr)
+        x = _SparseProduct.apply(y.flatten(1), *self._parts("transpose"), *self._parts("matrix"))
         return x.reshape(-1, *self.shape_in)
+
+    def _parts(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
+        return tuple(getattr(self, f"{name}_{part}") for part in ("starts", "columns", "values"))
 
     def svd(self) -> SVD:
         """Thin singular value decomposition, computed once in float64 and kept.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .._check import check_count, check_tensor
+from .._inference import with_autograd
 from ..generators import Generator
 
 __all__ = ["as_generator"]
@@ -23,6 +24,10 @@ class _Adapted(Generator):
         if next(self.parameters(), None) is None:  # says dtype and device where ``inner`` has no weights
             self.like = nn.Parameter(like, requires_grad=False)
 
+    @property
+    def name(self) -> str:
+        return type(self.inner).__name__
+
     def forward(self, z: Tensor) -> Tensor:
         check_tensor("z", z, (None, self.latent_dim), like=next(self.parameters()))
         return self._call(z)
@@ -31,14 +36,15 @@ class _Adapted(Generator):
 
     def encode(self, x: Tensor) -> Tensor:
         if not self.has_encoder:
-            raise TypeError(f"a {type(self.inner).__name__} has no encode(x): it cannot encode an image")
+            raise TypeError(f"a {self.name} has no encode(x): it cannot encode an image")
         self.check_images(x)
         return self.inner.encode(x)
 
     def __repr__(self) -> str:
-        return f"{type(self.inner).__name__}, {self.latent_dim} latent dimensions, images {self.image_shape}"
+        return f"{self.name}, {self.latent_dim} latent dimensions, images {self.image_shape}"
 
 
+@with_autograd
 def as_generator(G) -> Generator:
     """Return ``G`` as a ``Generator``: itself if it is one, else wrapped.
 

@@ -201,7 +201,7 @@ def score_card(
     scores += _distribution_scores(G, data, generator, n)
     settings = {"n": n, "n_search": n_search, "repeats": REPEATS, "far_radius": FAR}
     return ScoreCard(
-        name or repr(G).split("\n")[0][:40], data.name, tuple(scores), settings, time.perf_counter() - started
+        name or G.name, data.name, tuple(scores), settings, time.perf_counter() - started
     )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .._check import check_choice, check_tensor
+from .._inference import with_autograd
 from ..data.load import load
 from .networks import small_network
 
@@ -71,6 +72,7 @@ def shape_parameters(x: Tensor) -> Tensor:
 
 
 @functools.cache
+@with_autograd
 def feature_network(size: int) -> nn.Sequential:
     """Frozen network (B, 1, size, size) -> (B, 32) features, trained once per process with a fixed seed.
 

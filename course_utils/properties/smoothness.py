@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_tensor
+from .._inference import with_autograd
 from .adapt import as_generator
 from .batches import images_of
 
 __all__ = ["Path", "interpolate", "jacobian", "lipschitz", "path_smoothness", "triangle"]
 
 
+@with_autograd
 def jacobian(G, z: Tensor) -> Tensor:
     """All derivatives of G: (B, d) -> (B, d, n), row j is the derivative by z_j of the n pixels.
 

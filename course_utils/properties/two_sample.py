@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .._check import check_count, check_nonnegative, check_tensor
+from .._inference import with_autograd
 from .batches import check_generator, squared_distances
 from .networks import small_network
 
@@ -118,6 +119,7 @@ class ClassifierTest:
     n: int
 
 
+@with_autograd
 def classifier_test(
     real: Tensor, fake: Tensor, generator: torch.Generator, blur: float = 0.0, steps: int = 200
 ) -> ClassifierTest:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .._check import check_nonnegative, check_tensor
+from .._inference import with_autograd
 from ..operators import LinearOperator
 from .fidelity import Fidelity
 from .objective import SQUARED, ImageObjective, Objective
@@ -47,6 +48,7 @@ class Regulariser:
         """
         raise TypeError(f"{type(self).__name__} is not a function of the image alone: it has no R(x)")
 
+    @with_autograd
     def grad(self, x: Tensor) -> Tensor:
         """The gradient of R, shaped like x.
 

@@ -54,7 +54,7 @@ class EncoderDistance(Generative):
     def __init__(self, G: Generator, lam: float | Tensor) -> None:
         super().__init__(G, lam)
         if not G.has_encoder:
-            raise ValueError(f"'G' must have an encoder, a {G.config.family} has none")
+            raise ValueError(f"'G' must have an encoder, a {G.name} has none")
 
     def __call__(self, x: Tensor) -> Tensor:
         """R(x): (B, 1, H, W) -> (B,), differentiable."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .._check import check_finite, check_nonnegative
+from .._inference import with_autograd
 from ..generators import Generator
 from ..operators import Identity
 from .base import Regulariser, check_linear, check_prox
@@ -78,6 +79,7 @@ class Generative(Regulariser):
         """``price``, or a smooth function whose minimisers are near its own."""
         return self.price(x, g, z, mu)
 
+    @with_autograd
     @torch.no_grad()
     def __call__(self, x: Tensor, start=None, n_starts: int = 1, generator: torch.Generator | None = None) -> Tensor:
         """R(x), by solving its inner problem over z with L-BFGS: (B, 1, H, W) -> (B,).
@@ -91,6 +93,7 @@ class Generative(Regulariser):
             As in ``reconstruct``.  Default: E(x) where G has an encoder, else the dictionary (``generator`` needed).
         """
         self.G.check_images(x)
+        self.G.check_deterministic()
         check_finite("x", x)
         problem = InnerProblem(self, x)
         start = ("encoder" if self.G.has_encoder else "dictionary") if start is None else start
@@ -100,6 +103,7 @@ class Generative(Regulariser):
         found, _ = choose(problem, "auto").run(problem, z0.flatten(0, 1), None)
         return problem.exact(found["v"]).reshape(z0.shape[:2]).amin(1)
 
+    @with_autograd
     @torch.no_grad()
     def prox(self, x: Tensor, tau: float | Tensor, start=None, n_starts: int = 1, generator=None) -> Tensor:
         """argmin_v R(v) + ||v - x||^2 / (2 tau): denoising, the problem with A = I and lam = 2 tau, searched over z.
@@ -129,12 +133,13 @@ class Generative(Regulariser):
             check_linear(A)
             if not fidelity.squared:
                 raise TypeError(f"'fidelity' must be SquaredError for {type(self).__name__}, got {fidelity!r}")
+        self.G.check_deterministic()
         if self.G.image_shape != A.shape_in:
             raise ValueError(f"'R' has a generator of images {self.G.image_shape}, the operator takes {A.shape_in}")
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{k}={v}" for k, v in vars(self).items() if k != "G")
-        return f"{type(self).__name__}({self.G.config.family}, {weights})"
+        return f"{type(self).__name__}({self.G.name}, {weights})"
 
 
 class TwoWeights(Generative):

@@ -70,13 +70,13 @@ def adapt(
 
 
 def _adapt_one(objective: HardObjective, z: Tensor, steps: int, lr: float) -> dict[str, Tensor]:
-    decoder = copy.deepcopy(objective.G.decoder).requires_grad_(True)
+    G = copy.deepcopy(objective.G).requires_grad_(True)
     z = z.detach().clone().requires_grad_()
-    optimiser = torch.optim.Adam([z, *decoder.parameters()], lr=lr)
+    optimiser = torch.optim.Adam([z, *G.parameters()], lr=lr)
     values, latents = [], []
     with torch.enable_grad():
         for k in range(steps + 1):
-            x = decoder(z)
+            x = G(z)
             f = sum_of_squares(objective.A(x) - objective.y) + objective.lam * sum_of_squares(z)
             values.append(f.detach()[0])
             latents.append(z.detach()[0].clone())

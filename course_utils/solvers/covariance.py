@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -39,10 +41,9 @@ class Eliminated(LatentObjective):
         part.joint = self.joint.select(index)
         return part
 
-    @property
-    def weight(self) -> Tensor:
-        """The weight of R, which scales the tolerance: (B,)."""
-        return self.joint.weight
+    def size(self, f: Tensor) -> Tensor:
+        """Of which a fraction is a small change of f: (B,)."""
+        return self.joint.weight * math.prod(self.A.shape_in) / 2
 
     def x_block(self, z: Tensor) -> QuadraticObjective:
         """The problem in x for a given z."""
@@ -72,9 +73,8 @@ class Eliminated(LatentObjective):
 class EliminatedRelaxed(Eliminated):
     """Relaxed without a decomposition of A: the learned covariance mu I with weight 2 lam mu, but for a constant."""
 
-    @property
-    def weight(self) -> Tensor:
-        return 2 * self.joint.lam
+    def size(self, f: Tensor) -> Tensor:
+        return f.abs()
 
     def x_block(self, z: Tensor) -> QuadraticObjective:
         g = self.G(z)
@@ -98,7 +98,6 @@ def eliminate(
 
 
 @solves(CovarianceObjective, "alternating", rank=1, view=Eliminated, first_image=True)
-@solves(RelaxedObjective, "alternating", rank=4, view=EliminatedRelaxed, first_image=True)
 @torch.no_grad()
 def alternate(
     objective: Eliminated,
@@ -112,7 +111,8 @@ def alternate(
     """In turn the best x for z, by conjugate gradients, and a better z for x, by ``z_steps`` steps of L-BFGS.
 
     Neither half ever goes up.  A problem is finished when x was found and a round lowers f by less than ``tol`` times
-    lam n / 2, for n pixels: what n standard normal residuals contribute.
+    f; for the learned covariance, whose f is a logarithm and may be 0, times lam n / 2 for n pixels: what n standard
+    normal residuals contribute.
 
     Parameters and results as ``gradient_descent``, with "z" and "x" in place of "v".
     """
@@ -129,13 +129,21 @@ def alternate(
         better, _ = lbfgs(pool.objective.z_block(pool.x), pool.z, max_iter=z_steps, tol=0.0)
         x, solved = pool.objective.solve(better["v"], pool.x)
         f = pool.objective.total(better["v"], x)
-        done = solved & (pool.f - f <= tol * pool.objective.weight * x[0].numel() / 2)
+        done = solved & (pool.f - f <= tol * pool.objective.size(f))
         pool.z, pool.x, pool.f = better["v"], x, f
-        pool.status = torch.where(done, CONVERGED, pool.status)
+        finished = pool.stop(done, broken=~torch.isfinite(f))
         pool.iterations += 1
         pool.values += better["values"]
         pool.gradients += better["gradients"]
         if trace:
             pool.trace(z=pool.z, f=pool.f)
-        pool.drop(done)
+        pool.drop(finished)
     return pool.close(), pool.traces()
+
+
+@solves(RelaxedObjective, "alternating", rank=1, view=EliminatedRelaxed, first_image=True)
+def alternate_relaxed(
+    objective: EliminatedRelaxed, z0: Tensor, x0: Tensor | None = None, z_steps: int = 20, tol: float = 1e-5, **settings
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """As ``alternate``; G is cheap beside the linear system for x, so that more steps in z are taken for each."""
+    return alternate(objective, z0, x0, z_steps=z_steps, tol=tol, **settings)

@@ -21,7 +21,8 @@ def value_and_jacobian(G: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
     r"""Images G(z) and the derivatives :math:`\partial G(z)/\partial z_k`, by forward differentiation.
 
     Layer by layer, :math:`h \mapsto \phi(Wh + b)` takes a direction t to :math:`\phi'(Wh + b)\, W t`.  It costs as much
-    as evaluating G at d + 1 points, and no graph is kept.
+    as evaluating G at d + 1 points, and no graph is kept.  A generator without a ``decoder`` of layers that are known
+    here is differentiated in one direction after the other, by autograd.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def value_and_jacobian(G: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
     Raises
     ------
     TypeError
-        A layer whose derivative is not known here.
+        A G that autograd cannot differentiate twice, which a direction takes.
     ValueError
         Dropout in training mode: G is not one function then.
 
@@ -53,17 +54,41 @@ def value_and_jacobian(G: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
     >>> images.shape, jacobian.shape
     (torch.Size([3, 1, 28, 28]), torch.Size([3, 2, 1, 28, 28]))
     """
+    G.check_deterministic()
+    layers = getattr(G, "decoder", None)
+    if not isinstance(layers, nn.Sequential) or not all(map(_known, layers)):
+        return _by_autograd(G, z)
     d = z.shape[1]
     size = max(1, MAPS // (d + 1)) if z.device.type == "cpu" else len(z)
     parts = []
     for part in z.split(size):
         directions = torch.eye(d, dtype=z.dtype, device=z.device).expand(len(part), d, d)
         h = torch.cat([part[:, None], directions], dim=1)  # (b, 1 + d, d)
-        for layer in G.decoder:
+        for layer in layers:
             h = _through(layer, h)
         parts.append(h)
     maps = torch.cat(parts)  # (B, 1 + d, 1, H, W)
     return maps[:, 0], maps[:, 1:]
+
+
+def _by_autograd(G: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
+    directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    try:
+        columns = [torch.autograd.functional.jvp(G, z, e.expand_as(z))[1] for e in directions]
+    except (RuntimeError, NotImplementedError) as error:
+        raise TypeError(f"'G' ({G.name}) cannot be differentiated in a direction: {error}") from error
+    return G(z), torch.stack(columns, 1)
+
+
+def _known(layer: nn.Module) -> bool:
+    """Whether ``_through`` knows its derivative."""
+    if isinstance(layer, SamePad):
+        return _known(layer.layer)
+    if isinstance(layer, nn.Upsample):
+        return layer.mode == "nearest"
+    if isinstance(layer, (nn.ConvTranspose2d, nn.Conv2d)):
+        return layer.padding_mode == "zeros"
+    return isinstance(layer, (nn.LeakyReLU, nn.ReLU, nn.Dropout, nn.Unflatten, nn.Flatten, nn.Linear))
 
 
 def _through(layer: nn.Module, h: Tensor) -> Tensor:
@@ -73,22 +98,18 @@ def _through(layer: nn.Module, h: Tensor) -> Tensor:
         # torch takes the left derivative at 0, and so does this
         return torch.where(h[:, :1] > 0, h, slope * h)
     if isinstance(layer, nn.Dropout):
-        if layer.training and layer.p > 0:
-            raise ValueError("'G' must be in evaluation mode (G.freeze()), its dropout is random")
         return h
     if isinstance(layer, nn.Unflatten):
         return h.unflatten(2, layer.unflattened_size)
     if isinstance(layer, nn.Flatten):
         return h.flatten(2)
     flat = h.flatten(0, 1)
-    if isinstance(layer, nn.Upsample) and layer.mode == "nearest":
+    if isinstance(layer, nn.Upsample):
         return layer(flat).unflatten(0, h.shape[:2])
     if isinstance(layer, nn.Linear):
         out, bias = flat @ layer.weight.T, layer.bias
-    elif isinstance(layer, (SamePad, nn.ConvTranspose2d, nn.Conv2d)):
-        out, bias = _convolution(layer, flat)
     else:
-        raise TypeError(f"the derivative of a layer {type(layer).__name__} is not known here")
+        out, bias = _convolution(layer, flat)
     out = out.unflatten(0, h.shape[:2])
     if bias is not None:
         out[:, 0] += bias.reshape(-1, *[1] * (out.ndim - 3))
@@ -102,8 +123,6 @@ def _convolution(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
         return layer.trim(out, x.shape[2:]), bias
     if isinstance(layer, OneChannelConv):
         return layer.linear(x), layer.bias
-    if layer.padding_mode != "zeros":
-        raise TypeError(f"the derivative of a convolution with padding {layer.padding_mode!r} is not known here")
     settings = dict(stride=layer.stride, padding=layer.padding, groups=layer.groups, dilation=layer.dilation)
     if isinstance(layer, nn.ConvTranspose2d):
         settings["output_padding"] = layer.output_padding

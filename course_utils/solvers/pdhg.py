@@ -81,7 +81,8 @@ def pdhg(
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
     A = objective.A
-    squared = A.norm**2
+    norm = A.norm or 1.0  # of A = 0 any number will do
+    squared = norm**2
     unit = squared**2  # of a ratio: with c A, c y and c^2 lam in place of A, y and lam it is that of before over c^4
     f0 = objective.value(x0)
     pool = Pool(
@@ -109,7 +110,7 @@ def pdhg(
         pool.iterations += 1
         if k % CHECK_EVERY == 0 or k == max_iter:
             if ratio is None and k == CHECK_EVERY:
-                pool.ratio = balanced_ratio(x - pool.x_checked, A.norm / squared * p, q / squared) / unit
+                pool.ratio = balanced_ratio(x - pool.x_checked, p / norm, q / squared) / unit
             f = problem.value(x)
             change = sum_of_squares(x - pool.x_checked).sqrt() / sum_of_squares(x).sqrt().clamp_min(1e-30)
             done = ((pool.f - f).abs() <= tol * f) & (change <= tol**0.5)

@@ -76,7 +76,7 @@ def projected_gradient_descent(
             break
         problem = pool.objective
         x = problem.G(pool.v)
-        step = pool.eta / problem.A.norm**2
+        step = pool.eta / (problem.A.norm or 1.0) ** 2
         w = x - spread(step, x) * problem.A.T(problem.A(x) - problem.y)
         inner = ZBlock(problem.G, w, torch.ones_like(pool.f), step * problem.lam)
         found, _ = lbfgs(inner, pool.v, max_iter=inner_iter, tol=1e-7)

@@ -108,7 +108,7 @@ def fista(
     (2015).
     """
     check_step_settings(1.0, 0.5, 2.0, max_iter, tol, "iterate")
-    squared = objective.A.norm**2
+    squared = (objective.A.norm or 1.0) ** 2
     x0 = objective.prox(x0, 0.0)
     f0 = objective.value(x0)
     check_first(objective, f0)

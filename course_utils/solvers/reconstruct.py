@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_finite, check_tensor
+from .._inference import with_autograd
 from ..operators import LinearOperator
 from ..reconstructors import Reconstructor
 from ..regularisers import Fidelity, Regulariser
@@ -74,6 +75,7 @@ def _check_data(A, y: Tensor) -> None:
         raise ValueError("'y' must hold at least one problem, got an empty batch")
 
 
+@with_autograd
 def objective_of(
     A: LinearOperator, y: Tensor, R: Regulariser, solver: str = "auto", fidelity: Fidelity = SQUARED
 ) -> Objective:
@@ -87,6 +89,7 @@ def objective_of(
     return _posed(A, y, R, solver, fidelity)[0]
 
 
+@with_autograd
 def reconstruct(
     A: LinearOperator,
     y: Tensor,

@@ -74,7 +74,7 @@ class _Tangent:
 def _pdhg(problem: SparseTVObjective, tangent: _Tangent, u, p, q, ratio: Tensor, n_iter: int) -> tuple[Tensor, ...]:
     """``n_iter`` steps of the primal-dual hybrid gradient method for min_u phi(A u) + lam TV(u)."""
     tau, sigma = (spread(size, u) for size in step_sizes(ratio))
-    step = sigma[:, 0, 0] / problem.A.norm**2  # for p, which is flat below
+    step = sigma[:, 0, 0] / (problem.A.norm or 1.0) ** 2  # for p, which is flat below
     kappa = (step / (2 + step))[:, 0]
     inverse, lam, A = tangent.inverse(kappa), problem.threshold[:, None, None, None], problem.A
     for _ in range(n_iter):
@@ -160,7 +160,7 @@ def linearised(
     check_nonnegative("tol", tol)
     if ratio is not None:
         check_positive("ratio", ratio)
-    A_norm = objective.A.norm
+    A_norm = objective.A.norm or 1.0
     hard = HardObjective(objective.A, objective.y, objective.G, objective.lam)
     first, _ = levenberg_marquardt(hard, z0)
     z, d = first["v"], z0.shape[1]
