@@ -8,7 +8,6 @@ import time
 from functools import cache, lru_cache
 from importlib import metadata
 
-import ipywidgets
 import numpy as np
 import torch
 from matplotlib import rc_context
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from ... import data
 from ... import figures as plots
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...generators import Generator
 from ...metrics import psnr
@@ -174,18 +174,18 @@ def tour_explorer() -> Explorer:
     """
 
     def slider(value: float, low: float, high: float, step: float, name: str, tooltip: str):
-        return ipywidgets.FloatLogSlider(
+        return widgets.FloatLogSlider(
             value=value, min=low, max=high, step=step, description=name, tooltip=tooltip, readout_format=".2g"
         )
 
     controls = {
-        "method": ipywidgets.Dropdown(
+        "method": widgets.Dropdown(
             options=list(FORMULAS), value="hard", description="method", tooltip="what is minimised"
         ),
         "lam": slider(10**-2.5, -3, 1, 0.5, "λ", "weight of the regulariser"),
         "mu": slider(10**-1.5, -3, 0, 0.5, "μ", "weight of the latent term; relaxed and sparse only"),
         "sigma": slider(0.1, -2, -0.5, 0.25, "noise σ", "standard deviation of the noise, white = 1"),
-        "digit": ipywidgets.Dropdown(options=list(range(10)), value=2, description="digit", tooltip="which test image"),
+        "digit": widgets.Dropdown(options=list(range(10)), value=2, description="digit", tooltip="which test image"),
     }
     grid = {"lam": [1e-3, 10**-1.5, 10.0], "mu": [1e-3, 1.0], "sigma": [0.01, 10**-0.5], "digit": [8]}
     frames = {"method": list(FORMULAS), "lam": [10**-2.5, 10**-1.5, 10**-0.5, 10**0.5], "sigma": [0.01, 0.1, 10**-0.5]}
