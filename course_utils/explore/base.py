@@ -159,6 +159,12 @@ class Explorer:
             self._redraw()
         return self._widget
 
+    @property
+    def picture(self) -> bytes:
+        """What the widget shows now, as PNG bytes."""
+        self.widget  # noqa: B018  (makes it)
+        return self._figure.value
+
     def _redraw(self, change=None) -> None:
         start = time.perf_counter()
         try:
