@@ -3,7 +3,7 @@
 pip puts the front end of ``colab-requirements.txt`` into a folder of its own, which a kernel finds before the packages
 of the tests: a quarter of a minute instead of an environment with another torch.
 
-To run all copies whole takes more than three minutes of one core, and of that only what reaches the front end is not
+To run all copies whole takes nearly three minutes of one core, and of that only what reaches the front end is not
 already known from the chapters, which run whole with the newest front end.  So one kernel runs the chapters whole that
 a visitor sees first, 00 and 01, and of the other copies each cell that shows an explorer and all that it needs, in
 their order: half a minute.  ``COURSE_COLAB=all`` runs every cell of every copy; GitHub does so in a job of its own.

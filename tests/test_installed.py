@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from needs import lacking
+from toy_experiments import EXPERIMENTS
 
 from course_utils import pretrained, results
 from course_utils._files import REPOSITORY, IntegrityError, cache_dir
+from course_utils.reproduce import jobs
 from course_utils.reproduce.jobs import runs_dir
+from course_utils.reproduce.runner import run_experiments
 
 WEIGHTS = "course_utils/shipped/weights"
 
@@ -88,6 +91,20 @@ def test_the_repository_goes_before_what_came_with_a_wheel(monkeypatch, tmp_path
     monkeypatch.setenv("COURSE_RESULTS", str(place))
     with pytest.raises(FileNotFoundError, match="place.one.json is not there"):
         results.load_result("one")
+
+
+def test_a_finished_run_is_written_even_if_the_wheel_has_the_same_record(monkeypatch, tmp_path):
+    monkeypatch.setattr(results, "PACKED", tmp_path / "packed")
+    for module in (results, jobs):
+        monkeypatch.setattr(module, "workplace", lambda: tmp_path)
+    for name in ("COURSE_RESULTS", "COURSE_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    written = tmp_path / "results" / "fig2.json"
+    for _ in range(2):  # the second time all jobs are stored, and the record of the wheel says the same
+        (report,) = run_experiments([EXPERIMENTS["fig2"]], 1, progress=False)
+        assert report.path == written and written.is_file()
+        (tmp_path / "packed").mkdir(exist_ok=True)
+        written.rename(tmp_path / "packed" / "fig2.json")
 
 
 def test_in_the_repository_results_and_runs_lie_there_wherever_one_stands(monkeypatch, tmp_path):

@@ -28,7 +28,7 @@ SCHEMA = 1
 
 
 def runs_dir() -> Path:
-    """Folder of finished jobs: ``reproduce/`` in ``$COURSE_RUNS`` or in ``runs/``, of the repository or the current folder."""
+    """Where finished jobs lie: ``reproduce/`` in ``$COURSE_RUNS``, or in ``runs/`` of ``workplace()``."""
     return Path(os.environ.get("COURSE_RUNS") or workplace() / "runs") / "reproduce"
 
 
