@@ -23,11 +23,10 @@ from pathlib import Path
 import execute
 import nbformat
 import pytest
-from chapter_tools import has_tag, is_code
+from chapter_tools import has_tag, is_code, tables
 from needs import lacking
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from test_student import tables
 
 from course_utils._files import REPOSITORY
 from course_utils.explore.widgets import VIEW
