@@ -13,8 +13,10 @@ import platform
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 import nbformat
 import zmq
@@ -132,8 +134,16 @@ def closed(folder: Path) -> dict[str, str]:
     }
 
 
-def run(notebook, fast: bool = False) -> dict:
+def run(notebook, fast: bool = False, environment: Mapping[str, str] = MappingProxyType({})) -> dict:
     """Execute a notebook in place, in an empty folder.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+    fast : bool
+        With COURSE_FAST=1.
+    environment : dict of str -> str
+        For the kernel, before what stands there.
 
     Returns
     -------
@@ -150,9 +160,10 @@ def run(notebook, fast: bool = False) -> dict:
     with tempfile.TemporaryDirectory() as name:
         empty = Path(name) / "empty"
         empty.mkdir()
-        environment = closed(Path(name)) | {
+        settings = closed(Path(name)) | {
             "COURSE_PAGE": "1",  # explorers answer with HTML that needs no kernel
             "COURSE_FAST": "1" if fast else "0",
+            **environment,
         }
         client = NotebookClient(
             notebook,
@@ -167,7 +178,7 @@ def run(notebook, fast: bool = False) -> dict:
         client.on_cell_execute = lambda **_: began.__setitem__(0, time.monotonic())
         client.on_cell_executed = lambda **_: cells.append(round(time.monotonic() - began[0], 2))
         try:
-            client.execute(env=environment)
+            client.execute(env=settings)
         except Exception as error:  # a dead kernel, a timeout, an exception in a cell: all say where
             raise ChapterError(str(error)) from error
         seconds = time.monotonic() - start

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 SHIPPED = Path(__file__).parent / "shipped"
+#: The folder of the package: the repository, unless the package was installed from a wheel.
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -80,7 +81,7 @@ def atomic(path: str | Path):
 def write_json(path: str | Path, content) -> None:
     """Write ``content`` as JSON, atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
 def write_npz(target: str | Path, arrays: Mapping[str, np.ndarray], date: tuple[int, int, int] = (1998, 11, 1)) -> None:
@@ -109,6 +110,22 @@ def read_json(path: str | Path):
         raise ValueError(f"{path} is not valid JSON: {error}") from error
 
 
+def workplace() -> Path:
+    """Where results and runs are written: the repository; for an installed wheel, the current folder."""
+    return REPOSITORY if (REPOSITORY / "pyproject.toml").is_file() else Path.cwd()
+
+
 def cache_dir() -> Path:
-    """Where fetched data lies: ``$COURSE_CACHE`` or ``~/.cache/generative-regularisation``."""
-    return Path(os.environ.get("COURSE_CACHE", Path.home() / ".cache" / "generative-regularisation"))
+    """Where fetched data lies: ``$COURSE_CACHE`` or ``~/.cache/generative-regularisation``.
+
+    Raises
+    ------
+    RuntimeError
+        Neither is there: the variable is not set, and the user has no home.
+    """
+    if folder := os.environ.get("COURSE_CACHE"):
+        return Path(folder)
+    try:
+        return Path.home() / ".cache" / "generative-regularisation"
+    except RuntimeError as error:  # a container's user without HOME and without an entry in /etc/passwd
+        raise RuntimeError("no place for fetched data: there is no home; set COURSE_CACHE to a folder") from error

@@ -212,7 +212,7 @@ def build(text: Path) -> list[Path]:
         content = nbformat.writes(notebook) + "\n"
         if not target.is_file() or target.read_text(encoding="utf-8") != content:
             with atomic(target) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+                temporary.write_text(content, encoding="utf-8", newline="\n")
     return list(written)
 
 
@@ -279,7 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
         listed = relist(path)
         if options.action == "build" and listed != path.read_text(encoding="utf-8"):
             with atomic(path) as temporary:
-                temporary.write_text(listed, encoding="utf-8")
+                temporary.write_text(listed, encoding="utf-8", newline="\n")
             print(path.relative_to(REPOSITORY))
         elif options.action == "check" and listed != path.read_text(encoding="utf-8"):
             bad += 1

@@ -1,4 +1,4 @@
-"""Stored results: numbers with their provenance, in ``results/`` of the repository.
+"""Stored results: numbers with their provenance, in ``results/`` of the repository and inside an installed wheel.
 
 A chapter that cannot compute a number within its minute loads it from here, and says where it came from.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ._files import REPOSITORY, read_json, write_json
+from ._files import SHIPPED, read_json, workplace, write_json
 from .provenance import place, provenance
 
 __all__ = ["load_result", "origin", "results_dir", "save_result"]
@@ -16,9 +16,13 @@ __all__ = ["load_result", "origin", "results_dir", "save_result"]
 SCHEMA = 1
 
 
+#: Where a wheel has the records of the repository; ``setup.py`` puts them there.
+PACKED = SHIPPED / "results"
+
+
 def results_dir() -> Path:
-    """``$COURSE_RESULTS``, or ``results/`` beside the package."""
-    return Path(os.environ.get("COURSE_RESULTS", REPOSITORY / "results"))
+    """Where results are written: ``$COURSE_RESULTS``, or ``results/`` of the repository or of the current folder."""
+    return Path(os.environ.get("COURSE_RESULTS") or workplace() / "results")
 
 
 def save_result(name: str, content: dict, settings: dict, seconds: float) -> Path:
@@ -30,7 +34,9 @@ def save_result(name: str, content: dict, settings: dict, seconds: float) -> Pat
 
 
 def load_result(name: str) -> dict:
-    """A stored result.
+    """A stored result, from ``results_dir()``; if it is not there, the one that came with an installed wheel.
+
+    With COURSE_RESULTS set, from that folder alone.
 
     Raises
     ------
@@ -45,6 +51,9 @@ def load_result(name: str) -> dict:
     150
     """
     path = results_dir() / f"{name}.json"
+    packed = PACKED / path.name
+    if not path.is_file() and packed.is_file() and not os.environ.get("COURSE_RESULTS"):
+        path = packed
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there: run  python -m course_utils.reproduce {name}")
     record = read_json(path)

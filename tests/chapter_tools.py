@@ -1,4 +1,4 @@
-"""Tools of the tests of chapters: what a cell is, and which checks it calls."""
+"""Tools of the tests of chapters: what a cell is, which checks it calls, and which names it has."""
 
 import ast
 
@@ -31,3 +31,10 @@ def is_code(cell, tag: str | None = None) -> bool:
 
 def alt_text(cell) -> str:
     return cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+
+
+def tables(table):
+    """A symbol table and all tables inside it."""
+    yield table
+    for child in table.get_children():
+        yield from tables(child)

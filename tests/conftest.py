@@ -20,7 +20,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 SLOW = {"browser", "executed", "lab", "page", "site"}
 #: Groups in the order in which they start: the chapters, which everything waits for; what takes long; the rest; and
 #: at the end the single pages of the book, which are short and many, so that no process is left waiting.
-LONG = ("test_lab", "test_book_site", "test_page_live", "test_page", "test_live", "test_training")
+LONG = ("test_lab", "test_book_site", "test_page_live", "test_page", "test_live", "test_training", "test_colab")
 CHAPTER = re.compile(r"\d\d-[a-z]")
 
 

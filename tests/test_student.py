@@ -13,7 +13,7 @@ import sys
 import execute
 import nbformat
 import pytest
-from chapter_tools import checks_called, has_tag, is_code
+from chapter_tools import checks_called, has_tag, is_code, tables
 
 from course_utils.notebooks import GITHUB, build, chapters, generate, student_path
 from course_utils.student import student
@@ -33,13 +33,6 @@ def without_folded_solutions(cell) -> str:
     folded = ("<summary><b>Solution</b>", "</details>")
     rest = [part.partition(folded[1])[2] if part.startswith(folded[0]) else "<details>" + part for part in parts[1:]]
     return "".join([parts[0], *rest]).strip()
-
-
-def tables(table):
-    """A symbol table and all tables inside it."""
-    yield table
-    for child in table.get_children():
-        yield from tables(child)
 
 
 def undefined(notebook) -> list[str]:

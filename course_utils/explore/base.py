@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from ..figures.pixels import figure_png
 from .controls import can_have, same, stops
+from .widgets import tooltip_of, view
 
 __all__ = ["MAX_FRAMES", "Explorer"]
 
@@ -32,7 +33,8 @@ class Explorer:
     name : str
         Short, of letters and hyphens: it becomes the CSS class ``explorer-<name>``.
     controls : dict of str -> ipywidgets widget with a ``value``
-        The keys are the arguments of ``draw``.  Each needs a description and a tooltip.
+        The keys are the arguments of ``draw``.  Each needs a description and a tooltip, which those of
+        ``course_utils.explore.widgets`` take in every version of ipywidgets.
     draw : callable
         ``draw(**values)`` -> matplotlib Figure.  It depends on its arguments only; it may return the same
         Figure with changed artists every time, which is fast, but may not depend on earlier calls.
@@ -59,7 +61,8 @@ class Explorer:
     -------
     >>> def draw(size):
     ...     return Figure(figsize=(size, 1))
-    >>> control = ipywidgets.IntSlider(2, 1, 4, description="size", tooltip="width in inches")
+    >>> from course_utils.explore import widgets
+    >>> control = widgets.IntSlider(2, 1, 4, description="size", tooltip="width in inches")
     >>> explorer = Explorer("demo", {"size": control}, draw, alt="An empty picture.")
     >>> explorer.grid
     [{'size': 1}, {'size': 2}, {'size': 4}]
@@ -80,7 +83,7 @@ class Explorer:
         live: Callable[[], str] | None = None,
     ) -> None:
         for key, control in controls.items():
-            if not getattr(control, "description", "") or not getattr(control, "tooltip", ""):
+            if not getattr(control, "description", "") or not tooltip_of(control):
                 raise ValueError(f"'controls[{key!r}]' must have a description and a tooltip")
             if hasattr(control, "continuous_update"):
                 control.continuous_update = False  # one redraw per move, none on the way
@@ -132,7 +135,8 @@ class Explorer:
         """
         sharp = figure_png(self.draw(**self.default), 2 * self.dpi)
         width = int.from_bytes(sharp[16:20], "big") // 2  # a PNG states its width in bytes 16 to 19
-        return Image(data=sharp, format="png", alt=self.alt, width=width)
+        # as metadata: the IPython of Colab knows no argument ``alt``
+        return Image(data=sharp, format="png", width=width, metadata={"alt": self.alt})
 
     @property
     def widget(self) -> ipywidgets.VBox:
@@ -154,6 +158,12 @@ class Explorer:
             self._widget.add_class(f"explorer-{self.name}")
             self._redraw()
         return self._widget
+
+    @property
+    def picture(self) -> bytes:
+        """What the widget shows now, as PNG bytes."""
+        self.widget  # noqa: B018  (makes it)
+        return self._figure.value
 
     def _redraw(self, change=None) -> None:
         start = time.perf_counter()
@@ -186,7 +196,7 @@ class Explorer:
         # The book is built with COURSE_PAGE=1: its readers have no kernel behind the page.
         if os.environ.get("COURSE_PAGE", "0") not in ("", "0"):
             return {"text/html": self.page(), "text/plain": repr(self)}
-        return self.widget._repr_mimebundle_(**kwargs)
+        return view(self.widget, repr(self))
 
     def __repr__(self) -> str:
         return f"Explorer({self.name!r}, controls: {', '.join(self.controls)})"

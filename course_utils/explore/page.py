@@ -31,6 +31,7 @@ from ..figures.pixels import figure_pixels
 from ..figures.style import COLOURS, METHODS, RESIDUAL_CMAP
 from ..live import bundle
 from .controls import same, stops
+from .widgets import tooltip_of
 
 if TYPE_CHECKING:
     from .base import Explorer
@@ -194,7 +195,7 @@ def _specification(key: str, control: ipywidgets.DOMWidget, values: list) -> dic
         "key": key,
         "kind": kind,
         "label": control.description,
-        "title": control.tooltip,
+        "title": tooltip_of(control),
         "labels": [value_label(control, value) for value in values],
         "values": values,
         "start": start,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from .._files import REPOSITORY, read_json, write_json
+from .._files import read_json, workplace, write_json
 from ..provenance import machine
 from .experiment import Experiment
 from .versions import conflicts, environment
@@ -28,8 +28,8 @@ SCHEMA = 1
 
 
 def runs_dir() -> Path:
-    """Where finished jobs lie: ``reproduce/`` in ``$COURSE_RUNS``, or in ``runs/`` beside the package."""
-    return Path(os.environ.get("COURSE_RUNS", REPOSITORY / "runs")) / "reproduce"
+    """Where finished jobs lie: ``reproduce/`` in ``$COURSE_RUNS``, or in ``runs/`` of ``workplace()``."""
+    return Path(os.environ.get("COURSE_RUNS") or workplace() / "runs") / "reproduce"
 
 
 def check_plain(value, where: str) -> None:

@@ -179,7 +179,7 @@ def _complete(report: Report, how: dict) -> None:
     }
     jobs = [{"task": job.label, "seconds": report.outcomes[job.key]["seconds"]} for job in report.jobs]
     report.path = results_dir() / f"{experiment.name}.json"
-    if report.reused < len(report.jobs) or not _same_stored(experiment, content):
+    if report.reused < len(report.jobs) or not report.path.is_file() or not _same_stored(experiment, content):
         save_result(experiment.name, {"run": run, "jobs": jobs} | content, experiment.settings, report.seconds)
 
 

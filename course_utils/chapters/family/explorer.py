@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
-import ipywidgets
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...data.load import load
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...figures.images import show_image
 from ...figures.style import COLOURS, RESIDUAL_CMAP, STYLE
@@ -115,14 +115,14 @@ def layer_explorer() -> Explorer:
         return figure
 
     controls = {
-        "layer": ipywidgets.Dropdown(
+        "layer": widgets.Dropdown(
             options=list(LAYERS.items()), value=3, description="layer", tooltip="where the deviation is added"
         ),
-        "lam": ipywidgets.FloatLogSlider(
+        "lam": widgets.FloatLogSlider(
             value=10**-1.5, base=10, min=-3, max=1, step=0.25, description="λ", tooltip="weight of the deviation",
             readout_format=".2g",
         ),
-        "image": ipywidgets.Dropdown(
+        "image": widgets.Dropdown(
             options=list(range(N_IMAGES)), value=3, description="digit", tooltip="which test image"
         ),
     }  # fmt: skip

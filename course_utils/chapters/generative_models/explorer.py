@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...data.load import load
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.encodings import encodings
 from ...explore.live_data import floats, grey_bytes, stored_generators
@@ -56,25 +57,25 @@ def _controls() -> dict[str, ipywidgets.DOMWidget]:
     coordinates = [(f"z{i + 1}", i) for i in range(LATENT_DIM)]
     shift = {"min": -3.0, "max": 3.0, "step": 0.25, "readout_format": ".2f"}
     return {
-        "first": ipywidgets.Dropdown(
+        "first": widgets.Dropdown(
             options=digits, value=4, description="from digit", tooltip="test digit at which the walk starts"
         ),
-        "second": ipywidgets.Dropdown(
+        "second": widgets.Dropdown(
             options=digits, value=0, description="to digit", tooltip="test digit at which the walk ends"
         ),
-        "t": ipywidgets.FloatSlider(
+        "t": widgets.FloatSlider(
             0.5, min=0.0, max=1.0, step=0.05, description="way t", tooltip="share of the way from first to second"
         ),
-        "i": ipywidgets.Dropdown(
+        "i": widgets.Dropdown(
             options=coordinates, value=0, description="1st coordinate", tooltip="first latent coordinate to shift"
         ),
-        "a": ipywidgets.FloatSlider(
+        "a": widgets.FloatSlider(
             0.0, description="1st shift", tooltip="shift of the first coordinate, in standard deviations", **shift
         ),
-        "j": ipywidgets.Dropdown(
+        "j": widgets.Dropdown(
             options=coordinates, value=1, description="2nd coordinate", tooltip="second latent coordinate to shift"
         ),
-        "b": ipywidgets.FloatSlider(
+        "b": widgets.FloatSlider(
             0.0, description="2nd shift", tooltip="shift of the second coordinate, in standard deviations", **shift
         ),
     }

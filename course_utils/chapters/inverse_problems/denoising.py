@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...data.load import load
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.live_data import floats
 from ...explore.page import control_values, live_page
@@ -80,17 +81,17 @@ def _objects() -> dict[str, tuple[Tensor, Tensor]]:
 def _controls() -> dict[str, ipywidgets.DOMWidget]:
     buttons = {"style": {"button_width": "5.5em"}, "layout": {"width": "24em"}}
     return {
-        "kind": ipywidgets.ToggleButtons(
+        "kind": widgets.ToggleButtons(
             options=["signal", "digit"], description="object", tooltip="what is to be denoised", **buttons
         ),
-        "method": ipywidgets.ToggleButtons(
+        "method": widgets.ToggleButtons(
             options=list(NAMES.items()), value="tv", description="method", tooltip="which regulariser", **buttons
         ),
-        "lam": ipywidgets.FloatLogSlider(
+        "lam": widgets.FloatLogSlider(
             10**-0.5, base=10, min=-3, max=1.5, step=0.25, description="λ", tooltip="weight of the regulariser",
             readout_format=".2g",
         ),
-        "sigma": ipywidgets.FloatSlider(
+        "sigma": widgets.FloatSlider(
             0.1, min=0.0, max=0.3, step=0.05, description="noise σ", tooltip="standard deviation of the noise",
         ),
     }  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-import ipywidgets
 import numpy as np
 import torch
 from matplotlib import rc_context
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from ... import data
 from ... import figures as plots
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...operators import GaussianBlur, GaussianMatrix, LinearOperator, MaskedFourier, ParallelBeam
 
@@ -210,10 +210,10 @@ def truncated_svd_explorer() -> Explorer:
     {'operator': 'blur', 'sigma': 0.01, 'kept': 784}
     """
     controls = {
-        "operator": ipywidgets.Dropdown(
+        "operator": widgets.Dropdown(
             options=list(operators()), value="blur", description="operator", tooltip="what is measured"
         ),
-        "sigma": ipywidgets.FloatLogSlider(
+        "sigma": widgets.FloatLogSlider(
             value=0.01,
             min=-4,
             max=-0.5,
@@ -222,7 +222,7 @@ def truncated_svd_explorer() -> Explorer:
             tooltip="standard deviation of the noise, in data units",
             readout_format=".4f",
         ),
-        "kept": ipywidgets.IntSlider(
+        "kept": widgets.IntSlider(
             value=784, min=1, max=784, description="kept", tooltip="number of singular values kept, largest first"
         ),
     }

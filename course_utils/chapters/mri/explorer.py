@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from pathlib import Path
 
-import ipywidgets
 import numpy as np
 import torch
 from matplotlib import rc_context
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...data.load import load
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.live_data import grey_bytes
 from ...explore.page import live_page
@@ -141,28 +141,28 @@ def mri_explorer() -> Explorer:
         return figure
 
     controls = {
-        "family": ipywidgets.Dropdown(
+        "family": widgets.Dropdown(
             options=list(MODELS), value="covariance", description="model of Σ",
             tooltip="what the generator says about its own errors",
         ),
-        "spokes": ipywidgets.IntSlider(
+        "spokes": widgets.IntSlider(
             25, 5, 145, step=20, description="spokes", tooltip="radial lines through the centre of k-space"
         ),
-        "sigma": ipywidgets.FloatLogSlider(
+        "sigma": widgets.FloatLogSlider(
             0.05, base=10, min=np.log10(0.05) - 1, max=np.log10(0.05) + 0.5, step=0.25, description="noise σ",
             tooltip="noise in the real and in the imaginary part of each sample", readout_format=".2g",
         ),
-        "factor": ipywidgets.FloatLogSlider(
+        "factor": widgets.FloatLogSlider(
             1.0, base=10, min=-3, max=3, step=0.5, description="λ / 2σ²",
             tooltip="weight of the regulariser, relative to the one from Bayes' rule", readout_format=".2g",
         ),
-        "image": ipywidgets.Dropdown(
+        "image": widgets.Dropdown(
             options=list(range(len(SLICES))), description="slice", tooltip="which slice of the test head"
         ),
-        "row": ipywidgets.IntSlider(
+        "row": widgets.IntSlider(
             64, 0, SIZE - 1, description="pixel, row", tooltip="row of the pixel whose covariance is shown"
         ),
-        "column": ipywidgets.IntSlider(
+        "column": widgets.IntSlider(
             20, 0, SIZE - 1, description="pixel, column", tooltip="column of the pixel whose covariance is shown"
         ),
     }  # fmt: skip

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...data.load import load
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.encodings import encodings
 from ...explore.live_data import floats, stored_generators
@@ -88,7 +89,7 @@ def interpolation_explorer() -> Explorer:
         return figure
 
     def slider(name: str, corner: int) -> ipywidgets.FloatSlider:
-        return ipywidgets.FloatSlider(
+        return widgets.FloatSlider(
             0.3, min=0.0, max=1.0, step=0.05, description=f"{name} → {corner}", tooltip=f"way from 1 towards {corner}"
         )
 
@@ -144,11 +145,11 @@ def far_explorer() -> Explorer:
         return figure
 
     controls = {
-        "radius": ipywidgets.FloatLogSlider(
+        "radius": widgets.FloatLogSlider(
             2.0, base=10, min=-0.5, max=1.7, step=0.05, description="r = ‖z‖/√d",
             tooltip="length of z; draws from the prior have r near 1", readout_format=".2f",
         ),
-        "direction": ipywidgets.IntSlider(0, min=0, max=19, description="direction", tooltip="seed of the direction"),
+        "direction": widgets.IntSlider(0, min=0, max=19, description="direction", tooltip="seed of the direction"),
     }  # fmt: skip
     frames = {"radius": [10**-0.5, 1.0, 2.0, 10**0.7, 10**1.2, 10**1.7], "direction": list(range(10))}
     return Explorer("far-from-prior", controls, draw, alt=FAR_ALT, frames=frames)

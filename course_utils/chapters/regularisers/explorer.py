@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from torch import Tensor
 
 from ...data.load import load
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
 from ...generators import Generator
@@ -58,7 +59,7 @@ def _models() -> dict[str, tuple[Generator, Dictionary]]:
 
 
 def _weight_slider(value: float, low: float, high: float, name: str, tooltip: str) -> ipywidgets.FloatLogSlider:
-    return ipywidgets.FloatLogSlider(
+    return widgets.FloatLogSlider(
         value=value, base=10, min=low, max=high, step=0.25, description=name, tooltip=tooltip, readout_format=".2g"
     )
 
@@ -178,15 +179,15 @@ def method_explorer() -> Explorer:
         return figure
 
     controls = {
-        "method": ipywidgets.Dropdown(
+        "method": widgets.Dropdown(
             options=list(METHODS.items()), value="relaxed", description="method", tooltip="which regulariser"
         ),
         "lam": _weight_slider(0.1, -5, 1, "λ", "weight of the regulariser"),
         "mu": _weight_slider(0.1, -4, 1, "μ", "weight of the latent term, relaxed and sparse only"),
-        "generator": ipywidgets.Dropdown(
+        "generator": widgets.Dropdown(
             options=list(FAMILIES.items()), description="generator", tooltip="which trained generator"
         ),
-        "image": ipywidgets.Dropdown(
+        "image": widgets.Dropdown(
             options=list(range(N_IMAGES)), value=3, description="digit", tooltip="which test image"
         ),
     }
@@ -303,7 +304,7 @@ def initialisation_explorer() -> Explorer:
         return figure
 
     controls = {
-        "start": ipywidgets.ToggleButtons(
+        "start": widgets.ToggleButtons(
             options=[("start 1", 1), ("start 2", 2), ("start 3", 3)],
             description="begin at",
             tooltip="which of the three random latent vectors",
@@ -314,10 +315,10 @@ def initialisation_explorer() -> Explorer:
             description="three new starts", tooltip="draw three other latent vectors from N(0, I)", icon="random"
         ),
         "lam": _weight_slider(0.01, -5, 1, "λ", "weight of the latent term"),
-        "generator": ipywidgets.Dropdown(
+        "generator": widgets.Dropdown(
             options=list(FAMILIES.items()), description="generator", tooltip="which trained generator"
         ),
-        "image": ipywidgets.Dropdown(
+        "image": widgets.Dropdown(
             options=list(range(N_IMAGES)), value=3, description="digit", tooltip="which test image"
         ),
     }

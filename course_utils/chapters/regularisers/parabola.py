@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import ipywidgets
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..._check import check_choice, check_nonnegative
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.page import live_page
 from ...figures.style import METHODS, STYLE
@@ -163,7 +163,7 @@ def parabola_explorer() -> Explorer:
         return figure
 
     controls = {
-        "method": ipywidgets.ToggleButtons(
+        "method": widgets.ToggleButtons(
             options=["hard", "relaxed", "sparse"],
             value="relaxed",
             description="method",
@@ -171,14 +171,14 @@ def parabola_explorer() -> Explorer:
             style={"button_width": "5em"},
             layout={"width": "26em"},
         ),
-        "y1": ipywidgets.FloatSlider(
+        "y1": widgets.FloatSlider(
             value=0.0, min=-0.5, max=0.5, step=0.01, description="y₁", tooltip="first coordinate of the data"
         ),
-        "lam": ipywidgets.FloatLogSlider(
+        "lam": widgets.FloatLogSlider(
             value=1.0, base=10, min=-2, max=2, step=0.1, description="λ", tooltip="weight of the regulariser",
             readout_format=".2g",
         ),
-        "mu": ipywidgets.FloatLogSlider(
+        "mu": widgets.FloatLogSlider(
             value=0.1, base=10, min=-2, max=2, step=0.1, description="μ",
             tooltip="weight of the latent term, relaxed and sparse only", readout_format=".2g",
         ),

@@ -8,7 +8,6 @@ import time
 from functools import cache, lru_cache
 from importlib import metadata
 
-import ipywidgets
 import numpy as np
 import torch
 from matplotlib import rc_context
@@ -17,7 +16,9 @@ from torch import Tensor
 
 from ... import data
 from ... import figures as plots
+from ...explore import widgets
 from ...explore.base import Explorer
+from ...explore.trial import trial
 from ...generators import Generator
 from ...metrics import psnr
 from ...operators import GaussianBlur, LinearOperator, add_noise, measure
@@ -174,18 +175,18 @@ def tour_explorer() -> Explorer:
     """
 
     def slider(value: float, low: float, high: float, step: float, name: str, tooltip: str):
-        return ipywidgets.FloatLogSlider(
+        return widgets.FloatLogSlider(
             value=value, min=low, max=high, step=step, description=name, tooltip=tooltip, readout_format=".2g"
         )
 
     controls = {
-        "method": ipywidgets.Dropdown(
+        "method": widgets.Dropdown(
             options=list(FORMULAS), value="hard", description="method", tooltip="what is minimised"
         ),
         "lam": slider(10**-2.5, -3, 1, 0.5, "λ", "weight of the regulariser"),
         "mu": slider(10**-1.5, -3, 0, 0.5, "μ", "weight of the latent term; relaxed and sparse only"),
         "sigma": slider(0.1, -2, -0.5, 0.25, "noise σ", "standard deviation of the noise, white = 1"),
-        "digit": ipywidgets.Dropdown(options=list(range(10)), value=2, description="digit", tooltip="which test image"),
+        "digit": widgets.Dropdown(options=list(range(10)), value=2, description="digit", tooltip="which test image"),
     }
     grid = {"lam": [1e-3, 10**-1.5, 10.0], "mu": [1e-3, 1.0], "sigma": [0.01, 10**-0.5], "digit": [8]}
     frames = {"method": list(FORMULAS), "lam": [10**-2.5, 10**-1.5, 10**-0.5, 10**0.5], "sigma": [0.01, 0.1, 10**-0.5]}
@@ -193,12 +194,13 @@ def tour_explorer() -> Explorer:
 
 
 def self_test() -> dict:
-    """Is this machine ready?  Prints versions, device, threads, data, weights and speed; returns what it found.
+    """Is this machine ready?  Prints versions, device, threads, widgets, data, weights, speed; returns what it found.
 
     Returns
     -------
     dict
-        "ok": everything that the chapters need is there; "ms": milliseconds per hard reconstruction.
+        "ok": everything that the chapters need is there; "ms": milliseconds per hard reconstruction;
+        "explorers": they work with the installed ipywidgets and IPython.
 
     Raises
     ------
@@ -214,7 +216,7 @@ def self_test() -> dict:
     threads = torch.get_num_threads()
     lines = [
         f"Python {platform.python_version()}; "
-        + ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "numpy", "matplotlib", "ipywidgets"))
+        + ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "numpy", "matplotlib"))
     ]
     lines.append(f"processor: {machine()['processor']}, {threads} thread{'s' if threads > 1 else ''} for torch")
     if torch.cuda.is_available():
@@ -224,6 +226,8 @@ def self_test() -> dict:
     lines.append(f"accelerator: {device} (none is needed: the chapters run on the processor)")
     if os.environ.get("OMP_WAIT_POLICY", "").upper() != "PASSIVE":
         lines.append("advice: set OMP_WAIT_POLICY=PASSIVE before Python starts, or busy threads slow each other down")
+    explorers, words = trial()
+    lines.append(f"explorers: {words}")
     mnist = data.load("mnist")
     lines.append(
         f"data: MNIST, {len(mnist.train)} train, {len(mnist.val)} validation, {len(mnist.test)} test; verified"
@@ -240,7 +244,9 @@ def self_test() -> dict:
     reconstruct(A, y, Hard(G, 0.003), start=starts)
     ms = 1e3 * (time.perf_counter() - start) / len(y)
     lines.append(f"speed: {ms:.0f} ms for a reconstruction with a generator (32 at once)")
-    ok = GENERATOR in names and len(mnist.test) == 10_000
-    lines.append("Ready." if ok else f"Not ready: the weights {GENERATOR} are missing.")
+    missing = [] if GENERATOR in names else [f"the weights {GENERATOR}"]
+    missing += [] if len(mnist.test) == 10_000 else ["images of MNIST"]
+    missing += [] if explorers else ["widgets that work"]
+    lines.append(f"Not ready: {' and '.join(missing)} are missing." if missing else "Ready.")
     print("\n".join(lines))
-    return {"ok": ok, "ms": ms, "threads": threads, "weights": names}
+    return {"ok": not missing, "ms": ms, "threads": threads, "weights": names, "explorers": explorers}

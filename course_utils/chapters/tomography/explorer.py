@@ -6,7 +6,6 @@ import math
 from functools import cache, lru_cache
 from pathlib import Path
 
-import ipywidgets
 import numpy as np
 import torch
 from matplotlib import rc_context
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...data.load import load
+from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.live_data import floats, grey_bytes, stored_generators
 from ...explore.page import control_values, live_page
@@ -141,23 +141,23 @@ def tomography_explorer() -> Explorer:
         return figure
 
     controls = {
-        "method": ipywidgets.Dropdown(
+        "method": widgets.Dropdown(
             options=list(METHODS.items()), value="tv", description="method", tooltip="how to reconstruct"
         ),
-        "views": ipywidgets.IntSlider(
+        "views": widgets.IntSlider(
             30, 5, 125, step=5, description="views", tooltip="number of angles, equally spaced over the range"
         ),
-        "degrees": ipywidgets.IntSlider(
+        "degrees": widgets.IntSlider(
             180, 30, 180, step=10, description="range (°)", tooltip="angular range of the views in degrees"
         ),
-        "sigma": ipywidgets.FloatLogSlider(
+        "sigma": widgets.FloatLogSlider(
             0.1, base=10, min=-2.5, max=-0.5, step=0.25, description="noise σ", tooltip="noise in the data",
             readout_format=".2g",
         ),
-        "kind": ipywidgets.Dropdown(
+        "kind": widgets.Dropdown(
             options=list(IMAGES.items()), description="object", tooltip="an object like those of the training, or not"
         ),
-        "image": ipywidgets.Dropdown(
+        "image": widgets.Dropdown(
             options=list(range(N_IMAGES)), description="image", tooltip="which test image"
         ),
     }  # fmt: skip

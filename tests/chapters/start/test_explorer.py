@@ -1,11 +1,15 @@
 """The tour of chapter 00 shows what the chapter says, and its weights are tuned; the self-test of the machine."""
 
+from importlib import metadata
+
 import numpy as np
 import pytest
 import torch
 
 from course_utils import TV, Hard, Relaxed, Sparse, Tikhonov, data, pretrained
 from course_utils.chapters.start import explorer as start
+from course_utils.explore import widgets
+from course_utils.explore.trial import trial
 from course_utils.metrics import psnr
 from course_utils.operators import GaussianBlur, measure
 from course_utils.solvers import Dictionary
@@ -70,3 +74,24 @@ def test_the_self_test_finds_this_machine_ready(capsys):
     assert found["ms"] > 0
     assert "Ready." in said
     assert torch.__version__ in said
+    assert found["explorers"]
+    assert f"ipywidgets {metadata.version('ipywidgets')} and ipython {metadata.version('ipython')} work" in said
+
+
+def test_the_self_test_says_when_explorers_fail_and_goes_on(monkeypatch, capsys):
+    def failing(*_):
+        raise TypeError("no such trait")
+
+    monkeypatch.setattr(widgets, "view", failing)
+    found = start.self_test()
+    said = capsys.readouterr().out
+    assert not found["ok"] and not found["explorers"] and found["ms"] > 0
+    assert "do not work: TypeError: no such trait; pip install" in said
+    assert "Not ready: widgets that work are missing." in said
+
+
+@pytest.mark.parametrize("version", ["8.1.8", "8.1.9"])
+def test_the_self_test_knows_the_release_that_vs_code_does_not_show(version, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    works, words = trial()
+    assert works and ("not in VS Code" in words) == (version == "8.1.9")
