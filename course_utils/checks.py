@@ -105,7 +105,7 @@ def tolerance(value, rtol: float) -> float:
     return max(rtol, SINGLE) if single else rtol
 
 
-def number(value, what: str) -> tuple[float | None, Verdict | None]:
+def number(value, what: str, positive: bool = False) -> tuple[float | None, Verdict | None]:
     """An answer that is one number: a Python or NumPy number, a tensor with one entry.  Else None and a verdict.
 
     >>> number(torch.tensor([0.5]), "lam")
@@ -123,6 +123,9 @@ def number(value, what: str) -> tuple[float | None, Verdict | None]:
     found = float(tensor)
     if not torch.isfinite(tensor).all():
         return None, not_yet(f"{what} must be finite, got {found}")
+    if positive and found <= 0:
+        detail = "; is it the logarithm?" if found < 0 else ""
+        return None, not_yet(f"{what} must be positive, got {found:g}{detail}")
     return found, None
 
 

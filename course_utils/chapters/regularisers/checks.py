@@ -289,12 +289,9 @@ def discrepancy_weight(lam: float, A: LinearOperator, y: Tensor, sigma: float) -
     A, y, sigma : operator, (1, ...) data of one problem, noise level
         The problem of the exercise.
     """
-    lam, problem = number(lam, "lam")
+    lam, problem = number(lam, "lam", positive=True)
     if problem is not None:
         return problem
-    if lam <= 0:
-        detail = "; is it the logarithm of lam?" if lam < 0 else ""
-        return not_yet(f"lam must be positive and finite, got {lam:g}{detail}")
 
     def residual(weight: float) -> float:
         return float((A(reconstruct(A, y, Tikhonov(weight)).x) - y).norm())
