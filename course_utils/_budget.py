@@ -20,10 +20,10 @@ from pathlib import Path
 
 from .operators import LinearOperator
 
-__all__ = ["CALLS", "LINES", "Metered", "Overrun", "limited", "metered"]
+__all__ = ["LINES", "Metered", "Overrun", "limited", "metered"]
 
-#: Calls of one function that a check hands over.  The longest right answers need some hundreds.
-CALLS = 20_000
+#: Calls of one function, or of one operator, that a check hands over.  The longest right answers need some hundreds.
+CALLS, CALLS_OF_OPERATOR = 4_000, 20_000
 #: Lines of the student's own code in one call.  A loop over the pixels of a few small images needs some ten thousand.
 LINES = 300_000
 
@@ -81,8 +81,8 @@ def metered(argument, name: str):
     """``argument`` as a check hands it over: functions and operators count their calls, the rest is as it was."""
     if isinstance(argument, LinearOperator):
         counted = copy.copy(argument)  # shares the tensors; the two maps below belong to the copy alone
-        counted._forward = Metered(argument._forward, name)
-        counted._adjoint = Metered(argument._adjoint, f"{name}.T")
+        counted._forward = Metered(argument._forward, name, CALLS_OF_OPERATOR)
+        counted._adjoint = Metered(argument._adjoint, f"{name}.T", CALLS_OF_OPERATOR)
         return counted
     return Metered(argument, name) if callable(argument) and not isinstance(argument, Metered) else argument
 

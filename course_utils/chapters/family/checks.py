@@ -152,9 +152,6 @@ def projected_step(step: Callable) -> Verdict:
             "this projects the back-projected residual alone: x is missing": lambda A, P, x, y, eta: P(
                 -eta * slope(A, x, y)
             ),
-            "two steps were taken, one is asked for": lambda A, P, x, y, eta: P(
-                P(x - eta * slope(A, x, y)) - eta * slope(A, P(x - eta * slope(A, x, y)), y)
-            ),
         },
     )
 
@@ -301,11 +298,8 @@ def deviation_cost(cost: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
             ),
             "this is ||v||^2 alone, the misfit is missing": lambda J, r, lam: best(J, r, lam).square().sum(),
             "this is lam ||v||^2 alone, the misfit is missing": lambda J, r, lam: lam * best(J, r, lam).square().sum(),
-            "lam was added to every entry of the matrix: write lam * torch.eye": lambda J, r, lam: (
+            "the number was added to every entry of the matrix: write it times torch.eye": lambda J, r, lam: (
                 lam * (r @ solve(J @ J.T + lam, r))
-            ),
-            "1 was added to every entry of the matrix: write torch.eye": lambda J, r, lam: (
-                r @ solve(J @ J.T / lam + 1, r)
             ),
             "K was multiplied, and not inverted: solve K v = r": lambda J, r, lam: r @ gram(J / lam**0.5, 1.0) @ r,
             "||v||^2 needs the weight lam": lambda J, r, lam: value(J, r, 1.0, best(J, r, lam)),

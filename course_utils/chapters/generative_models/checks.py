@@ -280,12 +280,6 @@ def active_latents(count: Callable) -> Verdict:
         "there are only d coordinates to begin with": lambda v, rho, d: int((v > rho**2).sum()),
         "no coordinate collapses in your answer, whatever rho": lambda v, rho, d: d,
         "a coordinate lives if its variance is ABOVE rho^2": lambda v, rho, d: int((v[:d] < rho**2).sum()),
-        "a coordinate that lives counts once; you count those that collapse": lambda v, rho, d: (
-            d - int((v[:d] > rho**2).sum())
-        ),
-        "the eigenvalues are variances already: do not take their squares": lambda v, rho, d: int(
-            (v[:d] ** 2 > rho**2).sum()
-        ),
         "the factor 2 of k = 2 rho^2 does not enter here": lambda v, rho, d: int((v[:d] > 2 * rho**2).sum()),
     }
     given, problem = call(count, [(variances, rho, d) for rho, d in settings], ["variances", "rho", "d"])
