@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...checks import Verdict, as_numbers, call, compare, examine, judge, not_yet, number, right
 from ...generators import VAE
+from .collapse import coordinates_that_pay
 
 __all__ = ["active_latents", "critic_penalty", "likeliest_rho", "reparametrised_gradient"]
 
@@ -274,7 +275,7 @@ def active_latents(count: Callable) -> Verdict:
     """
     variances = torch.tensor([5.2, 3.7, 3.3, 2.8, 2.5, 2.2, 1.7, 1.5, 1.46, 0.9, 0.3, 0.01], dtype=torch.float64)
     settings = [(rho, d) for rho in (0.158, 1.4, 1.6) for d in (8, 4)] + [(3.0, 8)]
-    answers = [int((variances[:d] > rho**2).sum()) for rho, d in settings]
+    answers = [coordinates_that_pay(variances, rho, d) for rho, d in settings]
     hints = {
         "compare the variances with rho^2, not with rho": lambda v, rho, d: int((v[:d] > rho).sum()),
         "there are only d coordinates to begin with": lambda v, rho, d: int((v > rho**2).sum()),

@@ -160,7 +160,7 @@ RIGHT = {
         lambda z: torch.stack([len(row) ** 0.5 * row / row.norm() for row in z]),
         lambda z: [len(row) ** 0.5 * row / row.norm() for row in z],
         lambda z: to_sphere(z.double()).numpy(),
-        lambda z: torch.nn.functional.normalize(z) * z.shape[1] ** 0.5,
+        lambda z: (z.T / z.norm(dim=1)).T * z.shape[1] ** 0.5,
     ],
     "projected_step": [
         step,
