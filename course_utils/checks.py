@@ -200,7 +200,8 @@ def _off(value: float, expected: float) -> str:
         return f"which is less than 1 per cent too {direction}"
     if 0.1 < ratio < 2:
         return f"which is {100 * abs(ratio - 1):.0f} per cent too {direction}"
-    return f"which is {max(ratio, 1 / ratio):.2g} times too {direction}"
+    times = max(ratio, 1 / ratio)
+    return f"which is {times:{'.2g' if times < 10 else '.0f'}} times too {direction}"
 
 
 def _factor(values: list[Tensor], expected: list[Tensor], rtol: float) -> str:
