@@ -56,6 +56,7 @@ from course_utils import Dictionary, GeneratorConfig, Hard, Identity, build, loa
 from course_utils import figures as plots
 from course_utils.chapters.generative_models import checks
 from course_utils.chapters.generative_models import figures as pictures
+from course_utils.chapters.generative_models.collapse import coordinates_that_pay
 from course_utils.chapters.generative_models.explorer import latent_explorer
 from course_utils.chapters.properties.figures import error_histograms
 from course_utils.figures.tables import markdown_table
@@ -353,8 +354,8 @@ plt.show()
 #
 # $$ 10\;\mathbb E_{\hat x}\bigl(\|\nabla D_\psi(\hat x)\|_2-1\bigr)^2 $$
 #
-# to what the critic minimises. The norm is that of the gradient with respect to the *whole image*. Exercise 3 shows
-# what happens if it is taken over one axis of the array only, as a published code has it.
+# to what the critic minimises. The norm is that of the gradient with respect to the *whole image*. In exercise 3 it is
+# another one, as in a published code.
 #
 # Training alternates: five steps for the critic, one for the generator. It is a game, not a minimisation. The loss of
 # one player says how good the other is, so it cannot tell when to stop. We stop by the earth mover's distance between
@@ -536,7 +537,7 @@ assert list(counts.values()) == [39_472_555, 134_364, 69_377, 629_543_707, 157_4
 # | knee generator (Fig. 16) | dense $n^2/8$, then a reshape to $\frac n{16}\cdot\frac n{16}\cdot16=n^2/16$ | 1024 $=n^2/16$ for $n=128$ | chapter 08 |
 # | dropout "prob = 0.8" (Fig. 13) | reads like a rate | 0.8 is the probability to *keep*: rate 0.2 | rate 0.2 in `variant="paper"`, none in ours |
 # | $\rho$ of the VAE | not stated | KL weight $k=0.05$ (MNIST), $0.01$ (Shapes): $\rho=0.158$, $0.0707$ | $\rho=0.158$ |
-# | gradient penalty | an additional term, citing Gulrajani et al. | norm over one axis: of each image column (exercise 3) | whole image |
+# | gradient penalty | an additional term, citing Gulrajani et al. | another norm (exercise 3) | norm for the whole image |
 # | critic | not stated | five steps that reuse the same batch and the same $z$, dropout in the critic | fresh batch and $z$ each step, no dropout |
 #
 # Notes on the code's PSNR convention, operator scaling and line search belong to chapter 05.
@@ -861,9 +862,14 @@ checks.likeliest_rho(rho_best, models["vae"], images, codes)
 # d/d rho: -||x - G||^2 / rho^3 + n / rho = 0, so rho^2 is the mean squared error of a pixel.
 rho_best = (drawings - images).pow(2).mean().sqrt()
 assert checks.likeliest_rho(rho_best, models["vae"], images, codes)
-print(f"rho = {rho_best:.3f}: the errors are smaller than the 0.158 of training presumes")
 
 # %% [markdown]
+# <details><summary><b>What it says</b> (open after trying)</summary>
+#
+# It comes out below the 0.158 of training: the errors are smaller than that $\rho$ presumes. So 0.158 is a choice
+# about where the encodings lie, not a measured noise level.
+# </details>
+#
 # ### Exercise 2 (core): the reparametrised gradient
 #
 # Given draws $e_1,\dots,e_B\sim\mathcal N(0,I)$, let $z_b=\mu+\sigma\odot e_b$ with $\sigma=e^{s}$ ($s$ is what the
@@ -930,13 +936,19 @@ def penalty(critic, x):
 assert checks.critic_penalty(penalty)
 
 # %% [markdown]
-# <details><summary><b>Solution</b>, and what happened</summary>
+# <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# `dim=2` runs over the rows, so the norm is that of each *column*: 28 norms per image, each pushed to 1. Then the norm
-# of the whole gradient is $\sqrt{28}=5.3$. The authors' code takes the norm over one axis in this way; for its
-# $56\times56$ Shapes images that means $\sqrt{56}=7.5$. Such a critic measures several times the distance, and not
-# quite the same one. Training still works, with another balance of loss and penalty. No loss curve shows the fault; a
-# test with a linear critic finds it in one line.
+# `dim=2` runs over the rows, so the norm is that of each *column*: 28 norms per image, each pushed to 1. Take the norm
+# of `g.flatten(1)` along `dim=1`.
+# </details>
+#
+# <details><summary><b>What happened</b> (open after trying)</summary>
+#
+# Each of the 28 columns of an image was pushed to the slope 1, so the norm of the whole gradient is $\sqrt{28}=5.3$.
+# The authors' code takes the norm over one axis in this way; for its $56\times56$ Shapes images that means
+# $\sqrt{56}=7.5$. Such a critic measures several times the distance, and not quite the same one. Training still works,
+# with another balance of loss and penalty. No loss curve shows the fault; a test with a linear critic finds it in one
+# line.
 # </details>
 #
 # ### Exercise 4 (stretch): when does a coordinate collapse?
@@ -968,9 +980,15 @@ def coordinates_in_use(variances, rho, d):
 
 
 assert checks.active_latents(coordinates_in_use)
+
+# %% [markdown]
+# Now compare with the networks that were trained in section 3. The numbers of the linear model come from the course's
+# own module, so they are right whatever your function says.
+
+# %%
 print(f"the eighth variance is {variances[7]:.3f}, its root {variances[7].sqrt():.2f}")
 for rho in sweep:
-    linear = coordinates_in_use(variances, rho, 8)
+    linear = coordinates_that_pay(variances, rho, 8)
     print(f"rho = {rho:5.3f}: a linear VAE uses {linear} of 8 coordinates, our short run {sweep[rho]['used']}")
 
 # %% [markdown]

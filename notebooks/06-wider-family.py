@@ -624,7 +624,7 @@ def in_layer(lam):
     return Intermediate(G, lam, layer.mu, layer=3)
 
 
-grid = [0.03, 0.12] if FAST else [0.03, 0.12, 0.5]
+grid = [0.03, 0.1] if FAST else [0.03, 0.1, 0.4]
 n_tune = 5 if FAST else 10
 tuned = sweep(scarce, y_val[:n_tune], data.val[:n_tune], in_layer, grid, start=starts).best["lam"]
 db_hard = psnr(reconstruct(scarce, y_scarce[:n_few], options["‖z‖²"], start=starts).x, x[:n_few])

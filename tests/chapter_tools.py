@@ -1,6 +1,11 @@
-"""Tools of the tests of chapters: what a cell is, which checks it calls, and which names it has."""
+"""Tools of the tests of chapters: what a cell is, which checks it calls, its names, and how a check is asked."""
 
 import ast
+import contextlib
+import io
+
+import pytest
+import torch
 
 
 def check_name(statement: ast.stmt) -> str | None:
@@ -38,3 +43,103 @@ def tables(table):
     yield table
     for child in table.get_children():
         yield from tables(child)
+
+
+# How a check is asked: each chapter has tables RIGHT (check -> answers) and WRONG (check -> pairs of answer and hint).
+
+
+def asked(check, *arguments):
+    """What a check answers; it has to print this verdict, one line, and nothing else."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        verdict = check(*arguments)
+    assert printed.getvalue() == f"{verdict}\n"
+    return verdict
+
+
+def accepts(check, answer) -> None:
+    verdict = asked(check, answer)
+    assert verdict, verdict.message
+
+
+def refuses(check, answer, hint: str = "") -> None:
+    verdict = asked(check, answer)
+    assert not verdict, verdict.message
+    assert hint in verdict.message, verdict.message
+
+
+def rows(table: dict) -> list:
+    """The entries of RIGHT or WRONG for ``pytest.mark.parametrize``, the name of the check first."""
+    return [
+        pytest.param(name, *(row if isinstance(row, tuple) else (row,)), id=f"{name} {k}")
+        for name, answers in table.items()
+        for k, row in enumerate(answers)
+    ]
+
+
+def _forever(*_):
+    while True:
+        pass
+
+
+def _asks_forever(*arguments):
+    """Calls whatever it was handed, without an end."""
+    functions = [argument for argument in arguments if callable(argument)]
+    tensors = [argument for argument in arguments if isinstance(argument, torch.Tensor)]
+    while True:
+        for function in functions:
+            with contextlib.suppress(Exception):
+                function(tensors[-1] if tensors else torch.zeros(1))
+
+
+def _swallows(*_):
+    while True:
+        try:
+            1 / 0  # noqa: B018
+        except Exception:  # as a student does who wants it to go on
+            continue
+
+
+def _deeper(*arguments):
+    return _deeper(*arguments)
+
+
+#: Functions that no check may hang on, raise for, or accept.
+ROUGH = {
+    "no end": _forever,
+    "no end, with calls": _asks_forever,
+    "no end, errors swallowed": _swallows,
+    "recursion": _deeper,
+    "error": lambda *_: 1 / 0,
+    "long error": lambda *_: [][0] if not _ else getattr(_[0], "not\nthere" * 200),
+    "wrong number of arguments": lambda a, b, c, d, e, f, g, h: a,
+    "nothing": lambda *_: None,
+    "placeholder": lambda *_: ...,
+    "text": lambda *_: "much",
+    "a function": lambda *_: _forever,
+    "the argument": lambda *a: a,
+    "not a number": lambda *_: float("nan"),
+    "infinite": lambda *_: float("inf"),
+    "complex": lambda *_: 1 + 2j,
+    "empty": lambda *_: torch.zeros(0),
+    "empty list": lambda *_: [],
+    "ragged": lambda *_: [torch.zeros(2), torch.zeros(3)],
+    "a constant": lambda *_: 1.5,
+    "no function": "return x",
+}
+#: The same for checks of a value.
+ROUGH_VALUES = {
+    "nothing": None,
+    "placeholder": ...,
+    "text": "much",
+    "a function": _forever,
+    "not a number": float("nan"),
+    "infinite": float("inf"),
+    "complex": 1 + 2j,
+    "empty": torch.zeros(0),
+    "empty list": [],
+    "ragged": [torch.zeros(2), torch.zeros(3)],
+    "negative": -1.0,
+    "a dictionary": {"lam": 1.0},
+    "true": True,
+}

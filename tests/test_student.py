@@ -13,9 +13,17 @@ import sys
 import execute
 import nbformat
 import pytest
-from chapter_tools import checks_called, has_tag, is_code, tables
+import torch
+from chapter_tools import asked, checks_called, has_tag, is_code, tables
+from solution_tools import needs_a_solution, numbers_before, reads, shared_generators, shows_something
 
+from course_utils import GaussianBlur, GaussianMatrix, load, measure, pretrained
+from course_utils.chapters.family.checks import layer_weight
+from course_utils.chapters.generative_models.checks import likeliest_rho
+from course_utils.chapters.regularisers.checks import discrepancy_weight
+from course_utils.chapters.start.checks import weight
 from course_utils.notebooks import GITHUB, build, chapters, generate, student_path
+from course_utils.reproduce import start_dictionary
 from course_utils.student import student
 
 every_chapter = pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
@@ -82,6 +90,114 @@ def test_a_copy_gives_no_solution_away_and_keeps_checks_hints_and_answers(text):
 @every_chapter
 def test_a_copy_needs_nothing_that_only_a_solution_defines(text):
     assert not (lines := undefined(committed(text))), "\n".join(lines)
+
+
+@every_chapter
+def test_nothing_after_an_exercise_needs_its_solution(text):
+    chapter = generate(text)
+    lines = needs_a_solution(chapter) + shared_generators(chapter)
+    assert not lines, "\n".join(lines)
+
+
+@every_chapter
+def test_a_solution_shows_the_verdict_of_its_check_and_nothing_else(text):
+    for number, cell in enumerate(generate(text).cells, start=1):
+        if is_code(cell, "solution"):
+            assert not (lines := shows_something(cell)), f"cell {number}: " + "; ".join(lines)
+
+
+def digits_in_noise(A, sigma):
+    x = load("mnist").test[100:200]
+    return measure(A, x, sigma, torch.Generator().manual_seed(3))
+
+
+def ask_weight(values):
+    x, A, candidates = load("mnist").val[:20], GaussianBlur(28), [0.015, 0.05, 0.15, 0.5]
+    y = measure(A, x, 0.2, torch.Generator().manual_seed(1))
+    return [asked(weight, value, candidates, A, x, y, 0.2) for value in values & set(candidates)]
+
+
+def ask_rho(values):
+    G, x = pretrained("vae-mnist-8", verbose=False), load("mnist").val[:1000]
+    with torch.no_grad():
+        z = torch.cat([G.encode(part) for part in x.split(500)])
+    return [asked(likeliest_rho, value, G, x, z) for value in values if 0.01 < value < 1]  # a grey value
+
+
+def ask_discrepancy(values):
+    A = GaussianBlur(28)
+    y = digits_in_noise(A, 0.1)[12:13]
+    return [asked(discrepancy_weight, value, A, y, 0.1) for value in values]
+
+
+def ask_layer(values):
+    G, A = pretrained("vae-mnist-8", verbose=False), GaussianMatrix(25, 28, torch.Generator().manual_seed(0))
+    problem = A, digits_in_noise(A, 0.05)[:4], 0.05, G, start_dictionary(G, load("mnist").train), 0.1, 3
+    return [asked(layer_weight, value, *problem) for value in values if 0.02 < value < 1]  # between which one searches
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("chapter", "check", "ask"),
+    [
+        ("00", "weight", ask_weight),
+        ("03", "likeliest_rho", ask_rho),
+        ("05", "discrepancy_weight", ask_discrepancy),
+        ("06", "layer_weight", ask_layer),
+    ],
+)
+def test_no_number_before_a_question_answers_it(chapter, check, ask):
+    values = numbers_before(generate(chapters([chapter])[0]), check)
+    assert len(values) > 3
+    assert not [verdict.message for verdict in ask(values) if verdict]
+
+
+def test_what_a_cell_reads_before_it_has_written_it():
+    assert reads("a = b\nc = a") == {"b"}
+    assert reads("for k in ks:\n    total = k + start\nprint(total)") == {"ks", "start", "print"}
+    assert reads("def f(x, *, s=t):\n    y = x\n    return y + g(f)") == {"t", "g"}
+    assert reads("[p + q for p, r in rows if r]; {k: v for k in w}") == {"q", "rows", "v", "w"}
+    assert reads("n += 1\nimport m.n as o\no(lambda u: u + h)") == {"n", "h"}
+    assert reads("with open(a) as b:\n    b(c)") == {"open", "a", "c"}
+
+
+def notebook_of(*cells):
+    """A notebook of (tag or "text", source)."""
+    made = []
+    for kind, source in cells:
+        cell = nbformat.v4.new_markdown_cell(source) if kind == "text" else nbformat.v4.new_code_cell(source)
+        cell.metadata.tags = [kind] if kind == "solution" else []
+        made.append(cell)
+    return nbformat.v4.new_notebook(cells=made)
+
+
+def test_what_needs_a_solution_is_reported():
+    answer = ("solution", "best = 3\nhow = 1\nassert checks.it(best)")
+    found = needs_a_solution(
+        notebook_of(("", "best = 0"), answer, ("", "print(best)"), ("text", "See `how` and `best`."))
+    )
+    assert [line.split(",")[0] for line in found] == ["cell 3 uses best", "text 4 names how"]
+    anew = notebook_of(("", "best = 0"), answer, ("", "best = how_else()"), ("", "print(best)"))
+    assert needs_a_solution(anew) == []
+    folded = ("text", "<details><summary><b>Solution</b></summary>\n\n`how`\n</details>")
+    assert needs_a_solution(notebook_of(answer, folded)) == []
+
+
+def test_a_solution_that_shows_or_draws_is_reported():
+    assert shows_something(notebook_of(("solution", "print(1)\nplt.show()")).cells[0]) == [
+        "it calls print",
+        "it calls show",
+        "it ends with a value",
+    ]
+    assert shows_something(notebook_of(("solution", "x = 1\nassert checks.it(x)")).cells[0]) == []
+    made = "g = torch.Generator().manual_seed(0)\nh = seeded(1)\nx = torch.randn(3, generator=seeded(2))"
+    drawn = notebook_of(("", made), ("solution", "x + torch.randn(3, generator=g)"))
+    assert shared_generators(drawn) == ["cell 2 draws from g"]
+
+
+def test_numbers_before_a_question_leave_out_its_own_starter():
+    cells = [("", "TV(0.03)"), ("text", "Is it 7?"), ("", "x = 0.5; grid = [0.03, True]"), ("", "checks.it(x, 9)")]
+    assert numbers_before(notebook_of(*cells), "it") == {0.03}
 
 
 @every_chapter

@@ -200,9 +200,7 @@ def score_card(
     scores = _range_scores(G, data, generator, n_search, foreign)
     scores += _distribution_scores(G, data, generator, n)
     settings = {"n": n, "n_search": n_search, "repeats": REPEATS, "far_radius": FAR}
-    return ScoreCard(
-        name or G.name, data.name, tuple(scores), settings, time.perf_counter() - started
-    )
+    return ScoreCard(name or G.name, data.name, tuple(scores), settings, time.perf_counter() - started)
 
 
 def _bootstrap(values: Tensor, statistic, generator: torch.Generator, other: Tensor | None = None) -> float:

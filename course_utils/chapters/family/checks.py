@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ...checks import Verdict, attempt, compare, not_yet, right
+from ...checks import Verdict, as_numbers, call, examine, not_yet, number, right
 from ...generators import Generator
 from ...operators import GaussianMatrix, LinearOperator
 from ...regularisers import Intermediate
@@ -23,6 +23,17 @@ __all__ = [
     "same_data",
 ]
 
+DIMENSIONS = (2, 8, 20)
+MISCOUNTED = {
+    "two different pieces have a difference in which more than d parameters are free": lambda d: d,
+    "two different pieces have a difference in which more parameters are free": lambda d: d + 1,
+    "the differences fill an affine space of dimension 2 d, which need not contain 0; what is the dimension of the "
+    "linear space that it spans?": lambda d: 2 * d,
+    "one more than the argument needs: b_i - b_j is one direction, not two": lambda d: 2 * d + 2,
+    "the dimensions of the two pieces add up, they do not multiply": lambda d: d * d,
+    "that is right for d = 8 only; the formula is for every d": lambda d: 17,
+    "there are many pieces, but only two at a time": lambda d: 3 * d,
+}
 APART, CLOSE, LONG = 2.0, 0.02, 6.0  # norms of x1 - x2, of A (x1 - x2) relative to a random direction, of z
 
 
@@ -43,30 +54,44 @@ def project_to_sphere(project: Callable[[Tensor], Tensor]) -> Verdict:
     ✗ Not yet: the projection differs by up to ...; this is the unit sphere: a standard normal vector is longer
     False
     """
-    lengths = torch.tensor([[0.1], [1.0], [1.0], [2.0], [9.0]])
-    z = lengths * torch.randn(5, 8, generator=torch.Generator().manual_seed(21))
-    before = z.clone()
-    found, problem = attempt(project, z)
-    if problem is not None:
-        return problem
-    if not torch.equal(z, before):
-        return not_yet("your function changed its argument z in place; make a new tensor")
-    d = z.shape[1]
-    unit = z / z.norm(dim=1, keepdim=True)
-    return compare(
-        found,
-        d**0.5 * unit,
+    generator, cases = torch.Generator().manual_seed(21), []
+    for d, lengths in ((8, (0.1, 1.0, 1.0, 2.0, 9.0)), (5, (0.3, 1.0, 4.0))):
+        cases.append((torch.tensor(lengths)[:, None] * torch.randn(len(lengths), d, generator=generator),))
+
+    def length(z: Tensor) -> Tensor:
+        return z.norm(dim=1, keepdim=True)
+
+    def unit(z: Tensor) -> Tensor:
+        return z / length(z)
+
+    def root(z: Tensor) -> float:
+        return z.shape[1] ** 0.5
+
+    return examine(
+        project,
+        cases,
+        lambda z: root(z) * unit(z),
         "the projection",
         rtol=1e-5,
         mistakes={
-            "this is z itself": z,
+            "this is z itself": lambda z: z,
             "this is the unit sphere: a standard normal vector is longer": unit,
-            "this is the radius d that the paper prints; E||z||^2 = d, so take its root": d * unit,
-            "every row has its own norm: take it along dim=1": d**0.5 * z / z.norm(),
-            "the points inside are to move too: a sphere is no ball": torch.where(
-                z.norm(dim=1, keepdim=True) > d**0.5, d**0.5 * unit, z
+            "this is the radius d that the paper prints; E||z||^2 = d, so take its root": lambda z: (
+                z.shape[1] * unit(z)
             ),
-            "dividing by the squared norm does not give unit vectors": d**0.5 * unit / z.norm(dim=1, keepdim=True),
+            "every row has its own norm: take it along dim=1": lambda z: root(z) * z / z.norm(),
+            "every row has its own norm, along dim=1; dim=0 is that of a column": lambda z: root(z) * z / z.norm(dim=0),
+            "the points inside are to move too: a sphere is no ball": lambda z: z * (root(z) / length(z)).clamp_max(1),
+            "the points outside are to move too: a sphere is no hole": lambda z: z * (root(z) / length(z)).clamp_min(1),
+            "dividing by the squared norm does not give unit vectors": lambda z: root(z) * unit(z) / length(z),
+            "that is right for d = 8 only: the radius is the root of the number of columns": lambda z: 8**0.5 * unit(z),
+            "the radius is the root of d, the number of columns, not of the number of rows": lambda z: (
+                len(z) ** 0.5 * unit(z)
+            ),
+            "divide by the length, then multiply by the radius; you divided by both": lambda z: unit(z) / root(z),
+            "this normalises the entries, not the lengths": lambda z: (
+                (z - z.mean(1, keepdim=True)) / z.std(1, keepdim=True)
+            ),
         },
     )
 
@@ -74,7 +99,7 @@ def project_to_sphere(project: Callable[[Tensor], Tensor]) -> Verdict:
 def projected_step(step: Callable) -> Verdict:
     """Is ``step(A, project, x, y, eta)`` one pass through eq. (8)?
 
-    Tried with a small random A and, as the range of G, a subspace, so that ``project`` is exact.
+    Tried with small random A and, as the range of G, a sphere: there ``project`` is exact, and not linear.
 
     Parameters
     ----------
@@ -82,34 +107,51 @@ def projected_step(step: Callable) -> Verdict:
         Operator, function from an image to the nearest one in the range, (B, 1, H, W), (B, m), number ->
         (B, 1, H, W).
     """
-    random, size, eta = torch.Generator().manual_seed(22), 6, 0.7
-    A = GaussianMatrix(12, size, random).double()
-    basis = torch.linalg.qr(torch.randn(A.n, 5, generator=random, dtype=torch.float64))[0]
-    x = (torch.randn(3, 5, generator=random, dtype=torch.float64) @ basis.T).reshape(3, 1, size, size)
-    y = torch.randn(3, 12, generator=random, dtype=torch.float64)
+    random, cases = torch.Generator().manual_seed(22), []
 
     def project(w: Tensor) -> Tensor:
-        return (w.flatten(1) @ basis @ basis.T).reshape(w.shape)
+        return 2 * w / w.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
 
-    before = x.clone()
-    found, problem = attempt(step, A, project, x, y, eta)
-    if problem is not None:
-        return problem
-    if not torch.equal(x, before):
-        return not_yet("your function changed its argument x in place; make a new tensor")
-    slope = A.T(A(x) - y)
-    return compare(
-        found,
-        project(x - eta * slope),
+    for n, m, size, eta in ((3, 12, 6, 0.7), (2, 10, 5, 1.3)):
+        A = GaussianMatrix(m, size, random).double()
+        x = project(torch.randn(n, 1, size, size, generator=random, dtype=torch.float64))
+        cases.append((A, project, x, torch.randn(n, m, generator=random, dtype=torch.float64), eta))
+
+    def slope(A, x: Tensor, y: Tensor) -> Tensor:
+        return A.T(A(x) - y)
+
+    return examine(
+        step,
+        cases,
+        lambda A, project, x, y, eta: project(x - eta * slope(A, x, y)),
         "the new image",
         rtol=1e-8,
         mistakes={
-            "this is x itself": x,
-            "the gradient step is right, but its result is not in the range: project it": x - eta * slope,
-            "you walk along the gradient, uphill: the sign of the step is wrong": project(x + eta * slope),
-            "the step length eta is missing": project(x - slope),
-            "eq. (8) has no factor 2: it steps along A^T (A x - y)": project(x - 2 * eta * slope),
-            "the data are missing: the residual is A x - y": project(x - eta * A.T(A(x))),
+            "this is x itself": lambda A, P, x, y, eta: x,
+            "the gradient step is right, but its result is not in the range: project it": lambda A, P, x, y, eta: (
+                x - eta * slope(A, x, y)
+            ),
+            "the gradient was projected, and a gradient is no image of the range: project the new point": (
+                lambda A, P, x, y, eta: x - eta * P(slope(A, x, y))
+            ),
+            "the gradient was projected, then the point: the gradient stays as it is": lambda A, P, x, y, eta: P(
+                x - eta * P(slope(A, x, y))
+            ),
+            "you walk along the gradient, uphill: the sign of the step is wrong": lambda A, P, x, y, eta: P(
+                x + eta * slope(A, x, y)
+            ),
+            "the step length eta is missing": lambda A, P, x, y, eta: P(x - slope(A, x, y)),
+            "eq. (8) has no factor 2: it steps along A^T (A x - y)": lambda A, P, x, y, eta: P(
+                x - 2 * eta * slope(A, x, y)
+            ),
+            "a factor 1/2 too many: eq. (8) steps along A^T (A x - y)": lambda A, P, x, y, eta: P(
+                x - 0.5 * eta * slope(A, x, y)
+            ),
+            "the data are missing: the residual is A x - y": lambda A, P, x, y, eta: P(x - eta * A.T(A(x))),
+            "eta multiplies, it does not divide": lambda A, P, x, y, eta: P(x - slope(A, x, y) / eta),
+            "this projects the back-projected residual alone: x is missing": lambda A, P, x, y, eta: P(
+                -eta * slope(A, x, y)
+            ),
         },
     )
 
@@ -127,13 +169,16 @@ def same_data(pair, A: LinearOperator, G: Generator) -> Verdict:
     """
     if pair is None or pair is Ellipsis:
         return not_yet("the pair is still empty: replace the placeholder")
-    if not isinstance(pair, Tensor) or tuple(pair.shape) != (2, G.latent_dim):
-        got = tuple(pair.shape) if isinstance(pair, Tensor) else type(pair).__name__
-        return not_yet(f"the pair must be a tensor of shape {(2, G.latent_dim)}, one latent vector a row, got {got}")
-    if not torch.isfinite(pair).all():
+    shape, given = (2, G.latent_dim), as_numbers(pair)
+    if given is not None and given.shape == (2, 1, G.latent_dim):  # [z1, z2], each a batch of one
+        given = given[:, 0]
+    if given is None or given.is_complex() or given.shape != shape:
+        got = type(pair).__name__ if given is None else f"shape {tuple(given.shape)}"
+        return not_yet(f"the pair must be a tensor of shape {shape}, one latent vector a row, got {got}")
+    if not torch.isfinite(given).all():
         return not_yet("the pair holds NaN or infinite entries")
     with torch.no_grad():
-        z = pair.detach().to(next(G.parameters()))
+        z = given.to(next(G.parameters()))
         x = G(z)
         difference = x[:1] - x[1:]
         apart = float(difference.norm())
@@ -148,6 +193,8 @@ def same_data(pair, A: LinearOperator, G: Generator) -> Verdict:
         )
     if longest > LONG:
         return not_yet(f"{message}; but one z has the norm {longest:.1f}, far from N(0, I): begin nearer, stay below 6")
+    if seen > CLOSE and seen < 10 * CLOSE:
+        return not_yet(f"{message}; at most {CLOSE:g} is asked for: you are on the way, take more steps")
     if seen > CLOSE:
         return not_yet(f"{message}; at most {CLOSE:g} is asked for: descend on both z, not on one; more steps")
     return right(message)
@@ -167,29 +214,29 @@ def enough_measurements(enough: Callable[[int], int]) -> Verdict:
     Example
     -------
     >>> bool(enough_measurements(lambda d: d))
-    ✗ Not yet: d = 2: 2 measurements; two different pieces have a difference in which 4 parameters are free
+    ✗ Not yet: d = 2: 2 measurements; two different pieces have a difference in which more than d parameters are free
     False
     """
-    random = torch.Generator().manual_seed(23)
-    least = 1.0
-    for d in (2, 8, 20):
-        found, problem = attempt(enough, d)
+    answers, problem = call(enough, [(d,) for d in DIMENSIONS], ["d"])
+    if problem is not None:
+        return problem
+    found = []
+    for answer in answers:
+        value, problem = number(answer, "the number of measurements")
         if problem is not None:
             return problem
-        try:
-            m = int(found)
-        except (TypeError, ValueError):
-            return not_yet(f"the number of measurements must be a whole number, got {type(found).__name__}")
-        message = f"d = {d}: {m} measurement{'s' if m > 1 else ''}"
-        hints = {
-            d: f"two different pieces have a difference in which {2 * d} parameters are free",
-            d + 1: f"two different pieces have a difference in which {2 * d} parameters are free",
-            2 * d: "the differences fill an affine space of dimension 2 d, which need not contain 0; what is the "
-            "dimension of the linear space that it spans?",
-        }
-        if m != 2 * d + 1:
-            wrong = "more than the argument needs" if m > 2 * d + 1 else "too few"
-            return not_yet(f"{message}; {hints.get(m, wrong)}")
+        if value != round(value):
+            return not_yet(f"the number of measurements must be a whole number, got {value:g}")
+        found.append(round(value))
+    if found != [2 * d + 1 for d in DIMENSIONS]:
+        d, m = next((d, m) for d, m in zip(DIMENSIONS, found, strict=True) if m != 2 * d + 1)
+        hint = "more than the argument needs" if m > 2 * d + 1 else "too few"
+        for words, wrong in MISCOUNTED.items():
+            if found == [wrong(d) for d in DIMENSIONS]:
+                hint = words
+        return not_yet(f"d = {d}: {m} measurement{'s' if m > 1 else ''}; {hint}")
+    random, least = torch.Generator().manual_seed(23), 1.0
+    for d, m in zip(DIMENSIONS, found, strict=True):
         n = 4 * d + 5
         M1, M2 = torch.randn(2, n, d, generator=random, dtype=torch.float64)
         offset = torch.randn(n, 1, generator=random, dtype=torch.float64)
@@ -199,7 +246,7 @@ def enough_measurements(enough: Callable[[int], int]) -> Verdict:
         least = min(least, float(values[-1] / values[0]))
         nullity = hull.shape[1] - int(torch.linalg.matrix_rank(A[:-1] @ hull))
         if least < 1e-8 or nullity != 1:
-            return not_yet(f"{message}; the trial with random pieces failed, which should not happen: tell us")
+            return not_yet(f"d = {d}: the trial with random pieces failed, which should not happen: tell us")
     return right(
         f"2 d + 1 rows see the hull of two pieces injectively (least ratio of singular values {least:.1g}), 2 d do not"
     )
@@ -213,38 +260,55 @@ def deviation_cost(cost: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
     cost : callable
         J (n, q) with q > n, r (n,), lam > 0 -> number.
     """
-    random, lam = torch.Generator().manual_seed(24), 0.3
-    J = torch.randn(7, 20, generator=random, dtype=torch.float64)
-    r = torch.randn(7, generator=random, dtype=torch.float64)
-    found, problem = attempt(cost, J, r, lam)
-    if problem is not None:
-        return problem
-    identity = torch.eye(7, dtype=torch.float64)
+    random, cases = torch.Generator().manual_seed(24), []
+    for n, q, lam in ((7, 20, 0.3), (5, 12, 1.7)):
+        J = torch.randn(n, q, generator=random, dtype=torch.float64)
+        cases.append((J, torch.randn(n, generator=random, dtype=torch.float64), lam))
 
-    def value(v: Tensor, weight: float = lam) -> float:
-        return float((J @ v - r).square().sum() + weight * v.square().sum())
+    def gram(J: Tensor, lam: float = 0.0) -> Tensor:
+        return J @ J.T + lam * torch.eye(len(J), dtype=J.dtype)
 
-    v = J.T @ torch.linalg.solve(J @ J.T + lam * identity, r)
-    exact = J.T @ torch.linalg.solve(J @ J.T, r)
-    inverse = torch.linalg.solve(identity + J @ J.T / lam, r)
-    return compare(
-        found,
-        value(v),
+    def solve(K: Tensor, r: Tensor) -> Tensor:
+        return torch.linalg.solve(K, r)
+
+    def value(J: Tensor, r: Tensor, lam: float, v: Tensor) -> Tensor:
+        return (J @ v - r).square().sum() + lam * v.square().sum()
+
+    def best(J: Tensor, r: Tensor, lam: float) -> Tensor:
+        return J.T @ solve(gram(J, lam), r)
+
+    return examine(
+        cost,
+        cases,
+        lambda J, r, lam: lam * (r @ solve(gram(J, lam), r)),
         "the cost",
         rtol=1e-6,
         mistakes={
-            "this is the cost for J = I, that of relaxed": lam / (1 + lam) * float(r @ r),
-            "this is the misfit alone: the term lam ||v||^2 is missing": float(inverse @ inverse),
-            "this v fits r exactly, and pays more than necessary: a little misfit is cheaper": value(exact),
-            "v = 0 is allowed, but not the best": float(r @ r),
-            "lam stands on the wrong side: it is J J^T / lam": float(
-                r @ torch.linalg.solve(identity + lam * J @ J.T, r)
+            "this is the cost for J = I, that of relaxed": lambda J, r, lam: lam / (1 + lam) * (r @ r),
+            "this is the misfit alone: the term lam ||v||^2 is missing": lambda J, r, lam: (
+                (J @ best(J, r, lam) - r).square().sum()
             ),
-            "this is r^T K^-1 r with K = J J^T + lam I: a factor lam is missing": float(
-                r @ torch.linalg.solve(J @ J.T + lam * identity, r)
+            "this v fits r exactly, and pays more than necessary: a little misfit is cheaper": lambda J, r, lam: (
+                lam * (r @ solve(gram(J), r))
             ),
-            "this is ||v||^2 alone, the misfit is missing": float(v @ v),
-            "this is lam ||v||^2 alone, the misfit is missing": lam * float(v @ v),
+            "v = 0 is allowed, but not the best": lambda J, r, lam: r @ r,
+            "lam stands on the wrong side: it is J J^T / lam": lambda J, r, lam: r @ solve(gram(J, 1 / lam), r) / lam,
+            "this is r^T K^-1 r with K = J J^T + lam I: a factor lam is missing": lambda J, r, lam: (
+                r @ solve(gram(J, lam), r)
+            ),
+            "this is ||v||^2 alone, the misfit is missing": lambda J, r, lam: best(J, r, lam).square().sum(),
+            "this is lam ||v||^2 alone, the misfit is missing": lambda J, r, lam: lam * best(J, r, lam).square().sum(),
+            "the number was added to every entry of the matrix: write it times torch.eye": lambda J, r, lam: (
+                lam * (r @ solve(J @ J.T + lam, r))
+            ),
+            "K was multiplied, and not inverted: solve K v = r": lambda J, r, lam: r @ gram(J / lam**0.5, 1.0) @ r,
+            "||v||^2 needs the weight lam": lambda J, r, lam: value(J, r, 1.0, best(J, r, lam)),
+            "the misfit is squared, its norm is not asked for": lambda J, r, lam: (
+                (J @ best(J, r, lam) - r).norm() + lam * best(J, r, lam).norm()
+            ),
+            "this is the root of the cost; squares are asked for": lambda J, r, lam: (
+                lam * (r @ solve(gram(J, lam), r))
+            ).sqrt(),
         },
     )
 
@@ -262,15 +326,9 @@ def layer_weight(
     G, starts, mu, layer
         The rest of the problem, as for ``Intermediate``.
     """
-    if lam is None or lam is Ellipsis:
-        return not_yet("lam is still empty: replace the placeholder")
-    try:
-        lam = float(lam)
-    except (TypeError, ValueError, RuntimeError):
-        return not_yet(f"lam must be a number, got {type(lam).__name__}")
-    if not 0 < lam < float("inf"):
-        detail = "; is it the logarithm of lam?" if lam < 0 else ""
-        return not_yet(f"lam must be positive and finite, got {lam:g}{detail}")
+    lam, problem = number(lam, "lam", positive=True)
+    if problem is not None:
+        return problem
     x = reconstruct(A, y, Intermediate(G, lam, mu, layer=layer), start=starts).x
     found, target = float((A(x) - y).flatten(1).norm(dim=1).mean()), sigma * y[0].numel() ** 0.5
     message = f"lam = {lam:.3g} leaves a mean residual of {found:.3f}, sigma sqrt(m) is {target:.3f}"
@@ -291,32 +349,49 @@ def masked_image(best_image: Callable) -> Verdict:
     best_image : callable
         seen (H, W) of bool, y (B, 1, H, W) with zeros in the hole, g = G(z) (B, 1, H, W), lam > 0 -> (B, 1, H, W).
     """
-    random, lam = torch.Generator().manual_seed(25), 0.25
-    seen = torch.ones(6, 6, dtype=torch.bool)
-    seen[2:4, 1:5] = False
-    y = torch.rand(2, 1, 6, 6, generator=random, dtype=torch.float64) * seen
-    g = torch.rand(2, 1, 6, 6, generator=random, dtype=torch.float64)
-    before = y.clone(), g.clone()
-    found, problem = attempt(best_image, seen, y, g, lam)
-    if problem is not None:
-        return problem
-    if not (torch.equal(y, before[0]) and torch.equal(g, before[1])):
-        return not_yet("your function changed one of its arguments in place; make a new tensor")
-    average = (y + lam * g) / (1 + lam)
-    return compare(
-        found,
-        torch.where(seen, average, g),
+    random, cases = torch.Generator().manual_seed(25), []
+    for n, size, lam in ((2, 6, 0.25), (3, 7, 0.6)):
+        seen = torch.ones(size, size, dtype=torch.bool)
+        seen[2:4, 1:5] = False
+        y, g = torch.rand(2, n, 1, size, size, generator=random, dtype=torch.float64)
+        cases.append((seen, y * seen, g, lam))
+
+    def in_two(on_seen: Callable, in_hole: Callable = lambda y, g, lam: g) -> Callable:
+        """An image of two formulas, one for the seen pixels and one for the hole."""
+        return lambda seen, y, g, lam: torch.where(seen, on_seen(y, g, lam), in_hole(y, g, lam))
+
+    def mean(y: Tensor, g: Tensor, lam: float) -> Tensor:
+        return (y + lam * g) / (1 + lam)
+
+    solution = in_two(mean)
+    right_hole = "the hole is right; "
+    return examine(
+        best_image,
+        cases,
+        lambda seen, y, g, lam: solution(seen, y, g, lam),
         "the image",
         rtol=1e-6,
         mistakes={
-            "this is G(z): the data have not been used": g,
-            "the hole is right, but the seen pixels have forgotten G(z), as if lam were 0": torch.where(seen, y, g),
-            "in the hole there are no data: only the second term is left there": average,
-            "in the hole the second term is still there: what minimises it?": torch.where(seen, average, 0 * g),
-            "the hole is right; the weights of data and G(z) are exchanged": torch.where(
-                seen, (lam * y + g) / (1 + lam), g
+            "this is G(z): the data have not been used": lambda seen, y, g, lam: g,
+            "these are the data: G(z) has not been used": lambda seen, y, g, lam: y,
+            "in the hole there are no data: only the second term is left there": in_two(mean, mean),
+            "in the hole the second term is still there: what minimises it?": in_two(mean, lambda y, g, lam: 0 * g),
+            "in the hole lam multiplies the only term left, so it does not matter there": in_two(
+                mean, lambda y, g, lam: lam * g
             ),
-            "seen and hole are exchanged": torch.where(seen, g, average),
-            "the hole is right; divide by the sum of the weights, 1 + lam": torch.where(seen, y + lam * g, g),
+            "seen and hole are exchanged": in_two(lambda y, g, lam: g, mean),
+            right_hole + "the seen pixels have forgotten G(z), as if lam were 0": in_two(lambda y, g, lam: y),
+            right_hole + "the weights of data and G(z) are exchanged": in_two(
+                lambda y, g, lam: (lam * y + g) / (1 + lam)
+            ),
+            right_hole + "divide by the sum of the weights, 1 + lam": in_two(lambda y, g, lam: y + lam * g),
+            right_hole + "lam enters as it is, not halved": in_two(lambda y, g, lam: mean(y, g, lam / 2)),
+            right_hole + "lam enters as it is, not doubled": in_two(lambda y, g, lam: mean(y, g, 2 * lam)),
+            right_hole + "on the seen pixels the mean is a weighted one, with 1 and lam": in_two(
+                lambda y, g, lam: (y + g) / 2
+            ),
+            right_hole + "the weights are 1 and lam before they are normalised, not 1 - lam and lam": in_two(
+                lambda y, g, lam: (1 - lam) * y + lam * g
+            ),
         },
     )

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ...checks import Verdict, attempt, compare, not_yet, right
+from ...checks import Verdict, as_numbers, call, compare, examine, judge, not_yet, number, right
 from ...generators import VAE
+from .collapse import coordinates_that_pay
 
 __all__ = ["active_latents", "critic_penalty", "likeliest_rho", "reparametrised_gradient"]
 
@@ -47,6 +48,9 @@ def likeliest_rho(rho: float, G: VAE, x: Tensor, z: Tensor) -> Verdict:
             .sum(1)
             .mean()
             .sqrt(),
+            "this is a mean of one root per image: average the squares over all images, then take the root": (
+                square.flatten(1).mean(1).sqrt().mean()
+            ),
             "this is the mean absolute error: the Gaussian wants squares": square.sqrt().mean(),
             "this is the rho of training, a choice; the question is which one the errors support": G.config.rho,
             "the factor 1/2 stands before both terms, so it drops out": (mse / 2).sqrt(),
@@ -56,8 +60,9 @@ def likeliest_rho(rho: float, G: VAE, x: Tensor, z: Tensor) -> Verdict:
 
 
 def _bumpy(z: Tensor) -> Tensor:
-    """A smooth function of the plane without symmetries: (B, 2) -> (B,)."""
-    return (1.3 * z[:, 0]).sin() * z[:, 1] + 0.5 * z[:, 0] ** 2 * (0.4 * z[:, 1]).exp()
+    """A smooth function without symmetries: (B, d) -> (B,), d > 1."""
+    plane = (1.3 * z[:, 0]).sin() * z[:, 1] + 0.5 * z[:, 0] ** 2 * (0.4 * z[:, 1]).exp()
+    return plane + 0.7 * (z[:, 2:] * z[:, :1]).cos().sum(1)
 
 
 def reparametrised_gradient(gradient: Callable) -> Verdict:
@@ -80,53 +85,93 @@ def reparametrised_gradient(gradient: Callable) -> Verdict:
     True
     """
     generator = torch.Generator().manual_seed(3)
-    e = torch.randn(64, 2, generator=generator, dtype=torch.float64)
-    mean = torch.tensor([0.4, -0.7], dtype=torch.float64)
-    log_std = torch.tensor([-0.5, 0.3], dtype=torch.float64)
-
-    def grad_f(z: Tensor) -> Tensor:
-        z = z.detach().requires_grad_()
-        with torch.enable_grad():
-            (g,) = torch.autograd.grad(_bumpy(z).sum(), z)
-        return g
-
-    m, s = mean.clone().requires_grad_(), log_std.clone().requires_grad_()
-    by_mean, by_log_std = torch.autograd.grad(_bumpy(m + s.exp() * e).mean(), (m, s))
-    found, problem = attempt(gradient, grad_f, mean.clone(), log_std.clone(), e.clone())
+    cases = []
+    for d, n in ((2, 64), (3, 50)):
+        e = torch.randn(n, d, generator=generator, dtype=torch.float64)
+        mean = torch.tensor([0.4, -0.7, 0.2], dtype=torch.float64)[:d]
+        log_std = torch.tensor([-0.5, 0.3, 0.1], dtype=torch.float64)[:d]
+        cases.append((_slope, mean, log_std, e))
+    found, problem = call(gradient, cases, ["grad_f", "mean", "log_std", "e"])
     if problem is not None:
         return problem
-    if not isinstance(found, (tuple, list)) or len(found) != 2:
-        return not_yet(f"return two tensors, by mean and by log_std; got {type(found).__name__}")
-    g, at_mean = grad_f(mean + log_std.exp() * e), grad_f(mean.expand(64, 2))
-    std, n = log_std.exp(), len(e)
-    mistakes = {
-        "average over the draws, do not add them up": n * by_mean,
-        "grad_f was taken at the mean: it belongs at the draws z = mean + std e": at_mean.mean(0),
-        "grad_f was taken at mean + log_std e: the standard deviation is exp(log_std)": grad_f(mean + log_std * e).mean(
-            0
-        ),
-        "grad_f was taken at mean + e: the standard deviation is missing": grad_f(mean + e).mean(0),
-    }
-    if not _agrees(found[0], by_mean):
-        return compare(found[0], by_mean, "the derivative with respect to mean", mistakes=mistakes)
-    mistakes = {
-        "average over the draws, do not add them up": n * by_log_std,
-        "this is the derivative with respect to std: by the chain rule, log_std brings a factor std": (g * e).mean(0),
-        "the factor e is missing: it is the inner derivative of mean + std e": (g * std).mean(0),
-        "mean over the product, not product of the means: e and grad_f(z) are correlated": g.mean(0)
-        * (std * e).mean(0),
-        "the factor is std, not log_std": (g * log_std * e).mean(0),
-        "this is the derivative with respect to mean once more": by_mean,
-    }
-    return compare(found[1], by_log_std, "the derivative with respect to log_std", mistakes=mistakes)
+    for answer, (_, mean, _, _) in zip(found, cases, strict=True):
+        if answer is None or answer is Ellipsis:
+            return not_yet("the gradients are still empty: return two tensors, by mean and by log_std")
+        stacked = as_numbers(answer) if isinstance(answer, Tensor) else None
+        pair = isinstance(answer, (tuple, list)) or (stacked is not None and stacked.ndim == 2)
+        if not pair or len(answer) != 2:
+            got = f"a tensor of shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
+            return not_yet(f"return two tensors, by mean and by log_std, each of shape {tuple(mean.shape)}; got {got}")
+
+    def by(value: Callable) -> list[Tensor]:
+        """What a formula of (g, e, mean, log_std, std), with g at the draws, gives for the cases."""
+        return [
+            value(grad_f(mean + log_std.exp() * e), e, mean, log_std, log_std.exp())
+            for grad_f, mean, log_std, e in cases
+        ]
+
+    by_mean = by(lambda g, e, m, s, std: g.mean(0))
+    by_log_std = by(lambda g, e, m, s, std: (g * std * e).mean(0))
+    ok, message = judge(
+        [answer[0] for answer in found],
+        by_mean,
+        "the derivative with respect to mean",
+        mistakes={
+            "average over the draws, do not add them up": by(lambda g, e, m, s, std: g.sum(0)),
+            "grad_f was taken at the mean: it belongs at the draws z = mean + std e": by(
+                lambda g, e, m, s, std: _slope(m.expand(e.shape)).mean(0)
+            ),
+            "grad_f was taken at mean + log_std e: the standard deviation is exp(log_std)": by(
+                lambda g, e, m, s, std: _slope(m + s * e).mean(0)
+            ),
+            "grad_f was taken at mean + e: the standard deviation is missing": by(
+                lambda g, e, m, s, std: _slope(m + e).mean(0)
+            ),
+            "grad_f was taken at mean + std^2 e: the draws are scaled by std, not by the variance": by(
+                lambda g, e, m, s, std: _slope(m + std**2 * e).mean(0)
+            ),
+            "grad_f was taken at mean + exp(log_std / 2) e: log_std is not the logarithm of the variance": by(
+                lambda g, e, m, s, std: _slope(m + std.sqrt() * e).mean(0)
+            ),
+            "grad_f was taken at e: the mean is missing": by(lambda g, e, m, s, std: _slope(e).mean(0)),
+            "the two have changed places: the derivative with respect to mean comes first": by_log_std,
+            "one gradient for each draw: average them": by(lambda g, e, m, s, std: g),
+        },
+    )
+    if not ok:
+        return not_yet(message)
+    return Verdict(
+        *judge(
+            [answer[1] for answer in found],
+            by_log_std,
+            "the derivative with respect to log_std",
+            mistakes={
+                "average over the draws, do not add them up": by(lambda g, e, m, s, std: (g * std * e).sum(0)),
+                "this is the derivative with respect to std: by the chain rule, log_std brings a factor std": by(
+                    lambda g, e, m, s, std: (g * e).mean(0)
+                ),
+                "the factor e is missing: it is the inner derivative of mean + std e": by(
+                    lambda g, e, m, s, std: (g * std).mean(0)
+                ),
+                "mean over the product, not product of the means: e and grad_f(z) are correlated": by(
+                    lambda g, e, m, s, std: g.mean(0) * (std * e).mean(0)
+                ),
+                "the factor is std, not log_std": by(lambda g, e, m, s, std: (g * s * e).mean(0)),
+                "z has the derivative std e; you took z itself": by(
+                    lambda g, e, m, s, std: (g * (m + std * e)).mean(0)
+                ),
+                "this is the derivative with respect to mean once more": by_mean,
+            },
+        )
+    )
 
 
-def _agrees(found, expected: Tensor) -> bool:
-    try:
-        value = torch.as_tensor(found).detach().double()
-    except (TypeError, ValueError, RuntimeError):
-        return False
-    return value.shape == expected.shape and torch.allclose(value, expected, rtol=1e-5, atol=1e-8)
+def _slope(z: Tensor) -> Tensor:
+    """The gradients of ``_bumpy``, (B, d)."""
+    z = z.detach().requires_grad_()
+    with torch.enable_grad():
+        (g,) = torch.autograd.grad(_bumpy(z).sum(), z)
+    return g
 
 
 def critic_penalty(penalty: Callable) -> Verdict:
@@ -149,46 +194,69 @@ def critic_penalty(penalty: Callable) -> Verdict:
     True
     """
     generator = torch.Generator().manual_seed(4)
-    direction = torch.randn(1, 1, 6, 5, generator=generator, dtype=torch.float64)
-    direction /= direction.norm()
     steepness = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
-    x = torch.randn(4, 1, 6, 5, generator=generator, dtype=torch.float64)
 
-    def critic(x: Tensor) -> Tensor:
-        score = (x * direction).flatten(1).sum(1)
-        return steepness * (score + 0.3 * score.pow(2))  # a gradient that differs from image to image
+    def case(n: int, h: int, w: int) -> tuple[Callable, Tensor]:
+        direction = torch.randn(1, 1, h, w, generator=generator, dtype=torch.float64)
+        direction /= direction.norm()
 
-    found, problem = attempt(penalty, critic, x.clone())
-    if problem is not None:
-        return problem
-    point = x.clone().requires_grad_()
-    (g,) = torch.autograd.grad(critic(point).sum(), point)
-    norms = g.flatten(1).norm(dim=1)
-    expected = (norms - 1).pow(2).mean()
-    verdict = compare(
-        found,
-        expected,
+        def critic(x: Tensor) -> Tensor:
+            score = (x * direction).flatten(1).sum(1)
+            return steepness * (score + 0.3 * score.pow(2))  # a gradient that differs from image to image
+
+        return critic, torch.randn(n, 1, h, w, generator=generator, dtype=torch.float64)
+
+    def of(formula: Callable[[Tensor], Tensor]) -> Callable:
+        """A formula of the gradients (B, 1, H, W) as a function of critic and x."""
+
+        def value(critic: Callable, x: Tensor) -> Tensor:
+            point = x.clone().requires_grad_()
+            return formula(torch.autograd.grad(critic(point).sum(), point)[0].detach())
+
+        return value
+
+    def norms(g: Tensor) -> Tensor:
+        return g.flatten(1).norm(dim=1)
+
+    solution = of(lambda g: (norms(g) - 1).pow(2).mean())
+
+    def flows(found: list) -> str:
+        for value in found:
+            part = (None,)
+            if isinstance(value, Tensor) and value.requires_grad:
+                part = torch.autograd.grad(value.sum(), steepness, allow_unused=True)
+            if part[0] is None:
+                return "the value is right, but no gradient flows to the critic: create_graph=True is needed"
+        return ""
+
+    return examine(
+        penalty,
+        [case(4, 6, 5), case(3, 4, 7)],
+        lambda critic, x: solution(critic, x),
         "the penalty",
         mistakes={
             "that norm runs over the rows of one column: each of the W columns is pushed to slope 1, so the whole "
-            "image to the root of W": (g.norm(dim=2) - 1).pow(2).mean(),
-            "that norm runs over the columns of one row: each of the H rows is pushed to slope 1": (g.norm(dim=3) - 1)
-            .pow(2)
-            .mean(),
-            "that norm runs over the channel axis: every pixel is pushed to slope 1": (g.norm(dim=1) - 1).pow(2).mean(),
-            "that norm runs over the batch: each image needs its own": (g.norm(dim=0) - 1).pow(2).mean(),
-            "that is one norm for the whole batch: each image needs its own": (g.norm() - 1).pow(2),
-            "the norm got squared before 1 was subtracted": (norms.pow(2) - 1).pow(2).mean(),
-            "the square is missing": (norms - 1).abs().mean(),
-            "take the mean over the images, not the sum": (norms - 1).pow(2).sum(),
-            "square each deviation before the mean, not after": (norms - 1).mean().pow(2),
+            "image to the root of W": of(lambda g: (g.norm(dim=2) - 1).pow(2).mean()),
+            "that norm runs over the columns of one row: each of the H rows is pushed to slope 1": of(
+                lambda g: (g.norm(dim=3) - 1).pow(2).mean()
+            ),
+            "that norm runs over the channel axis: every pixel is pushed to slope 1": of(
+                lambda g: (g.norm(dim=1) - 1).pow(2).mean()
+            ),
+            "that norm runs over the batch: each image needs its own": of(lambda g: (g.norm(dim=0) - 1).pow(2).mean()),
+            "that is one norm for the whole batch: each image needs its own": of(lambda g: (g.norm() - 1).pow(2)),
+            "the norm got squared before 1 was subtracted": of(lambda g: (norms(g).pow(2) - 1).pow(2).mean()),
+            "the square is missing": of(lambda g: (norms(g) - 1).abs().mean()),
+            "take the mean over the images, not the sum": of(lambda g: (norms(g) - 1).pow(2).sum()),
+            "square each deviation before the mean, not after": of(lambda g: (norms(g) - 1).mean().pow(2)),
+            "this is the mean squared norm: subtract 1 from the norm": of(lambda g: norms(g).pow(2).mean()),
+            "this is the sum of the absolute values of an image's gradient; the 2-norm is wanted": of(
+                lambda g: (g.flatten(1).abs().sum(1) - 1).pow(2).mean()
+            ),
+            "one value for each image: take their mean": of(lambda g: (norms(g) - 1).pow(2)),
         },
+        also=flows,
     )
-    if not verdict:
-        return verdict
-    if not isinstance(found, Tensor) or not found.requires_grad:
-        return not_yet("the value is right, but no gradient flows to the critic: create_graph=True is needed")
-    return verdict
 
 
 def active_latents(count: Callable) -> Verdict:
@@ -207,7 +275,7 @@ def active_latents(count: Callable) -> Verdict:
     """
     variances = torch.tensor([5.2, 3.7, 3.3, 2.8, 2.5, 2.2, 1.7, 1.5, 1.46, 0.9, 0.3, 0.01], dtype=torch.float64)
     settings = [(rho, d) for rho in (0.158, 1.4, 1.6) for d in (8, 4)] + [(3.0, 8)]
-    answers = [int((variances[:d] > rho**2).sum()) for rho, d in settings]
+    answers = [coordinates_that_pay(variances, rho, d) for rho, d in settings]
     hints = {
         "compare the variances with rho^2, not with rho": lambda v, rho, d: int((v[:d] > rho).sum()),
         "there are only d coordinates to begin with": lambda v, rho, d: int((v > rho**2).sum()),
@@ -215,17 +283,15 @@ def active_latents(count: Callable) -> Verdict:
         "a coordinate lives if its variance is ABOVE rho^2": lambda v, rho, d: int((v[:d] < rho**2).sum()),
         "the factor 2 of k = 2 rho^2 does not enter here": lambda v, rho, d: int((v[:d] > 2 * rho**2).sum()),
     }
+    given, problem = call(count, [(variances, rho, d) for rho, d in settings], ["variances", "rho", "d"])
+    if problem is not None:
+        return problem
     found = []
-    for rho, d in settings:
-        value, problem = attempt(count, variances.clone(), rho, d)
+    for answer in given:
+        value, problem = number(answer, "the number of active coordinates")
         if problem is not None:
             return problem
-        if value is None or value is Ellipsis:
-            return not_yet("the number of active coordinates is still empty: replace the placeholder")
-        try:
-            found.append(float(value))
-        except (TypeError, ValueError, RuntimeError):
-            return not_yet(f"return one number, got {type(value).__name__}")
+        found.append(value)
     if found == answers:
         return right(
             f"the number of active coordinates agrees in {len(settings)} settings, "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ...checks import Verdict, attempt, compare
+from ...checks import Verdict, examine
 from ...generators import LocalPrecision
 from ...operators import MaskedFourier, radial_mask
 
@@ -36,37 +37,52 @@ def zero_fill(fill: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
     ✓ Right: the zero-filled image agrees exactly
     True
     """
-    n = 16
-    mask = torch.rand(n, n, generator=_random(2)) < 0.4  # not symmetric: the image is not real
-    x = torch.rand(n, n, generator=_random(1), dtype=torch.float64)
-    kspace = torch.fft.fft2(x, norm="ortho") * mask
-    found, problem = attempt(fill, kspace[mask], mask.clone())
-    if problem is not None:
-        return problem
-    expected = torch.fft.ifft2(kspace, norm="ortho")
-    wrong_order = torch.zeros_like(kspace).T.contiguous()
-    wrong_order[mask.T] = kspace[mask]
-    mistakes = {
-        "this is k-space: transform back": kspace,
-        "the forward transform once more: the image is turned by 180 degrees": torch.fft.fft2(kspace, norm="ortho"),
-        "the norm: with norm=\"ortho\" on the way there, the same on the way back": torch.fft.ifft2(kspace),
-        "a shift too many: the zero frequency is entry [0, 0]": torch.fft.ifft2(
-            torch.fft.ifftshift(kspace), norm="ortho"
-        ),
-        "the image is shifted by half its size: nothing needs to be shifted": torch.fft.fftshift(expected),
-        "reading order goes row by row": torch.fft.ifft2(wrong_order.T, norm="ortho"),
-    }  # fmt: skip
-    if isinstance(found, Tensor) and found.shape == expected.shape and not found.is_complex():
-        # real and imaginary parts are compared; a real answer may be the real part, or the magnitude
-        mistakes["keep the imaginary part: the mask may not be symmetric"] = expected.real + 0j
-        mistakes["keep the phase: this is the magnitude"] = expected.abs() + 0j
-        found = found + 0j
-    return compare(
-        torch.view_as_real(found) if isinstance(found, Tensor) and found.is_complex() else found,
-        torch.view_as_real(expected),
+    cases = []
+    for n, share in ((16, 0.4), (12, 0.55)):
+        mask = torch.rand(n, n, generator=_random(n)) < share  # not symmetric: the image is not real
+        x = torch.rand(n, n, generator=_random(1), dtype=torch.float64)
+        cases.append((torch.fft.fft2(x, norm="ortho")[mask], mask))
+
+    def filled(samples: Tensor, mask: Tensor) -> Tensor:
+        kspace = torch.zeros(mask.shape, dtype=samples.dtype)
+        kspace[mask] = samples
+        return kspace
+
+    def back(kspace: Tensor) -> Tensor:
+        return torch.fft.ifft2(kspace, norm="ortho")
+
+    return examine(
+        fill,
+        cases,
+        lambda samples, mask: back(filled(samples, mask)),
         "the zero-filled image",
         rtol=1e-6,
-        mistakes={words: torch.view_as_real(wrong) for words, wrong in mistakes.items()},
+        mistakes={
+            "this is k-space: transform back": filled,
+            "the forward transform once more: the image is turned by 180 degrees": lambda s, m: torch.fft.fft2(
+                filled(s, m), norm="ortho"
+            ),
+            'the norm: with norm="ortho" on the way there, the same on the way back': lambda s, m: torch.fft.ifft2(
+                filled(s, m)
+            ),
+            'the norm: "forward" on the way back multiplies by the number of pixels': lambda s, m: torch.fft.ifft2(
+                filled(s, m), norm="forward"
+            ),
+            "a shift too many: the zero frequency is entry [0, 0]": lambda s, m: back(
+                torch.fft.ifftshift(filled(s, m))
+            ),
+            "the image is shifted by half its size: nothing needs to be shifted": lambda s, m: torch.fft.fftshift(
+                back(filled(s, m))
+            ),
+            "reading order goes row by row": lambda s, m: back(filled(s, m.T).T),
+            "this transform is along one axis only": lambda s, m: torch.fft.ifft(filled(s, m), norm="ortho"),
+            "keep the imaginary part: the mask may not be symmetric": lambda s, m: back(filled(s, m)).real,
+            "keep the phase: this is the magnitude": lambda s, m: back(filled(s, m)).abs(),
+            "take the samples as they are, not their complex conjugates": lambda s, m: back(filled(s, m).conj()),
+            "divide by nothing: what was not measured stays 0, and no density is corrected": lambda s, m: (
+                back(filled(s, m)) / m.double().mean()
+            ),
+        },
     )
 
 
@@ -89,37 +105,80 @@ def negative_log_likelihood(density: Callable[[Tensor, Tensor, Tensor], Tensor])
     density : callable
         (H, W) image, (H, W) log diagonal, (2, H, W) coefficients of the right and the lower neighbour -> a number.
     """
-    v, ell, a, field = _stencil(7)
-    found, problem = attempt(density, v.clone(), ell.clone(), a.clone())
-    if problem is not None:
-        return problem
-    quadratic, half_log_det = field.quadratic(v[None, None])[0], -ell.sum()
+    cases = [_stencil(size)[:3] for size in (7, 5)]
 
-    def energy(right: Tensor, below: Tensor, log_scale: Tensor = ell) -> Tensor:
-        return (log_scale.exp() * (v + a[0] * right + a[1] * below)).square().sum()
+    def neighbours(v: Tensor, earlier: bool = False) -> tuple[Tensor, Tensor]:
+        """To the right and below, or to the left and above; 0 outside."""
+        padded = torch.nn.functional.pad(v, (1, 1, 1, 1))
+        return (padded[1:-1, :-2], padded[:-2, 1:-1]) if earlier else (padded[1:-1, 2:], padded[2:, 1:-1])
 
-    zeros = torch.zeros_like(v)
-    later_right, later_below = zeros.clone(), zeros.clone()
-    later_right[:, :-1], later_below[:-1] = v[:, 1:], v[1:]
-    earlier_right, earlier_below = zeros.clone(), zeros.clone()
-    earlier_right[:, 1:], earlier_below[1:] = v[:, :-1], v[:-1]
-    mistakes = {
-        "no neighbours, and no log-determinant": 0.5 * energy(zeros, zeros),
-        "no neighbours yet": 0.5 * energy(zeros, zeros) + half_log_det,
-        "the log-determinant is missing": 0.5 * quadratic,
-        "the sign of the log-determinant: log det Sigma = -2 sum(ell)": 0.5 * quadratic - half_log_det,
-        "half of log det Sigma = -2 sum(ell): you have all of it": 0.5 * quadratic + 2 * half_log_det,
-        "half of the log-determinant is sum(ell); you have half of that": 0.5 * quadratic + 0.5 * half_log_det,
-        "the factor 1/2 of the quadratic form is missing": quadratic + half_log_det,
-        "both factors 1/2 are missing": quadratic + 2 * half_log_det,
-        "the neighbours wrap around: outside the image they are 0": 0.5 * energy(v.roll(-1, 1), v.roll(-1, 0))
-        + half_log_det,
-        "these are the neighbours to the left and above": 0.5 * energy(earlier_right, earlier_below) + half_log_det,
-        "right and below have changed places": 0.5 * energy(later_below, later_right) + half_log_det,
-        "the diagonal is exp(ell), not ell": 0.5 * energy(later_right, later_below, ell.abs().log()) + half_log_det,
-        "the diagonal multiplies: exp(ell), not exp(-ell)": 0.5 * energy(later_right, later_below, -ell) + half_log_det,
-    }
-    return compare(found, 0.5 * quadratic + half_log_det, "-log N", rtol=1e-6, mistakes=mistakes)
+    def energy(v: Tensor, a: Tensor, pair: tuple, scale: Tensor) -> Tensor:
+        return (scale * (v + a[0] * pair[0] + a[1] * pair[1])).square().sum()
+
+    def of(half: float, log_det: float, quadratic: Callable | None = None) -> Callable:
+        """half times a quadratic form plus log_det times sum(ell)."""
+
+        def value(v: Tensor, ell: Tensor, a: Tensor) -> Tensor:
+            form = quadratic(v, ell, a) if quadratic else energy(v, a, neighbours(v), ell.exp())
+            return half * form + log_det * ell.sum()
+
+        return value
+
+    def alone(v: Tensor, ell: Tensor, a: Tensor) -> Tensor:
+        return (ell.exp() * v).square().sum()
+
+    def wrapped(v: Tensor, ell: Tensor, a: Tensor) -> Tensor:
+        return energy(v, a, (v.roll(-1, 1), v.roll(-1, 0)), ell.exp())
+
+    def swapped(v: Tensor, ell: Tensor, a: Tensor) -> Tensor:
+        return energy(v, a, neighbours(v)[::-1], ell.exp())
+
+    def earlier(v: Tensor, ell: Tensor, a: Tensor) -> Tensor:
+        return energy(v, a, neighbours(v, earlier=True), ell.exp())
+
+    def subtracted(v: Tensor, ell: Tensor, a: Tensor) -> Tensor:
+        return energy(v, -a, neighbours(v), ell.exp())
+
+    def scaled(scale: Callable) -> Callable:
+        return lambda v, ell, a: energy(v, a, neighbours(v), scale(ell))
+
+    def outside(v: Tensor, ell: Tensor, a: Tensor) -> Tensor:
+        """The diagonal multiplies the pixel only, not its neighbours."""
+        pair = neighbours(v)
+        return (ell.exp() * v + a[0] * pair[0] + a[1] * pair[1]).square().sum()
+
+    def constant(v: Tensor, ell: Tensor, a: Tensor) -> Tensor:
+        return density_of(v, ell, a) + 0.5 * v.numel() * math.log(2 * math.pi)
+
+    density_of = of(0.5, -1.0)
+    return examine(
+        density,
+        cases,
+        lambda v, ell, a: density_of(v, ell, a),
+        "-log N",
+        rtol=1e-6,
+        mistakes={
+            "no neighbours, and no log-determinant": of(0.5, 0.0, alone),
+            "no neighbours yet": of(0.5, -1.0, alone),
+            "the log-determinant is missing": of(0.5, 0.0),
+            "the sign of the log-determinant: log det Sigma = -2 sum(ell)": of(0.5, 1.0),
+            "half of log det Sigma = -2 sum(ell): you have all of it": of(0.5, -2.0),
+            "half of the log-determinant is sum(ell); you have half of that": of(0.5, -0.5),
+            "the factor 1/2 of the quadratic form is missing": of(1.0, -1.0),
+            "both factors 1/2 are missing": of(1.0, -2.0),
+            "the whole sign is turned: minus the logarithm is asked for": of(-0.5, 1.0),
+            "the neighbours wrap around: outside the image they are 0": of(0.5, -1.0, wrapped),
+            "these are the neighbours to the left and above": of(0.5, -1.0, earlier),
+            "right and below have changed places": of(0.5, -1.0, swapped),
+            "the neighbours are added, not subtracted: their coefficients have signs of their own": of(
+                0.5, -1.0, subtracted
+            ),
+            "the diagonal is exp(ell), not ell": of(0.5, -1.0, scaled(lambda ell: ell)),
+            "the diagonal multiplies: exp(ell), not exp(-ell)": of(0.5, -1.0, scaled(lambda ell: (-ell).exp())),
+            "the diagonal multiplies the whole sum, the neighbours too": of(0.5, -1.0, outside),
+            "the constant n/2 log(2 pi) was to be left out": constant,
+        },
+    )
 
 
 def x_step(step: Callable) -> Verdict:
@@ -130,47 +189,84 @@ def x_step(step: Callable) -> Verdict:
     step : callable
         Operator, (1, ...) data, (1, 1, n, n) image G(z), function v -> Sigma^-1 v, number -> (1, 1, n, n) image.
     """
-    n, lam = 10, 0.05
-    A = MaskedFourier(radial_mask(n, 3)).double()
-    _, _, _, field = _stencil(n)
-    g = torch.rand(1, 1, n, n, generator=_random(5), dtype=torch.float64)
-    y = A(g) + 0.3 * torch.randn(1, *A.shape_out, generator=_random(6), dtype=torch.float64)
-    found, problem = attempt(step, A, y.clone(), g.clone(), field.precision, lam)
-    if problem is not None:
-        return problem
-    M = A.matrix()
-    pixels = torch.eye(n * n, dtype=torch.float64).reshape(-1, 1, n, n)
-    P = field.precision(pixels).reshape(n * n, n * n)
-    back, prior, mean = M.T @ y.flatten(), P @ g.flatten(), g.flatten()
+    cases = []
+    for n, spokes, lam in ((10, 3, 0.05), (8, 2, 0.2)):
+        A = MaskedFourier(radial_mask(n, spokes)).double()
+        g = torch.rand(1, 1, n, n, generator=_random(5), dtype=torch.float64)
+        y = A(g) + 0.3 * torch.randn(1, *A.shape_out, generator=_random(6), dtype=torch.float64)
+        cases.append((A, y, g, _stencil(n)[3].precision, lam))
 
-    def solve(weight: float, matrix: Tensor, right: Tensor) -> Tensor:
-        return torch.linalg.solve(M.T @ M + weight * matrix, right).reshape(g.shape)
+    def system(A, y: Tensor, g: Tensor, precision: Callable) -> tuple[Tensor, ...]:
+        """A^* A and Sigma^-1 as matrices; A^* y, Sigma^-1 g and g as vectors."""
+        pixels = torch.eye(A.n, dtype=g.dtype).reshape(-1, *A.shape_in)
+        M, P = A.matrix(), precision(pixels).reshape(A.n, A.n)
+        return M.T @ M, P, M.T @ y.flatten(), P @ g.flatten(), g.flatten()
 
-    half, eye = lam / 2, torch.eye(n * n, dtype=torch.float64)
-    # what is not yet converged looks like no known mistake: the first steps of the method are recognised too
-    x, r = mean.clone(), back - M.T @ (M @ mean)
-    p, early = r, {}
+    def by(left: Callable, right: Callable) -> Callable:
+        """The solution of a system of which both sides are formulas of what ``system`` returns, and lam."""
+
+        def value(A, y: Tensor, g: Tensor, precision: Callable, lam: float) -> Tensor:
+            parts = (*system(A, y, g, precision), lam)
+            return torch.linalg.solve(left(*parts), right(*parts)).reshape(g.shape)
+
+        return value
+
+    def left(normal, P, back, prior, g, lam):
+        return normal + lam / 2 * P
+
+    def right(normal, P, back, prior, g, lam):
+        return back + lam / 2 * prior
+
+    solve = by(left, right)
+
+    def early(steps: int) -> Callable:
+        """The first steps of conjugate gradients: what has not converged looks like no other mistake."""
+
+        def value(A, y: Tensor, g: Tensor, precision: Callable, lam: float) -> Tensor:
+            parts = (*system(A, y, g, precision), lam)
+            H, x = left(*parts), g.flatten()
+            p = r = right(*parts) - H @ x
+            for _ in range(steps):
+                alpha = r @ r / (p @ H @ p)
+                x, new = x + alpha * p, r - alpha * (H @ p)
+                p, r = new + (new @ new) / (r @ r) * p, new
+            return x.reshape(g.shape)
+
+        return value
+
+    mistakes = {
+        "this is still G(z): no data have come in": lambda A, y, g, precision, lam: g,
+        "the factor: the system has lam / 2, you have lam": by(
+            lambda N, P, back, prior, g, lam: N + lam * P, lambda N, P, back, prior, g, lam: back + lam * prior
+        ),
+        "the right-hand side needs lam / 2 Sigma^-1 G(z)": by(left, lambda N, P, back, prior, g, lam: back),
+        "the data are missing on the right-hand side: A* y": by(
+            left, lambda N, P, back, prior, g, lam: lam / 2 * prior
+        ),
+        "on the right stands Sigma^-1 G(z), not G(z)": by(left, lambda N, P, back, prior, g, lam: back + lam / 2 * g),
+        "left and right need the same lam / 2: on the right you have lam": by(
+            left, lambda N, P, back, prior, g, lam: back + lam * prior
+        ),
+        "left and right need the same lam / 2: on the left you have lam": by(
+            lambda N, P, back, prior, g, lam: N + lam * P, right
+        ),
+        "Sigma^-1 is missing: this is the step of identity": by(
+            lambda N, P, back, prior, g, lam: N + lam / 2 * torch.eye(len(g), dtype=g.dtype),
+            lambda N, P, back, prior, g, lam: back + lam / 2 * g,
+        ),
+        "lam is missing": by(lambda N, P, back, prior, g, lam: N + P, lambda N, P, back, prior, g, lam: back + prior),
+        "this is x - G(z); return x": lambda A, y, g, precision, lam: solve(A, y, g, precision, lam) - g,
+        "this is the image of the data alone, A* y": lambda A, y, g, precision, lam: A.T(y),
+        "this is one gradient step from G(z)": lambda A, y, g, precision, lam: g + A.T(y - A(g)),
+    }
     for k in range(1, 4):
-        Hp = M.T @ (M @ p) + half * (P @ p)
-        alpha = r @ r / (p @ Hp)
-        x, new = x + alpha * p, r - alpha * Hp
-        p, r = new + (new @ new) / (r @ r) * p, new
-        early[f"only {k} step{'s' if k > 1 else ''} of conjugate gradients: repeat until the residual is small"] = (
-            x.reshape(g.shape).clone()
-        )
-    return compare(
-        found,
-        solve(half, P, back + half * prior),
+        words = f"only {k} step{'s' if k > 1 else ''} of conjugate gradients: repeat until the residual is small"
+        mistakes[words] = early(k)
+    return examine(
+        step,
+        cases,
+        lambda A, y, g, precision, lam: solve(A, y, g, precision, lam),
         "the image",
         rtol=1e-5,
-        mistakes={
-            "this is still G(z): no data have come in": g,
-            "the factor: the system has lam / 2, you have lam": solve(lam, P, back + lam * prior),
-            "the right-hand side needs lam / 2 Sigma^-1 G(z)": solve(half, P, back),
-            "on the right stands Sigma^-1 G(z), not G(z)": solve(half, P, back + half * mean),
-            "Sigma^-1 is missing: this is the step of identity": solve(half, eye, back + half * mean),
-            "lam is missing": solve(1.0, P, back + prior),
-            "this is x - G(z); return x": solve(half, P, back + half * prior) - g,
-            **early,
-        },
+        mistakes=mistakes,
     )

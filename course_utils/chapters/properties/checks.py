@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ...checks import Verdict, attempt, compare
+from ...checks import Verdict, examine
 
 __all__ = ["best_of_starts", "energy_distance", "steepest_direction"]
 
@@ -30,27 +30,52 @@ def best_of_starts(choose: Callable) -> Verdict:
     True
     """
     generator = torch.Generator().manual_seed(1)
-    x = torch.rand(4, 1, 5, 6, generator=generator, dtype=torch.float64)
-    noise = torch.randn(4, 3, 1, 5, 6, generator=generator, dtype=torch.float64)
-    candidates = x[:, None] + noise * torch.tensor([0.3, 0.2, 0.4], dtype=torch.float64)[:, None, None, None]
-    found, problem = attempt(choose, candidates.clone(), x.clone())
-    if problem is not None:
-        return problem
-    errors = (candidates - x[:, None]).flatten(2).norm(dim=2)
-    size = x.flatten(1).norm(dim=1)
-    expected = errors.min(1).values / size
-    return compare(
-        found,
-        expected,
+    cases = []
+    for n, levels, size in ((4, (0.3, 0.2, 0.4), (5, 6)), (3, (0.4, 0.3, 0.35, 0.32), (7, 4))):
+        x = torch.rand(n, 1, *size, generator=generator, dtype=torch.float64)
+        noise = torch.randn(n, len(levels), 1, *size, generator=generator, dtype=torch.float64)
+        level = torch.tensor(levels, dtype=torch.float64)[:, None, None, None]
+        cases.append((x[:, None] + noise * level, x))
+
+    def errors(candidates: Tensor, x: Tensor) -> Tensor:
+        return (candidates - x[:, None]).flatten(2).norm(dim=2)
+
+    def least(candidates: Tensor, x: Tensor) -> Tensor:
+        return errors(candidates, x).amin(1)
+
+    def size_of(x: Tensor) -> Tensor:
+        return x.flatten(1).norm(dim=1)
+
+    def of_fit(candidates: Tensor, x: Tensor) -> Tensor:
+        sizes = candidates.flatten(2).norm(dim=2)
+        return least(candidates, x) / sizes.gather(1, errors(candidates, x).argmin(1, keepdim=True))[:, 0]
+
+    return examine(
+        choose,
+        cases,
+        lambda candidates, x: least(candidates, x) / size_of(x),
         "the NRMSE of the best start",
         mistakes={
-            "divide by the norm of x": errors.min(1).values,
-            "that is the mean over the starts; the question is whether ANY z fits": errors.mean(1) / size,
-            "that is the worst start": errors.max(1).values / size,
-            "the first start was taken, not the best": errors[:, 0] / size,
-            "take the root: a norm, not its square": errors.min(1).values ** 2 / size**2,
-            "normalise by the true image, not by the fit": errors.min(1).values
-            / candidates.flatten(2).norm(dim=2).gather(1, errors.argmin(1, keepdim=True))[:, 0],
+            "divide by the norm of x": least,
+            "that is the mean over the starts; the question is whether ANY z fits": lambda c, x: (
+                errors(c, x).mean(1) / size_of(x)
+            ),
+            "that is the worst start": lambda c, x: errors(c, x).amax(1) / size_of(x),
+            "the first start was taken, not the best": lambda c, x: errors(c, x)[:, 0] / size_of(x),
+            "the start that is best on average was taken; each image has its own best": lambda c, x: (
+                errors(c, x)[:, errors(c, x).mean(0).argmin()] / size_of(x)
+            ),
+            "take the root: a norm, not its square": lambda c, x: (least(c, x) / size_of(x)) ** 2,
+            "normalise by the true image, not by the fit": of_fit,
+            "divide by the norm of x, not by its square": lambda c, x: least(c, x) / size_of(x) ** 2,
+            "that is the root mean squared error: divide by the norm of x, not by the root of the number of pixels": (
+                lambda c, x: least(c, x) / x[0].numel() ** 0.5
+            ),
+            "this is the index of the best start; its error is asked for": lambda c, x: errors(c, x).argmin(1),
+            "all starts are still there: take the best of each image": lambda c, x: errors(c, x) / size_of(x)[:, None],
+            "this is the mean over the images: one value for each is asked for": lambda c, x: (
+                least(c, x) / size_of(x)
+            ).mean(),
         },
     )
 
@@ -69,23 +94,32 @@ def steepest_direction(slope: Callable) -> Verdict:
     ✓ Right: the local Lipschitz constant agrees...
     True
     """
-    J = torch.randn(5, 3, 20, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    J = J * torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)[:, None]
-    found, problem = attempt(slope, J.clone())
-    if problem is not None:
-        return problem
-    values = torch.linalg.svdvals(J)
-    return compare(
-        found,
-        values[:, 0],
+    generator = torch.Generator().manual_seed(2)
+    cases = []
+    for n, scales, pixels in ((5, (1.0, 2.0, 0.5), 20), (4, (0.3, 1.0, 0.6, 0.8), 15)):
+        J = torch.randn(n, len(scales), pixels, generator=generator, dtype=torch.float64)
+        cases.append((J * torch.tensor(scales, dtype=torch.float64)[:, None],))
+    values = torch.linalg.svdvals
+    return examine(
+        slope,
+        cases,
+        lambda J: values(J)[:, 0],
         "the local Lipschitz constant",
         rtol=1e-4,
         mistakes={
-            "that is the Frobenius norm, of all directions together": J.flatten(1).norm(dim=1),
-            "that is the longest row: the worst coordinate is not the worst direction": J.norm(dim=2).amax(1),
-            "take the root of the eigenvalue of J J^T": values[:, 0] ** 2,
-            "that is the smallest singular value": values[:, -1],
-            "that is the largest entry": J.abs().amax((1, 2)),
+            "that is the Frobenius norm, of all directions together": lambda J: J.flatten(1).norm(dim=1),
+            "that is the longest row: the worst coordinate is not the worst direction": lambda J: J.norm(dim=2).amax(1),
+            "that is the longest column, the pixel that changes most": lambda J: J.norm(dim=1).amax(1),
+            "take the root of the eigenvalue of J J^T": lambda J: values(J)[:, 0] ** 2,
+            "that is the smallest singular value (eigvalsh sorts upwards)": lambda J: values(J)[:, -1],
+            "that is the largest entry": lambda J: J.abs().amax((1, 2)),
+            "that is the sum of the singular values; the largest is the gain of one direction": lambda J: values(J).sum(
+                1
+            ),
+            "that is the mean singular value; the largest is asked for": lambda J: values(J).mean(1),
+            "these are the singular values: take the largest of each": values,
+            "this is the largest of the whole batch: each J has its own": lambda J: values(J).max(),
+            "that is the direction (1, ..., 1), not the worst one": lambda J: J.sum(1).norm(dim=1) / J.shape[1] ** 0.5,
         },
     )
 
@@ -109,29 +143,46 @@ def energy_distance(statistic: Callable) -> Verdict:
     True
     """
     generator = torch.Generator().manual_seed(3)
-    a = torch.randn(7, 3, generator=generator, dtype=torch.float64)
-    b = 1.5 * torch.randn(11, 3, generator=generator, dtype=torch.float64) + 0.5
-    found, problem = attempt(statistic, a.clone(), b.clone())
-    if problem is not None:
-        return problem
+    cases = []
+    for n, m, k in ((7, 11, 3), (9, 5, 2)):
+        a = torch.randn(n, k, generator=generator, dtype=torch.float64)
+        b = 1.5 * torch.randn(m, k, generator=generator, dtype=torch.float64) + 0.5
+        cases.append((a, b))
 
-    def terms(distance) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        ab, aa, bb = distance(a, b).mean(), distance(a, a), distance(b, b)
-        return ab, aa.sum() / (7 * 6), bb.sum() / (11 * 10), aa.mean(), bb.mean()
+    def cross(a: Tensor, b: Tensor, power: int = 1) -> Tensor:
+        return torch.cdist(a, b).pow(power).mean()
 
-    ab, aa, bb, aa_all, bb_all = terms(torch.cdist)
-    square = terms(lambda p, q: torch.cdist(p, q).pow(2))
-    return compare(
-        found,
-        2 * ab - aa - bb,
+    def within(a: Tensor, power: int = 1) -> Tensor:
+        """The mean over the pairs of different points."""
+        return torch.cdist(a, a).pow(power).sum() / (len(a) * (len(a) - 1))
+
+    return examine(
+        statistic,
+        cases,
+        lambda a, b: 2 * cross(a, b) - within(a) - within(b),
         "the energy distance",
         mistakes={
-            "a point is no distance from itself: divide by n (n - 1), not by n^2": 2 * ab - aa_all - bb_all,
-            "the cross term counts twice": ab - aa - bb,
-            "the terms within a set are missing": 2 * ab,
-            "distances, not their squares: with squares only the means are compared": 2 * square[0]
-            - square[1]
-            - square[2],
-            "the sign is turned round": aa + bb - 2 * ab,
+            "a point is no distance from itself: divide by n (n - 1), not by n^2": lambda a, b: (
+                2 * cross(a, b) - cross(a, a) - cross(b, b)
+            ),
+            "the cross term counts twice": lambda a, b: cross(a, b) - within(a) - within(b),
+            "the terms within a set are twice too large: the sum over a matrix has each pair twice": lambda a, b: (
+                2 * cross(a, b) - 2 * within(a) - 2 * within(b)
+            ),
+            "the terms within a set are missing": lambda a, b: 2 * cross(a, b),
+            "the term within b is missing": lambda a, b: 2 * cross(a, b) - within(a),
+            "the term within a is missing": lambda a, b: 2 * cross(a, b) - within(b),
+            "the terms within the sets are to be subtracted": lambda a, b: 2 * cross(a, b) + within(a) + within(b),
+            "distances, not their squares: with squares only the means are compared": lambda a, b: (
+                2 * cross(a, b, 2) - within(a, 2) - within(b, 2)
+            ),
+            "the sign is turned round": lambda a, b: within(a) + within(b) - 2 * cross(a, b),
+            "sums, not means: divide by the number of pairs": lambda a, b: (
+                2 * torch.cdist(a, b).sum() - torch.cdist(a, a).sum() - torch.cdist(b, b).sum()
+            ),
+            "this is the distance between the means; all pairs are wanted": lambda a, b: (a.mean(0) - b.mean(0)).norm(),
+            "the root is taken in some definitions, not in this one": lambda a, b: (
+                (2 * cross(a, b) - within(a) - within(b)).clamp_min(0).sqrt()
+            ),
         },
     )

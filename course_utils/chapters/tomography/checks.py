@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ...checks import Verdict, attempt, compare, not_yet
+from ...checks import Verdict, call, examine, judge, right
 
 __all__ = ["lm_step", "point_trace", "ramp"]
 
@@ -27,26 +27,42 @@ def point_trace(trace: Callable[[float, float, Tensor], Tensor]) -> Verdict:
     ✓ Right: the trace agrees exactly
     True
     """
-    px, py = 11.0, -4.0
-    angles = torch.arange(12, dtype=torch.float64) * math.pi / 12
-    c, s = angles.cos(), angles.sin()
-    found, problem = attempt(trace, px, py, angles.clone())
-    if problem is not None:
-        return problem
-    degrees = torch.rad2deg(angles)
-    return compare(
-        found,
-        px * c + py * s,
+    cases = []
+    for px, py, n in ((11.0, -4.0, 12), (-3.0, 7.0, 9)):
+        cases.append((px, py, torch.arange(n, dtype=torch.float64) * math.pi / n))
+
+    def at(turn: Callable[[Tensor], Tensor]) -> Callable:
+        return lambda px, py, a: px * turn(a).cos() + py * turn(a).sin()
+
+    return examine(
+        trace,
+        cases,
+        lambda px, py, angles: px * angles.cos() + py * angles.sin(),
         "the trace",
         rtol=1e-6,
         mistakes={
-            "cosine and sine have changed places: at angle 0 the detector shows px": px * s + py * c,
-            "that is the coordinate along the ray; the detector sees the one across it": -px * s + py * c,
-            "the sign of py: y points upwards, and the view at 90 degrees shows py": px * c - py * s,
-            "the angles are in radians already": px * torch.cos(torch.deg2rad(angles))
-            + py * torch.sin(torch.deg2rad(angles)),
-            "the angles are in radians; you turned them into degrees": px * degrees.cos() + py * degrees.sin(),
-            "only px counts in your answer": px * c,
+            "cosine and sine have changed places: at angle 0 the detector shows px": lambda px, py, a: (
+                px * a.sin() + py * a.cos()
+            ),
+            "that is the coordinate along the ray; the detector sees the one across it": lambda px, py, a: (
+                -px * a.sin() + py * a.cos()
+            ),
+            "the sign of py: y points upwards, and the view at 90 degrees shows py": lambda px, py, a: (
+                px * a.cos() - py * a.sin()
+            ),
+            "the sign of px: the view at 0 degrees shows px": lambda px, py, a: -px * a.cos() + py * a.sin(),
+            "the angles are in radians already": at(torch.deg2rad),
+            "the angles are in radians; you turned them into degrees": at(torch.rad2deg),
+            "the angle is a, not 2 a": at(lambda a: 2 * a),
+            "only px counts in your answer": lambda px, py, a: px * a.cos(),
+            "only py counts in your answer": lambda px, py, a: py * a.sin(),
+            "this is px for every view: the detector turns": lambda px, py, a: px + 0 * a,
+            "that is the distance from the origin, the same in every view; how far along the detector is it?": (
+                lambda px, py, a: math.hypot(px, py) + 0 * a
+            ),
+            "the direction of the point is missing: at angle 0 the detector shows px, not the whole distance": (
+                lambda px, py, a: math.hypot(px, py) * a.cos()
+            ),
         },
     )
 
@@ -61,42 +77,52 @@ def ramp(filter_views: Callable[[Tensor, float], Tensor]) -> Verdict:
     filter_views : callable
         (A, n) views, even n, and the width of a bin in pixels -> (A, n) filtered views.
     """
-    n, d = 64, 0.8
-    q = torch.randn(3, n, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    q = q * torch.hann_window(n, dtype=torch.float64)
-    found, problem = attempt(filter_views, q.clone(), d)
+    random, cases = torch.Generator().manual_seed(3), []
+    for n_views, n, d in ((3, 64, 0.8), (4, 50, 1.3)):
+        q = torch.randn(n_views, n, generator=random, dtype=torch.float64)
+        cases.append((q * torch.hann_window(n, dtype=torch.float64), d))
+    found, problem = call(filter_views, cases, ["q", "d"])
     if problem is not None:
         return problem
 
-    def by(response: Callable[[Tensor], Tensor], length: int = n, width: float = d) -> Tensor:
-        f = torch.fft.rfftfreq(length, width, dtype=torch.float64)
-        return torch.fft.irfft(torch.fft.rfft(q, length) * response(f), length)[..., :n]
+    def by(response: Callable[[Tensor], Tensor], pad: int = 1, width: bool = True, dim: int = -1) -> list[Tensor]:
+        """The views times a response to the frequency, for both cases."""
+        answers = []
+        for q, d in cases:
+            length = pad * q.shape[dim]
+            f = response(torch.fft.fftfreq(length, d if width else 1.0, dtype=torch.float64))
+            spectrum = torch.fft.fft(q, length, dim=dim) * (f if dim == -1 else f[:, None])
+            answers.append(torch.fft.ifft(spectrum, dim=dim).real[..., : q.shape[-1]])
+        return answers
 
-    padded = by(lambda f: f, 2 * n)
-    if isinstance(found, Tensor) and found.shape == q.shape and torch.allclose(found.double(), padded, rtol=1e-5):
-        return compare(found, padded, "the filtered sinogram (padded)", rtol=1e-5)
-    f_full = torch.fft.fftfreq(n, d, dtype=torch.float64)
-    signed = torch.fft.ifft(torch.fft.fft(q) * f_full).real
-    along_angles = torch.fft.ifft(
-        torch.fft.fft(q, dim=0) * torch.fft.fftfreq(3, d, dtype=torch.float64).abs()[:, None], dim=0
-    ).real
-    return compare(
-        found,
-        by(lambda f: f),
-        "the filtered sinogram",
-        rtol=1e-5,
-        mistakes={
-            "this is the sinogram itself: nothing has been filtered": q,
-            "the bins have a width: frequencies are in cycles per pixel, so tell fftfreq the width d": by(
-                lambda f: f, width=1.0
-            ),
-            "that is |f| squared": by(lambda f: f**2),
-            "the ramp is |f|: negative frequencies are raised too, with the same sign": signed,
-            "cycles, not radians: the factor 2 pi is too much": by(lambda f: 2 * math.pi * f),
-            "transform along the detector, the last axis, not along the angles": along_angles,
-            "the ramp multiplies; you divided by it": by(lambda f: 1 / f.clamp_min(f[1])),
-        },
-    )
+    for pad, title in ((2, "the filtered sinogram (padded)"), (1, "the filtered sinogram")):
+        ok, message = judge(found, by(torch.abs, pad), title, rtol=1e-5)
+        if ok:
+            return right(message)
+    views = [q for q, _ in cases]
+    mistakes = {
+        "this is the sinogram itself: nothing has been filtered": views,
+        "this is the filter alone, or a filtered impulse: multiply the transform of q": [
+            torch.fft.fftfreq(q.shape[-1], d, dtype=torch.float64).abs().expand(q.shape) for q, d in cases
+        ],
+        "the bins have a width: frequencies are in cycles per pixel, so tell fftfreq the width d": by(
+            torch.abs, width=False
+        ),
+        "that is |f| squared": by(torch.square),
+        "that is the root of |f|": by(lambda f: f.abs().sqrt()),
+        "the ramp is |f|: negative frequencies are raised too, with the same sign": by(lambda f: f),
+        "the ramp is |f|: negative frequencies must not be dropped": by(lambda f: f.clamp_min(0)),
+        "cycles, not radians: the factor 2 pi is too much": by(lambda f: 2 * math.pi * f.abs()),
+        "transform along the detector, the last axis, not along the angles": by(torch.abs, dim=0),
+        "the ramp multiplies; you divided by it": by(lambda f: 1 / f.abs().clamp_min(f[1])),
+        "the zero frequency stands first, as fftfreq has it: a ramp from the middle needs fftshift": by(
+            lambda f: torch.fft.fftshift(f.abs())
+        ),
+        "this is still the spectrum: transform back": [
+            torch.fft.fft(q) * torch.fft.fftfreq(q.shape[-1], d, dtype=torch.float64).abs() for q, d in cases
+        ],
+    }
+    return Verdict(*judge(found, by(torch.abs), "the filtered sinogram", rtol=1e-5, mistakes=mistakes))
 
 
 def lm_step(step: Callable) -> Verdict:
@@ -107,37 +133,59 @@ def lm_step(step: Callable) -> Verdict:
     step : callable
         J : (m, d), r : (m,), z : (d,), lam, nu > 0 -> the new (d,) latent vector.
     """
-    random = torch.Generator().manual_seed(7)
-    J = torch.randn(9, 4, generator=random, dtype=torch.float64)
-    r, z = (torch.randn(k, generator=random, dtype=torch.float64) for k in (9, 4))
-    lam, nu = 0.7, 0.3
-    found, problem = attempt(step, J, r, z.clone(), lam, nu)
-    if problem is not None:
-        return problem
-    eye = torch.eye(4, dtype=torch.float64)
+    random, cases = torch.Generator().manual_seed(7), []
+    for m, d, lam, nu in ((9, 4, 0.7, 0.3), (8, 3, 0.2, 1.1)):
+        J = torch.randn(m, d, generator=random, dtype=torch.float64)
+        r, z = (torch.randn(k, generator=random, dtype=torch.float64) for k in (m, d))
+        cases.append((J, r, z, lam, nu))
 
-    def solve(diagonal: float, right: Tensor) -> Tensor:
-        return torch.linalg.solve(J.T @ J + diagonal * eye, right)
+    def solve(J: Tensor, diagonal: float, right: Tensor) -> Tensor:
+        return torch.linalg.solve(J.T @ J + diagonal * torch.eye(J.shape[1], dtype=J.dtype), right)
 
-    right_side = -(J.T @ r + lam * z)
-    if (
-        isinstance(found, Tensor)
-        and found.shape == z.shape
-        and torch.allclose(found.double(), solve(lam + nu, right_side))
-    ):
-        return not_yet("that is the step w - z; return the new latent vector z + step")
-    return compare(
-        found,
-        z + solve(lam + nu, right_side),
+    def descent(J: Tensor, r: Tensor, z: Tensor, lam: float) -> Tensor:
+        return -(J.T @ r + lam * z)
+
+    return examine(
+        step,
+        cases,
+        lambda J, r, z, lam, nu: z + solve(J, lam + nu, descent(J, r, z, lam)),
         "the new latent vector",
         rtol=1e-6,
         mistakes={
-            "this is a gradient step of length 1 / nu: no curvature in it": z + right_side / nu,
-            "this is a gradient step of length 1 / nu, and lam z is missing too": z - J.T @ r / nu,
-            "the gradient of lam ||w||^2 at z is missing on the right-hand side": z + solve(lam + nu, -J.T @ r),
-            "lam belongs into the matrix as well: ||w||^2 has curvature": z + solve(nu, right_side),
-            "nu is missing: that is the Gauss-Newton step, undamped": z + solve(lam, right_side),
-            "the sign: this step walks uphill": z - solve(lam + nu, right_side),
-            "with squares without 1/2 all terms have the factor 2, and it cancels": z + solve(lam + nu, 2 * right_side),
+            "that is the step w - z; return the new latent vector z + step": lambda J, r, z, lam, nu: solve(
+                J, lam + nu, descent(J, r, z, lam)
+            ),
+            "this is a gradient step of length 1 / nu: no curvature in it": lambda J, r, z, lam, nu: (
+                z + descent(J, r, z, lam) / nu
+            ),
+            "this is a gradient step of length 1 / nu, and lam z is missing too": lambda J, r, z, lam, nu: (
+                z - J.T @ r / nu
+            ),
+            "the gradient of lam ||w||^2 at z is missing on the right-hand side": lambda J, r, z, lam, nu: (
+                z + solve(J, lam + nu, -J.T @ r)
+            ),
+            "lam belongs into the matrix as well: ||w||^2 has curvature": lambda J, r, z, lam, nu: (
+                z + solve(J, nu, descent(J, r, z, lam))
+            ),
+            "nu is missing: that is the Gauss-Newton step, undamped": lambda J, r, z, lam, nu: (
+                z + solve(J, lam, descent(J, r, z, lam))
+            ),
+            "lam is missing altogether": lambda J, r, z, lam, nu: z + solve(J, nu, -J.T @ r),
+            "the sign: this step walks uphill": lambda J, r, z, lam, nu: z - solve(J, lam + nu, descent(J, r, z, lam)),
+            "with squares without 1/2 all terms have the factor 2, and it cancels": lambda J, r, z, lam, nu: (
+                z + solve(J, lam + nu, 2 * descent(J, r, z, lam))
+            ),
+            "with squares without 1/2 all terms have the factor 2, and it cancels; half a step is too short": (
+                lambda J, r, z, lam, nu: z + solve(J, lam + nu, 0.5 * descent(J, r, z, lam))
+            ),
+            "lam + nu was added to every entry of the matrix: write it times torch.eye": lambda J, r, z, lam, nu: (
+                z + torch.linalg.solve(J.T @ J + lam + nu, descent(J, r, z, lam))
+            ),
+            "nu damps the step w - z, not w: it does not stand on the right-hand side with z": (
+                lambda J, r, z, lam, nu: z + solve(J, lam + nu, descent(J, r, z, lam + nu))
+            ),
+            "the matrix was multiplied, and not inverted: solve": lambda J, r, z, lam, nu: (
+                z + (J.T @ J + (lam + nu) * torch.eye(len(z), dtype=J.dtype)) @ descent(J, r, z, lam)
+            ),
         },
     )

@@ -1,53 +1,46 @@
-"""The checks of chapter 03 accept right answers and refuse typical wrong ones with a line that helps."""
+"""The checks of chapter 03 accept right answers, in every type of array, and refuse typical wrong ones with a hint."""
 
+import numpy as np
 import pytest
 import torch
+from chapter_tools import ROUGH, ROUGH_VALUES, accepts, asked, refuses, rows
 from registry import seeded, tiny
 
 from course_utils.chapters.generative_models import checks
 
 G = tiny("vae", dtype=torch.float32)
-X, Z = torch.rand(6, 1, 28, 28, generator=seeded()), torch.randn(6, 3, generator=seeded(1))
+# Images of unequal brightness: then the mean of the roots is not the root of the mean.
+X = torch.rand(6, 1, 28, 28, generator=seeded()) * torch.linspace(0.2, 2, 6).reshape(-1, 1, 1, 1)
+Z = torch.randn(6, 3, generator=seeded(1))
 ERROR = (G(Z) - X).detach()
-MSE = ERROR.pow(2).mean()
+SQUARE = ERROR.pow(2).flatten(1)
+MSE = SQUARE.mean()
 
-# Exercise 1: the rho that the errors ask for.
-
-
-def test_rho_accepts():
-    assert checks.likeliest_rho(MSE.sqrt(), G, X, Z)
-    assert checks.likeliest_rho(float(MSE) ** 0.5, G, X, Z)
-
-
-@pytest.mark.parametrize(
-    ("rho", "hint"),
-    [
-        (MSE, "take the root"),
-        (ERROR.pow(2).flatten(1).sum(1).mean().sqrt(), "divide by it"),
-        (ERROR.abs().mean(), "wants squares"),
-        (0.158, "rho of training"),
-        ((MSE / 2).sqrt(), "drops out"),
-        (None, "placeholder"),
-    ],
-)
-def test_rho_refuses(rho, hint):
-    if rho == 0.158:
-        rho = G.config.rho
-    verdict = checks.likeliest_rho(rho, G, X, Z)
-    assert not verdict
-    assert hint in verdict.message, verdict.message
-
-
-# Exercise 2: the reparametrised gradient.
+ASK = {
+    "likeliest_rho": lambda rho: checks.likeliest_rho(rho, G, X, Z),
+    "reparametrised_gradient": checks.reparametrised_gradient,
+    "critic_penalty": checks.critic_penalty,
+    "active_latents": checks.active_latents,
+}
 
 
 def reparametrised(grad_f, mean, log_std, e, at="draws", factor="e std", reduce="mean"):
     std = log_std.exp()
-    z = {"draws": mean + std * e, "mean": mean.expand(len(e), -1), "log": mean + log_std * e}[at]
+    z = {
+        "draws": mean + std * e,
+        "mean": mean.expand(len(e), -1),
+        "log": mean + log_std * e,
+        "e": e,
+        "no std": mean + e,
+        "variance": mean + std**2 * e,
+        "half": mean + (log_std / 2).exp() * e,
+    }[at]
     g = grad_f(z)
-    by_log_std = {"e std": g * e * std, "e": g * e, "std": g * std, "log": g * log_std * e}[factor]
+    by_log_std = {"e std": g * e * std, "e": g * e, "std": g * std, "log": g * log_std * e, "z": g * z}[factor]
     if reduce == "product":
         return g.mean(0), g.mean(0) * (std * e).mean(0)
+    if reduce == "none":
+        return g, by_log_std
     return getattr(g, reduce)(0), getattr(by_log_std, reduce)(0)
 
 
@@ -55,85 +48,147 @@ def variant(**settings):
     return lambda *arguments: reparametrised(*arguments, **settings)
 
 
-def test_gradient_accepts():
-    assert checks.reparametrised_gradient(reparametrised)
-    assert checks.reparametrised_gradient(lambda *arguments: list(reparametrised(*arguments)))
+def draw_by_draw(grad_f, mean, log_std, e):
+    by_mean, by_log_std = torch.zeros_like(mean), torch.zeros_like(mean)
+    for one in e:
+        g = grad_f((mean + log_std.exp() * one)[None])[0]
+        by_mean += g / len(e)
+        by_log_std += g * log_std.exp() * one / len(e)
+    return by_mean, by_log_std
 
 
-@pytest.mark.parametrize(
-    ("answer", "hint"),
-    [
+def gradients(critic, x, graph=True):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(critic(x).sum(), x, create_graph=graph)[0]
+
+
+def norms(g):
+    return g.flatten(1).norm(dim=1)
+
+
+def penalty(norm=norms, value=lambda n: (n - 1).pow(2).mean(), graph=True):
+    return lambda critic, x: value(norm(gradients(critic, x, graph)))
+
+
+RIGHT = {
+    "likeliest_rho": [MSE.sqrt(), float(MSE) ** 0.5, MSE.sqrt().numpy(), SQUARE.double().mean().sqrt(), [MSE.sqrt()]],
+    "reparametrised_gradient": [
+        reparametrised,
+        draw_by_draw,
+        lambda *a: list(reparametrised(*a)),
+        lambda *a: torch.stack(reparametrised(*a)),
+        lambda *a: tuple(part.numpy() for part in reparametrised(*a)),
+        lambda *a: tuple(part.float() for part in reparametrised(*a)),
+        lambda *a: [part.tolist() for part in reparametrised(*a)],
+    ],
+    "critic_penalty": [
+        penalty(),
+        penalty(norm=lambda g: g.pow(2).sum((1, 2, 3)).sqrt()),
+        lambda c, x: sum((g.norm() - 1) ** 2 for g in gradients(c, x)) / len(x),
+        penalty(norm=lambda g: torch.linalg.vector_norm(g, dim=(1, 2, 3))),
+        penalty(value=lambda n: (n - 1).pow(2).mean().reshape(1)),
+    ],
+    "active_latents": [
+        lambda v, rho, d: (v[:d] > rho**2).sum(),
+        lambda v, rho, d: min(d, int((v > rho * rho).sum())),
+        lambda v, rho, d: np.sum(v.numpy()[:d] > rho**2),
+        lambda v, rho, d: sum(1 for value in v[:d].tolist() if value > rho**2),
+        lambda v, rho, d: torch.count_nonzero((v[:d] - rho**2).clamp_min(0)).reshape(1),
+    ],
+}
+WRONG = {
+    "likeliest_rho": [
+        (MSE, "take the root"),
+        (SQUARE.sum(1).mean().sqrt(), "divide by it"),
+        (SQUARE.mean(1).sqrt().mean(), "one root per image"),
+        (ERROR.abs().mean(), "wants squares"),
+        (G.config.rho, "rho of training"),
+        ((MSE / 2).sqrt(), "drops out"),
+        ((2 * MSE).sqrt(), "no factor 2 is left"),
+        (SQUARE.mean(1).sqrt(), "shape"),
+        (2.0, "too large"),
+        (None, "placeholder"),
+    ],
+    "reparametrised_gradient": [
         (variant(reduce="sum"), "do not add them up"),
+        (variant(reduce="none"), "average them"),
         (variant(at="mean"), "belongs at the draws"),
         (variant(at="log"), "the standard deviation is exp(log_std)"),
+        (variant(at="no std"), "the standard deviation is missing"),
+        (variant(at="variance"), "not by the variance"),
+        (variant(at="half"), "log_std is not the logarithm of the variance"),
+        (variant(at="e"), "the mean is missing"),
         (variant(factor="e"), "brings a factor std"),
         (variant(factor="std"), "the factor e is missing"),
         (variant(factor="log"), "not log_std"),
+        (variant(factor="z"), "you took z itself"),
         (variant(reduce="product"), "correlated"),
-        (lambda *arguments: reparametrised(*arguments)[0], "return two tensors"),
-        (lambda *arguments: (reparametrised(*arguments)[0], ...), "placeholder"),
+        (lambda *a: reparametrised(*a)[::-1], "changed places"),
+        (lambda *a: 2 * (reparametrised(*a)[0],), "once more"),
+        (lambda *a: reparametrised(*a)[0], "return two tensors"),
+        (lambda *a: (reparametrised(*a)[0], ...), "placeholder"),
+        (lambda *a: (reparametrised(*a)[0], -reparametrised(*a)[1]), "only the sign"),
         (lambda grad_f: None, "raised TypeError"),
     ],
-)
-def test_gradient_refuses(answer, hint):
-    verdict = checks.reparametrised_gradient(answer)
-    assert not verdict
-    assert hint in verdict.message, verdict.message
-
-
-# Exercise 3: the gradient penalty.
-
-
-def penalty(critic, x, norm=lambda g: g.flatten(1).norm(dim=1), deviation=lambda n: (n - 1).pow(2), graph=True):
-    x = x.detach().requires_grad_()
-    (g,) = torch.autograd.grad(critic(x).sum(), x, create_graph=graph)
-    return deviation(norm(g)).mean()
-
-
-def test_penalty_accepts():
-    assert checks.critic_penalty(penalty)
-    assert checks.critic_penalty(lambda c, x: penalty(c, x, norm=lambda g: g.pow(2).sum((1, 2, 3)).sqrt()))
-
-
-@pytest.mark.parametrize(
-    ("settings", "hint"),
-    [
-        ({"norm": lambda g: g.norm(dim=2)}, "rows of one column"),
-        ({"norm": lambda g: g.norm(dim=3)}, "columns of one row"),
-        ({"norm": lambda g: g.norm(dim=1)}, "channel axis"),
-        ({"norm": lambda g: g.norm()}, "whole batch"),
-        ({"norm": lambda g: g.flatten(1).norm(dim=1).pow(2)}, "squared before 1 was subtracted"),
-        ({"deviation": lambda n: (n - 1).abs()}, "the square is missing"),
-        ({"graph": False}, "create_graph=True"),
+    "critic_penalty": [
+        (penalty(norm=lambda g: g.norm(dim=2)), "rows of one column"),
+        (penalty(norm=lambda g: g.norm(dim=3)), "columns of one row"),
+        (penalty(norm=lambda g: g.norm(dim=1)), "channel axis"),
+        (penalty(norm=lambda g: g.norm(dim=0)), "over the batch"),
+        (penalty(norm=lambda g: g.norm()), "whole batch"),
+        (penalty(norm=lambda g: norms(g).pow(2)), "squared before 1 was subtracted"),
+        (penalty(norm=lambda g: g.flatten(1).abs().sum(1)), "the 2-norm is wanted"),
+        (penalty(value=lambda n: (n - 1).abs().mean()), "the square is missing"),
+        (penalty(value=lambda n: (n - 1).pow(2).sum()), "not the sum"),
+        (penalty(value=lambda n: (n - 1).mean().pow(2)), "before the mean"),
+        (penalty(value=lambda n: n.pow(2).mean()), "subtract 1"),
+        (penalty(value=lambda n: (n - 1).pow(2)), "take their mean"),
+        (penalty(value=lambda n: 0.5 * (n - 1).pow(2).mean()), "half of"),
+        (penalty(graph=False), "create_graph=True"),
+        (lambda c, x: float(penalty()(c, x).detach()), "create_graph=True"),
     ],
-)
-def test_penalty_refuses(settings, hint):
-    verdict = checks.critic_penalty(lambda critic, x: penalty(critic, x, **settings))
-    assert not verdict
-    assert hint in verdict.message, verdict.message
-
-
-# Exercise 4: collapse of a linear VAE.
-
-
-def test_collapse_accepts():
-    assert checks.active_latents(lambda variances, rho, d: (variances[:d] > rho**2).sum())
-    assert checks.active_latents(lambda variances, rho, d: min(d, int((variances > rho * rho).sum())))
-
-
-@pytest.mark.parametrize(
-    ("count", "hint"),
-    [
+    "active_latents": [
         (lambda v, rho, d: d, "no coordinate collapses"),
         (lambda v, rho, d: (v[:d] > rho).sum(), "compare the variances with rho^2"),
         (lambda v, rho, d: (v > rho**2).sum(), "only d coordinates"),
         (lambda v, rho, d: (v[:d] < rho**2).sum(), "ABOVE"),
         (lambda v, rho, d: (v[:d] > 2 * rho**2).sum(), "factor 2"),
+        (lambda v, rho, d: (v[:d] ** 2 > rho**2).sum(), "compare the variances with rho^2"),
+        (lambda v, rho, d: d - (v[:d] > rho**2).sum(), "ABOVE"),
+        (lambda v, rho, d: v[:d] > rho**2, "one number"),
+        (lambda v, rho, d: 8, "your answer is 8"),
         (lambda v, rho, d: ..., "placeholder"),
-        (lambda v, rho, d: "many", "return one number"),
+        (lambda v, rho, d: "many", "must be a number"),
+        (lambda v, rho, d: v.sub_(rho**2).gt(0)[:d].sum(), "in place"),
     ],
-)
-def test_collapse_refuses(count, hint):
-    verdict = checks.active_latents(count)
-    assert not verdict
-    assert hint in verdict.message, verdict.message
+}
+
+
+@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
+def test_right_answers_are_accepted(name, answer):
+    accepts(ASK[name], answer)
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
+def test_wrong_answers_are_explained(name, answer, hint):
+    refuses(ASK[name], answer, hint)
+
+
+def test_no_message_tells_rho():
+    """The right value must not be read off a message about a wrong one."""
+    for wrong in (0.1, 0.9, 3.0):
+        message = asked(ASK["likeliest_rho"], wrong).message
+        for word in message.replace(",", " ").split():
+            if word.replace(".", "", 1).isdigit():
+                assert not asked(ASK["likeliest_rho"], float(word)), message
+
+
+@pytest.mark.parametrize("rough", ROUGH)
+@pytest.mark.parametrize("name", ["reparametrised_gradient", "critic_penalty", "active_latents"])
+def test_no_function_hangs_or_raises(name, rough):
+    refuses(ASK[name], ROUGH[rough])
+
+
+@pytest.mark.parametrize("rough", ROUGH_VALUES)
+def test_no_value_raises(rough):
+    refuses(ASK["likeliest_rho"], ROUGH_VALUES[rough])

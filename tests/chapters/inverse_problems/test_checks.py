@@ -1,58 +1,48 @@
-"""The checks of chapter 01 accept what is right and explain what is wrong."""
+"""The checks of chapter 01 accept what is right, in every type of array, and explain what is wrong."""
 
+import functools
+
+import numpy as np
 import pytest
 import torch
+from chapter_tools import ROUGH, ROUGH_VALUES, accepts, asked, refuses, rows
 from torch.nn.functional import pad
 
 from course_utils import data
 from course_utils.chapters.inverse_problems import checks
-from course_utils.operators import GaussianMatrix
+from course_utils.operators import GaussianMatrix, operator_norm
 
-WEIGHTS = (0.5, 0.3, 0.2)
-
-
-def motion_blur(x):
-    return sum(w * pad(x, (k, -k)) for k, w in enumerate(WEIGHTS))
+KERNEL = (0.5, 0.3, 0.2)
 
 
-def motion_adjoint(y):
-    return sum(w * pad(y, (-k, k)) for k, w in enumerate(WEIGHTS))
+def motion_blur(x, weights=KERNEL):
+    return sum(w * pad(x, (k, -k)) for k, w in enumerate(weights))
 
 
-def test_adjoint_accepts_the_solution():
-    assert checks.adjoint(motion_blur, motion_adjoint)
+def motion_adjoint(y, weights=KERNEL):
+    return sum(w * pad(y, (-k, k)) for k, w in enumerate(weights))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (motion_blur, "this is A itself"),
-        (lambda y: 2 * motion_adjoint(y), "2 times the adjoint"),
-        (lambda y: -motion_adjoint(y), "-1 times the adjoint"),
-        (lambda y: torch.roll(motion_adjoint(y), 1, -1), "pixel j"),
-        (lambda y: motion_adjoint(y)[:, 0], "expected shape (3, 1, 28, 28), got (3, 28, 28)"),
-        (lambda y: None, "returns nothing"),
-        (lambda y: 3.0, "must return a tensor, got float"),
-        (lambda y: y + torch.zeros(7), "raised RuntimeError"),
-        (torch.zeros(3), "expected a function"),
-    ],
-)
-def test_adjoint_explains_what_is_wrong(wrong, words, capsys):
-    verdict = checks.adjoint(motion_blur, wrong)
-    assert not verdict
-    assert words in verdict.message
-    assert words in capsys.readouterr().out
+def pixel_by_pixel(y):
+    """What a loop over the pixels does, in NumPy."""
+    y, x = y.numpy(), np.zeros(y.shape)
+    for column in range(y.shape[-1]):
+        for k, w in enumerate(KERNEL):
+            if column + k < y.shape[-1]:
+                x[..., column] += w * y[..., column + k]
+    return x
 
 
-def test_adjoint_recognises_the_inverse():
-    verdict = checks.adjoint(
-        lambda x: x * torch.linspace(1, 2, 28, dtype=x.dtype), lambda y: y / torch.linspace(1, 2, 28, dtype=y.dtype)
-    )
-    assert not verdict
-    assert "an inverse is not an adjoint" in verdict.message
+def by_autograd(y):
+    x = torch.zeros_like(y, requires_grad=True)
+    return torch.autograd.grad(motion_blur(x), x, y)[0]
 
 
-def power_norm(A, n_iter=200, normalise=True, feed_back=True, root=True):
+def rolled(y):
+    return sum(w * torch.roll(y, -k, -1) for k, w in enumerate(KERNEL))
+
+
+def power_norm(A, n_iter=200, normalise=True, feed_back=True, root=True, unit=True):
     x = torch.randn(1, *A.shape_in, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     value = 0.0
     for _ in range(n_iter):
@@ -61,45 +51,23 @@ def power_norm(A, n_iter=200, normalise=True, feed_back=True, root=True):
         value = A(x).norm() if root else A.T(A(x)).norm()
         if feed_back:
             x = A.T(A(x))
-    return float(value)
+    return float(value if unit else A(x).norm())
 
 
-def test_norm_accepts_the_solution():
-    assert checks.norm(power_norm)
+def until_settled(A):
+    x, before, now = torch.ones(1, *A.shape_in, dtype=torch.float64), 0.0, 1.0
+    while abs(now - before) > 1e-12 * now:
+        x = A.T(A(x))
+        before, now = now, float(x.norm()) ** 0.5
+        x = x / x.norm()
+    return now
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"root": False}, "that is its square"),
-        ({"normalise": False}, "divide it by its length"),
-        ({"feed_back": False}, "per cent too small"),
-        ({"n_iter": 1}, "lower bound"),
-    ],
-)
-def test_norm_explains_what_is_wrong(settings, words):
-    verdict = checks.norm(lambda A: power_norm(A, **settings))
-    assert not verdict
-    assert words in verdict.message
+def powers(**settings):
+    return lambda A: power_norm(A, **settings)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (lambda A: 1.0, "too small"),
-        (lambda A: None, "still empty"),
-        (lambda A: "large", "one number"),
-        (lambda A: 60.0, "1.5 times too large"),
-        (lambda A: A.nothing, "raised AttributeError"),
-    ],
-)
-def test_norm_explains_other_answers(wrong, words):
-    verdict = checks.norm(wrong)
-    assert not verdict
-    assert words in verdict.message
-
-
-@pytest.fixture(scope="module")
+@functools.cache
 def ghost():
     A = GaussianMatrix(150, 28, torch.Generator().manual_seed(0)).double()
     x, other = data.load("mnist").test[:2].double().split(1)
@@ -108,27 +76,126 @@ def ghost():
     return A, x, other, (d - d @ V @ V.T).reshape(x.shape)
 
 
-def test_twin_accepts_the_solution(ghost):
-    A, x, other, invisible = ghost
-    assert checks.twin(A, x, other, x + invisible)
+def twin(answer):
+    """``answer`` is a function of A, x, the other image and the invisible difference, or a value."""
+    A, x, other, invisible = ghost()
+    value = answer(A, x, other, invisible) if getattr(answer, "__name__", "") == "<lambda>" else answer
+    return checks.twin(A, x, other, value)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
+def unseen(v):
+    V = ghost()[0].svd().V
+    return v - (v.flatten(1) @ V @ V.T).reshape(v.shape)
+
+
+ASK = {"adjoint": lambda answer: checks.adjoint(motion_blur, answer), "norm": checks.norm, "twin": twin}
+RIGHT = {
+    "adjoint": [
+        motion_adjoint,
+        by_autograd,
+        pixel_by_pixel,
+        lambda y: motion_adjoint(y.float()),
+        lambda y: motion_blur(y.flip(-1)).flip(-1),
+        lambda y: [motion_adjoint(one) for one in y],
+    ],
+    "norm": [
+        power_norm,
+        until_settled,
+        operator_norm,
+        lambda A: A.svd().S[0],
+        lambda A: torch.linalg.matrix_norm(A.matrix(), ord=2),
+        lambda A: np.linalg.norm(A.matrix().numpy(), 2),
+        lambda A: torch.tensor([power_norm(A)]),
+    ],
+    "twin": [
+        lambda A, x, other, n: x + n,
+        lambda A, x, other, n: (x + n).float(),
+        lambda A, x, other, n: (x + n).numpy(),
+        lambda A, x, other, n: other - torch.linalg.pinv(A.matrix()).mv(A(other - x)[0]).reshape(x.shape),
+        lambda A, x, other, n: (x + n).clone().requires_grad_(),
+    ],
+}
+WRONG = {
+    "adjoint": [
+        (motion_blur, "this is A itself"),
+        (lambda y: 2 * motion_adjoint(y), "2 times the adjoint"),
+        (lambda y: -motion_adjoint(y), "-1 times the adjoint"),
+        (lambda y: torch.roll(motion_adjoint(y), 1, -1), "pixel j"),
+        (rolled, "right inside and wrong at the border"),
+        (lambda y: y, "this is y itself"),
+        (lambda y: motion_blur(y).flip(-1), "mirror image"),
+        (lambda y: motion_blur(motion_blur(y)), "applied twice"),
+        (lambda y: motion_adjoint(y).mean(0, keepdim=True).expand_as(y), "leave the first axis alone"),
+        (lambda y: 0 * y, "everything is 0"),
+        (lambda y: motion_adjoint(y)[:, 0], "expected shape (3, 1, 28, 28), got (3, 28, 28)"),
+        (lambda y: y / 0 * 0, "NaN"),
+        (lambda y: None, "returns nothing"),
+        (lambda y: 3.0, "expected shape"),
+        (lambda y: y + torch.zeros(7), "raised RuntimeError"),
+        (lambda y: y.mul_(2), "in place"),
+        (torch.zeros(3), "expected a function"),
+    ],
+    "norm": [
+        (powers(root=False), "that is its square"),
+        (powers(normalise=False), "divide it by its length"),
+        (powers(feed_back=False), "feed A* A x back"),
+        (powers(n_iter=1), "lower bound"),
+        (powers(n_iter=5), "still rising"),
+        (powers(unit=False), "divide it by its length first"),
+        (lambda A: A.norm, "is that A.norm"),
+        (lambda A: A.scale, "is that A.norm"),
+        (lambda A: A.matrix().norm(), "Frobenius"),
+        (lambda A: A.matrix().abs().max(), "largest entry"),
+        (lambda A: power_norm(A) ** 0.5, "that is its root"),
+        (lambda A: -power_norm(A), "a norm is positive"),
+        (lambda A: 40.0, "where the norm is 0.7"),
+        (lambda A: 60.0, "1.5 times too large"),
+        (lambda A: None, "still empty"),
+        (lambda A: "large", "must be a number"),
+        (lambda A: A.svd().S, "one number"),
+        (lambda A: A.nothing, "raised AttributeError"),
+    ],
+    "twin": [
         (lambda A, x, other, n: other, "the other image itself"),
         (lambda A, x, other, n: x, "this is x itself"),
         (lambda A, x, other, n: x + 0.5 * n, "add all of the difference"),
+        (lambda A, x, other, n: x - n, "the sign of the difference"),
         (lambda A, x, other, n: x + (other - x) - A.T(A(other - x)), "is a projection only if"),
         (lambda A, x, other, n: other - n, "You added the visible part"),
-        (lambda A, x, other, n: n, "from the null space of A only"),
+        (lambda A, x, other, n: n, "the invisible difference alone"),
+        (lambda A, x, other, n: x + unseen(other), "x has one already"),
+        (lambda A, x, other, n: (x + other) / 2, "The mean of the two"),
+        (lambda A, x, other, n: 2 * x, "from the null space of A only"),
         (lambda A, x, other, n: n[0], "shape (1, 1, 28, 28), got (1, 28, 28)"),
-        (lambda A, x, other, n: None, "still empty"),
-        (lambda A, x, other, n: 0.0, "must be a tensor"),
+        (lambda A, x, other, n: (x + n).flatten(1), "reshape it"),
+        (lambda A, x, other, n: x + n / 0, "NaN or infinite"),
+        (lambda A, x, other, n: 0.0, "shape"),
     ],
-)
-def test_twin_explains_what_is_wrong(ghost, wrong, words):
-    A, x, other, invisible = ghost
-    verdict = checks.twin(A, x, other, wrong(A, x, other, invisible))
-    assert not verdict
-    assert words in verdict.message
+}
+
+
+@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
+def test_right_answers_are_accepted(name, answer):
+    accepts(ASK[name], answer)
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
+def test_wrong_answers_are_explained(name, answer, hint):
+    refuses(ASK[name], answer, hint)
+
+
+def test_the_adjoint_is_told_from_the_inverse():
+    ramp = torch.linspace(1, 2, 28, dtype=torch.float64)
+    verdict = asked(checks.adjoint, lambda x: x * ramp, lambda y: y / ramp)
+    assert not verdict and "an inverse is not an adjoint" in verdict.message
+
+
+@pytest.mark.parametrize("rough", ROUGH)
+@pytest.mark.parametrize("name", ["adjoint", "norm"])
+def test_no_function_hangs_or_raises(name, rough):
+    refuses(ASK[name], ROUGH[rough])
+
+
+@pytest.mark.parametrize("rough", ROUGH_VALUES)
+def test_no_value_raises(rough):
+    refuses(ASK["twin"], ROUGH_VALUES[rough])

@@ -1,11 +1,13 @@
-"""The checks of chapter 04 accept right answers and refuse typical wrong ones with a line that helps."""
+"""The checks of chapter 04 accept right answers, in every type of array, and refuse typical wrong ones with a hint."""
 
+import numpy as np
 import pytest
 import torch
+from chapter_tools import ROUGH, accepts, refuses, rows
 
 from course_utils.chapters.properties import checks
 
-# Exercise 1: the best of several starts.
+ASK = {name: getattr(checks, name) for name in checks.__all__}
 
 
 def errors(candidates, x):
@@ -16,82 +18,149 @@ def size(x):
     return x.flatten(1).norm(dim=1)
 
 
-def test_best_of_starts_accepts():
-    assert checks.best_of_starts(lambda c, x: errors(c, x).amin(1) / size(x))
-    assert checks.best_of_starts(lambda c, x: (errors(c, x) / size(x)[:, None]).min(1).values)
+def least(c, x):
+    return errors(c, x).amin(1)
 
 
-@pytest.mark.parametrize(
-    ("choose", "hint"),
-    [
-        (lambda c, x: errors(c, x).amin(1), "divide by the norm of x"),
-        (lambda c, x: errors(c, x).mean(1) / size(x), "ANY z"),
-        (lambda c, x: errors(c, x).amax(1) / size(x), "worst start"),
-        (lambda c, x: errors(c, x)[:, 0] / size(x), "the first start"),
-        (lambda c, x: (errors(c, x).amin(1) / size(x)) ** 2, "take the root"),
-        (lambda c, x: errors(c, x) / size(x)[:, None], "shape (4, 3)"),
-        (lambda c, x: ..., "placeholder"),
-        (lambda c: c, "raised TypeError"),
-    ],
-)
-def test_best_of_starts_refuses(choose, hint):
-    verdict = checks.best_of_starts(choose)
-    assert not verdict
-    assert hint in verdict.message, verdict.message
+def of_fit(c, x):
+    sizes = c.flatten(2).norm(dim=2)
+    return least(c, x) / sizes.gather(1, errors(c, x).argmin(1, keepdim=True))[:, 0]
 
 
-# Exercise 2: the local Lipschitz constant.
+def in_numpy(candidates, x):
+    c, t = candidates.numpy(), x.numpy()
+    e = np.sqrt(((c - t[:, None]) ** 2).reshape(*c.shape[:2], -1).sum(2))
+    return e.min(1) / np.sqrt((t**2).reshape(len(t), -1).sum(1))
 
 
-def test_steepest_direction_accepts():
-    assert checks.steepest_direction(lambda J: torch.linalg.svdvals(J)[:, 0])
-    assert checks.steepest_direction(lambda J: torch.linalg.eigvalsh(J @ J.mT)[:, -1].sqrt())
+def one_by_one(candidates, x):
+    return [min(float((fit - truth).norm() / truth.norm()) for fit in fits) for fits, truth in zip(candidates, x)]  # noqa: B905
 
 
-@pytest.mark.parametrize(
-    ("slope", "hint"),
-    [
-        (lambda J: J.flatten(1).norm(dim=1), "Frobenius"),
-        (lambda J: J.norm(dim=2).amax(1), "worst coordinate is not the worst direction"),
-        (lambda J: torch.linalg.eigvalsh(J @ J.mT)[:, -1], "take the root"),
-        (lambda J: torch.linalg.svdvals(J)[:, -1], "smallest"),
-        (lambda J: J.abs().amax((1, 2)), "largest entry"),
-        (lambda J: None, "placeholder"),
-    ],
-)
-def test_steepest_direction_refuses(slope, hint):
-    verdict = checks.steepest_direction(slope)
-    assert not verdict
-    assert hint in verdict.message, verdict.message
+values = torch.linalg.svdvals
 
 
-# Exercise 3: the energy distance.
+def by_power_iteration(J):
+    v = torch.ones(*J.shape[:2], 1, dtype=J.dtype)
+    for _ in range(500):
+        v = J @ (J.mT @ v)
+        v = v / v.norm(dim=1, keepdim=True)
+    return (J.mT @ v).norm(dim=1)[:, 0]
 
 
-def statistic(a, b, cross=2.0, own=1.0, self_pairs=False, power=1, sign=1):
+def statistic(a, b, cross=2.0, own=(1.0, 1.0), self_pairs=False, power=1, sign=1):
     def within(p):
         n = len(p)
         return torch.cdist(p, p).pow(power).sum() / (n * (n if self_pairs else n - 1))
 
-    return sign * (cross * torch.cdist(a, b).pow(power).mean() - own * (within(a) + within(b)))
+    between = torch.cdist(a, b).pow(power).mean()
+    return sign * (cross * between - own[0] * within(a) - own[1] * within(b))
 
 
-def test_energy_distance_accepts():
-    assert checks.energy_distance(statistic)
-    assert checks.energy_distance(lambda a, b: float(statistic(a, b)))
+def energy(**settings):
+    return lambda a, b: statistic(a, b, **settings)
 
 
-@pytest.mark.parametrize(
-    ("settings", "hint"),
-    [
-        ({"self_pairs": True}, "n (n - 1)"),
-        ({"cross": 1.0}, "counts twice"),
-        ({"own": 0.0}, "within a set are missing"),
-        ({"power": 2}, "not their squares"),
-        ({"sign": -1}, "turned round"),
+def pair_by_pair(a, b):
+    def mean(p, q, same):
+        distances = [float((u - v).norm()) for i, u in enumerate(p) for j, v in enumerate(q) if not (same and i == j)]
+        return sum(distances) / len(distances)
+
+    return 2 * mean(a, b, False) - mean(a, a, True) - mean(b, b, True)
+
+
+RIGHT = {
+    "best_of_starts": [
+        lambda c, x: least(c, x) / size(x),
+        lambda c, x: (errors(c, x) / size(x)[:, None]).min(1).values,
+        in_numpy,
+        one_by_one,
+        lambda c, x: (least(c, x) / size(x)).float(),
+        lambda c, x: tuple(least(c, x) / size(x)),
     ],
-)
-def test_energy_distance_refuses(settings, hint):
-    verdict = checks.energy_distance(lambda a, b: statistic(a, b, **settings))
-    assert not verdict
-    assert hint in verdict.message, verdict.message
+    "steepest_direction": [
+        lambda J: values(J)[:, 0],
+        lambda J: torch.linalg.eigvalsh(J @ J.mT)[:, -1].sqrt(),
+        lambda J: torch.linalg.matrix_norm(J, ord=2),
+        lambda J: np.linalg.norm(J.numpy(), 2, axis=(1, 2)),
+        lambda J: [values(one)[0] for one in J],
+        by_power_iteration,
+        lambda J: values(J.float())[:, 0],
+    ],
+    "energy_distance": [
+        statistic,
+        lambda a, b: float(statistic(a, b)),
+        pair_by_pair,
+        lambda a, b: statistic(a, b).reshape(1),
+        lambda a, b: statistic(a, b).float(),
+        lambda a, b: np.float64(statistic(a, b)),
+    ],
+}
+WRONG = {
+    "best_of_starts": [
+        (least, "divide by the norm of x"),
+        (lambda c, x: errors(c, x).mean(1) / size(x), "ANY z"),
+        (lambda c, x: errors(c, x).amax(1) / size(x), "worst start"),
+        (lambda c, x: errors(c, x)[:, 0] / size(x), "the first start"),
+        (lambda c, x: errors(c, x)[:, errors(c, x).mean(0).argmin()] / size(x), "its own best"),
+        (lambda c, x: (least(c, x) / size(x)) ** 2, "take the root"),
+        (of_fit, "not by the fit"),
+        (lambda c, x: least(c, x) / size(x) ** 2, "not by its square"),
+        (lambda c, x: least(c, x) / x[0].numel() ** 0.5, "root mean squared error"),
+        (lambda c, x: errors(c, x).argmin(1), "the index"),
+        (lambda c, x: errors(c, x) / size(x)[:, None], "all starts are still there"),
+        (lambda c, x: (least(c, x) / size(x)).mean(), "one value for each"),
+        (lambda c, x: (least(c, x) / size(x))[:, None], "give them that shape"),
+        (lambda c, x: 2 * least(c, x) / size(x), "twice"),
+        (lambda c, x: c.sub_(x[:, None]).flatten(2).norm(dim=2).amin(1), "in place"),
+        (lambda c, x: ..., "placeholder"),
+        (lambda c: c, "raised TypeError"),
+    ],
+    "steepest_direction": [
+        (lambda J: J.flatten(1).norm(dim=1), "Frobenius"),
+        (lambda J: J.norm(dim=2).amax(1), "worst coordinate is not the worst direction"),
+        (lambda J: J.norm(dim=1).amax(1), "longest column"),
+        (lambda J: torch.linalg.eigvalsh(J @ J.mT)[:, -1], "take the root"),
+        (lambda J: torch.linalg.eigvalsh(J @ J.mT)[:, 0].sqrt(), "smallest"),
+        (lambda J: J.abs().amax((1, 2)), "largest entry"),
+        (lambda J: values(J).sum(1), "sum of the singular values"),
+        (lambda J: values(J).mean(1), "mean singular value"),
+        (values, "take the largest of each"),
+        (lambda J: values(J).max(), "each J has its own"),
+        (lambda J: J.sum(1).norm(dim=1) / J.shape[1] ** 0.5, "not the worst one"),
+        (lambda J: torch.linalg.eigvalsh(J)[:, -1], "raised"),
+        (lambda J: None, "placeholder"),
+    ],
+    "energy_distance": [
+        (energy(self_pairs=True), "n (n - 1)"),
+        (energy(cross=1.0), "counts twice"),
+        (energy(own=(2.0, 2.0)), "each pair twice"),
+        (energy(own=(0.0, 0.0)), "within a set are missing"),
+        (energy(own=(1.0, 0.0)), "within b is missing"),
+        (energy(own=(0.0, 1.0)), "within a is missing"),
+        (energy(own=(-1.0, -1.0)), "to be subtracted"),
+        (energy(power=2), "not their squares"),
+        (energy(sign=-1), "turned round"),
+        (energy(sign=0.5), "half of"),
+        (lambda a, b: (a.mean(0) - b.mean(0)).norm(), "between the means"),
+        (lambda a, b: statistic(a, b).sqrt(), "not in this one"),
+        (lambda a, b: torch.cdist(a, b), "shape"),
+        (lambda a, b: ..., "placeholder"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
+def test_right_answers_are_accepted(name, answer):
+    accepts(ASK[name], answer)
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
+def test_wrong_answers_are_explained(name, answer, hint):
+    refuses(ASK[name], answer, hint)
+
+
+@pytest.mark.parametrize("rough", ROUGH)
+@pytest.mark.parametrize("name", ASK)
+def test_no_function_hangs_or_raises(name, rough):
+    refuses(ASK[name], ROUGH[rough])
