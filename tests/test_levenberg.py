@@ -32,11 +32,15 @@ def test_jacobian_is_that_of_torch_func(variant, size):
     assert torch.allclose(jacobian, theirs, atol=1e-12) and float(jacobian.abs().max()) > 1e-4
 
 
-def test_unknown_layers_and_live_dropout_are_refused():
+def test_live_dropout_and_what_cannot_be_differentiated_are_refused():
     G = tiny()
-    G.decoder.append(nn.Softplus())
-    with pytest.raises(TypeError, match="derivative of a layer Softplus is not known"):
-        value_and_jacobian(G, torch.zeros(1, 3, dtype=torch.float64))
+    G.decoder.append(nn.Softplus())  # not known layer by layer: by autograd
+    z = G.sample_latent(2, seeded(1))
+    theirs = torch.stack([torch.autograd.functional.jvp(G, z, e.expand_as(z))[1] for e in torch.eye(3).double()], 1)
+    assert torch.allclose(value_and_jacobian(G, z)[1], theirs)
+    G.forward = lambda z: G.decoder(z.detach())
+    with pytest.raises(TypeError, match="'G' .* cannot be differentiated"):
+        value_and_jacobian(G, z)
     G = build(GeneratorConfig("vae", 3, 28, "paper"), seed=0).double().requires_grad_(False).train()
     with pytest.raises(ValueError, match="must be in evaluation mode"):
         value_and_jacobian(G, torch.zeros(1, 3, dtype=torch.float64))

@@ -232,7 +232,10 @@ def test_back_project_by_hand():
         (lambda: ParallelBeam(28, angles=[0.0, math.nan], n_detectors=41), "'angles' must be finite, got 1 NaN"),
         (lambda: ParallelBeam(28, angles=[-76.0, 76.0], n_detectors=41), "'angles' are in radians.*got 76: degrees"),
         (lambda: ParallelBeam(28, 20, 41, angular_range=0.0), "'angular_range' must lie in"),
-        (lambda: ParallelBeam(28, 20, 41, detector_width=39.0), "'detector_width' must be at least the image's diag"),
+        (
+            lambda: ParallelBeam(28, 20, 41, detector_width=39.0),
+            "'detector_width' must be finite and at least the",
+        ),
         (lambda: ParallelBeam.full(0), "'size' must be at least 1, got 0"),
         (lambda: fbp(Tikhonov(1.0), torch.zeros(1, 20, 41)), "'A' must be a ParallelBeam, got Tikhonov"),
         (lambda: fbp(ParallelBeam(28, 20, 41), torch.zeros(1, 41, 20)), r"'y' must have shape \(B, 20, 41\)"),

@@ -74,7 +74,7 @@ def value_and_jacobian(G: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
 def _by_autograd(G: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
     directions = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
     try:
-        columns = [torch.autograd.functional.jvp(G, z, e.expand_as(z))[1] for e in directions]
+        columns = [torch.autograd.functional.jvp(G, z, e.expand_as(z), strict=True)[1] for e in directions]
     except (RuntimeError, NotImplementedError) as error:
         raise TypeError(f"'G' ({G.name}) cannot be differentiated in a direction: {error}") from error
     return G(z), torch.stack(columns, 1)
