@@ -191,7 +191,8 @@ def lbfgs(
     r"""Limited-memory BFGS with an Armijo line search, for every problem of the batch by itself.
 
     Needs fewer evaluations than Algorithm 1 for the same objective.  Stops when :math:`f_{old} - f \le tol\,|f|`, and
-    the model of f, which needs a pair of gradients, promises at most ten times as much, or that happens twice in a row.
+    the model of f, for which a pair of gradients has to be known, does not promise fifty times as much, or that
+    happens twice in a row.
 
     Parameters
     ----------
@@ -236,7 +237,7 @@ def lbfgs(
         small = has_converged("objective", tol, pool.v, v, pool.f, f)
         pool.calm = torch.where(small, pool.calm + 1, 0.0)
         known = curvature[-1] > 0 if curvature else torch.zeros_like(stuck)
-        done = small & known & ((-slope <= 20 * tol * f.abs()) | (pool.calm > 1))
+        done = small & known & ((-slope <= 100 * tol * f.abs()) | (pool.calm > 1))
         s, y = v - pool.v, grad - pool.grad
         sy = (s * y).sum(1)
         good = sy > 1e-10 * (sum_of_squares(s) * sum_of_squares(y)).sqrt()

@@ -127,7 +127,8 @@ def reconstruct(
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
         "adapted": hard, then the weights of G follow too, ``max_iter`` steps of size ``lr``; u is what they changed.
         "fista": L1 and any regulariser that has a proximal operator.
-        "alternating": the learned covariance and relaxed, x by conjugate gradients and z in turn.
+        "alternating": the learned covariance and relaxed, x by conjugate gradients and z in turn; what "auto" takes for
+        relaxed where the operator is too large to be decomposed.
         "auto": the fastest of these; where the operator is too large to be decomposed, the fastest without that.
     start : "dictionary", "random", "encoder", a Dictionary, or a (B, d) or (B, n_starts, d) tensor
         For generative regularisers.  "dictionary" takes the ``n_starts`` best of 4096 draws from the prior;
@@ -139,7 +140,9 @@ def reconstruct(
         The image that "encoder" encodes; also the first x of Algorithm 2 (default: G(z)), of Algorithm 1 for
         Tikhonov ("cg" too) and of PDHG (default: 0).
     batch_size : int
-        Problems (times starts) solved at once; a matter of memory and speed, not of the result.
+        Problems (times starts) solved at once; a matter of memory and speed.  Each problem has its own steps and its
+        own end.  But products of other sizes round differently, and a search that is not convex can amplify that: in
+        float64 to 1e-5 at most, while in float32 one problem in some dozens ends in another minimum.
     trace : bool
         Record objective and latent vector along the way.
     fidelity : Fidelity
