@@ -49,6 +49,13 @@ def check_nonnegative(name: str, value) -> None:
         raise ValueError(f"'{name}' must be finite and >= 0, got {value:g}")
 
 
+def check_positive(name: str, value) -> None:
+    """Raise unless ``value`` (a number or a tensor) is finite and > 0."""
+    check_nonnegative(name, value)
+    if bool((value == 0).any()) if isinstance(value, torch.Tensor) else value == 0:
+        raise ValueError(f"'{name}' must be > 0, got 0")
+
+
 def check_choice(name: str, value, choices: Iterable) -> None:
     """Raise unless ``value`` is one of ``choices``, listing them."""
     choices = list(choices)

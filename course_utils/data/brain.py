@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from .._files import cache_dir, write_npz
 from .archive import area_average, find_archive
-from .dataset import Dataset
+from .dataset import SPLITS, Dataset, read_splits
 
 __all__ = [
     "BRAIN_LICENCE",
@@ -37,7 +36,6 @@ KNEE_LICENCE = "MIT (package mskt, Anthony Gatti); not shipped, the package does
 BRAIN_LICENCE = "BSD-3-Clause and MNI terms (Colin27), BSD-2-Clause (S1), Apache-2.0 (ITK); see brain-LICENSE.txt"
 FASTMRI_SLICES = slice(12, 20)  # of a volume: the middle of the knee
 KNEE_SHAPE = (8, 24, 256, 256)  # echoes, positions, rows, columns
-SPLITS = ("train", "val", "test")
 SIZE, PIXEL = 128, 1.75  # pixels, mm: a field of 224 mm
 WHITE_MATTER = 0.7  # grey value of the 90th percentile of a head, which is white matter in a T1 image
 PIVOT = 30.0  # mm in front of the centre: planes turn about this line, about 70 mm behind the forehead
@@ -158,15 +156,6 @@ def _fetched(name: str, missing: str, licence: str) -> Dataset:
     except FileNotFoundError:
         raise FileNotFoundError(missing.format(cache=cache_dir())) from None
     return read_splits(name, path, source, licence)
-
-
-def read_splits(name: str, path: Path, source: str, licence: str) -> Dataset:
-    """The Dataset in a verified npz: per split images (uint8), ``_labels`` and ``_subjects``."""
-    with np.load(path, allow_pickle=False) as archive:
-        images = [torch.from_numpy(archive[s]).float().div_(255).unsqueeze(1) for s in SPLITS]
-        labels = [torch.from_numpy(archive[f"{s}_labels"]).long() for s in SPLITS]
-        subjects = {s: tuple(archive[f"{s}_subjects"].tolist()) for s in SPLITS}
-    return Dataset(name, *images, *labels, source, licence, subjects)
 
 
 def resample_planes(volume: np.ndarray, spacing, centre, heights, degrees: float = 0.0, size: int = SIZE) -> np.ndarray:

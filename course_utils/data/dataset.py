@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 
 __all__ = ["Dataset"]
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,10 @@ def unit_range(pixels: np.ndarray, white: int = 255) -> torch.Tensor:
     return torch.from_numpy(pixels).float().div_(white).unsqueeze(1)
 
 
-def dataset_of(name: str, arrays: Mapping[str, np.ndarray], source: str, licence: str) -> Dataset:
-    """From uint8 images (N, H, W) and labels (N,) of the three splits."""
-    images = [unit_range(arrays[split]) for split in ("train", "val", "test")]
-    labels = [torch.from_numpy(arrays[f"{split}_labels"]).long() for split in ("train", "val", "test")]
-    return Dataset(name, *images, *labels, source, licence)
+def read_splits(name: str, path: Path, source: str, licence: str) -> Dataset:
+    """The Dataset in a verified npz: uint8 images of each split, ``_labels`` and, of people, ``_subjects``."""
+    with np.load(path, allow_pickle=False) as archive:
+        images = [unit_range(archive[s]) for s in SPLITS]
+        labels = [torch.from_numpy(archive[f"{s}_labels"]).long() for s in SPLITS]
+        subjects = {s: tuple(archive[f"{s}_subjects"].tolist()) for s in SPLITS if f"{s}_subjects" in archive}
+    return Dataset(name, *images, *labels, source, licence, subjects)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .._files import SHIPPED, cache_dir, read_json, verify, write_npz
-from .archive import read_idx
-from .dataset import Dataset, dataset_of
+from .._files import write_npz
+from .archive import find_archive, read_idx
+from .dataset import Dataset, read_splits
 
 __all__ = ["FASHION_LICENCE", "FASHION_SHA256", "load_fashion", "prepare_fashion"]
 
@@ -38,21 +38,8 @@ def load_fashion(full: bool) -> Dataset:
     IntegrityError
         A file is damaged.
     """
-    if full:
-        path, manifest = cache_dir() / "fashion-full.npz", cache_dir() / "fashion-full.json"
-        if not path.is_file() or not manifest.is_file():
-            raise FileNotFoundError(
-                f"the full Fashion-MNIST is not in {cache_dir()}: run  python data_scripts/fetch_fashion.py  once, "
-                "or use load('fashion'), which ships 500 test images"
-            )
-        verify(path, read_json(manifest)["sha256"])
-        source = f"full Fashion-MNIST ({path}, {read_json(manifest)['source']})"
-    else:
-        path = SHIPPED / "data" / "fashion.npz"
-        verify(path, read_json(SHIPPED / "data" / "manifest.json")["fashion.npz"]["sha256"])
-        source = "shipped with the course (fashion.npz)"
-    with np.load(path, allow_pickle=False) as archive:
-        return dataset_of("fashion", archive, source, FASHION_LICENCE)
+    path, source = find_archive("fashion", full, "fetch_fashion")
+    return read_splits("fashion", path, source, FASHION_LICENCE)
 
 
 def prepare_fashion(content: dict[str, bytes], target: str | Path, sizes: dict[str, int] | None = None) -> None:

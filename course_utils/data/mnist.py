@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .._files import SHIPPED, cache_dir, read_json, verify, write_npz
-from .archive import read_idx
-from .dataset import Dataset, dataset_of
+from .._files import write_npz
+from .archive import find_archive, read_idx
+from .dataset import Dataset, read_splits
 
 __all__ = ["prepare_mnist"]
 
@@ -28,21 +28,8 @@ N_VALIDATION, N_SHIPPED_TRAIN = 2_000, 20_000
 
 
 def load_mnist(full: bool) -> Dataset:
-    if full:
-        path, manifest = cache_dir() / "mnist-full.npz", cache_dir() / "mnist-full.json"
-        if not path.is_file() or not manifest.is_file():
-            raise FileNotFoundError(
-                f"the full MNIST is not in {cache_dir()}: run  python data_scripts/fetch_mnist.py  once, "
-                "or use load('mnist'), which ships 20,000 training images"
-            )
-        verify(path, read_json(manifest)["sha256"])
-        source = f"full MNIST ({path}, {read_json(manifest)['source']})"
-    else:
-        path = SHIPPED / "data" / "mnist.npz"
-        verify(path, read_json(SHIPPED / "data" / "manifest.json")["mnist.npz"]["sha256"])
-        source = "shipped with the course (mnist.npz)"
-    with np.load(path, allow_pickle=False) as archive:
-        return dataset_of("mnist", archive, source, MNIST_LICENCE)
+    path, source = find_archive("mnist", full, "fetch_mnist")
+    return read_splits("mnist", path, source, MNIST_LICENCE)
 
 
 def prepare_mnist(content: Mapping[str, bytes], target: str | Path, n_train: int | None = None) -> None:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._check import check_finite, check_nonnegative, check_tensor
+from .._check import check_finite, check_nonnegative, check_positive, check_tensor
 from .spectrum import SVD, MatrixSpectrum, Spectrum
 
 __all__ = [
@@ -288,8 +288,6 @@ def poisson_noise(y: Tensor, counts: float, generator: torch.Generator) -> Tenso
     >>> round(float(poisson_noise(y, 50.0, torch.Generator().manual_seed(0)).var()), 2)
     0.04
     """
-    check_nonnegative("counts", counts)
-    if counts == 0:
-        raise ValueError("'counts' must be > 0, got 0")
+    check_positive("counts", counts)
     check_nonnegative("y", y)
     return torch.poisson((counts * y).to(generator.device), generator=generator).to(y.device) / counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_nonnegative
+from .._check import check_count, check_positive
 from .base import LinearOperator
 
 __all__ = ["GaussianBlur", "GaussianMatrix", "Identity", "Inpainting"]
@@ -61,9 +61,7 @@ class GaussianBlur(LinearOperator):
         check_count("width", width)
         if width % 2 == 0 or width > size:
             raise ValueError(f"'width' must be odd and at most the size {size}, got {width}")
-        check_nonnegative("std", std)
-        if std == 0:
-            raise ValueError("'std' must be > 0, got 0")
+        check_positive("std", std)
         offset = torch.arange(width, dtype=torch.float64) - width // 2
         kernel = torch.exp(-0.5 * (offset / std) ** 2)
         kernel = kernel / kernel.sum()

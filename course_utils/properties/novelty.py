@@ -13,9 +13,6 @@ from .batches import check_generator, images_of, nearest
 
 __all__ = ["FarImages", "far_from_prior", "strangers"]
 
-#: Standard deviation of the authors' draws for their Fig. 5: ||z|| is about 50 sqrt(d).
-AUTHORS_STD = 50.0
-
 
 @dataclass(frozen=True)
 class FarImages:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .._check import check_count, check_nonnegative, check_tensor
+from .._check import check_count, check_nonnegative, check_positive, check_tensor
 from ..operators import LinearOperator, measure
 from .base import Reconstructor
 
@@ -110,9 +110,7 @@ class VariationalNetwork(Reconstructor):
             check_count(name, value, minimum=least)
         if width % 2 == 0:
             raise ValueError(f"'width' must be odd, got {width}")
-        check_nonnegative("reach", reach)
-        if reach == 0:
-            raise ValueError("'reach' must be > 0, got 0")
+        check_positive("reach", reach)
         self.image_shape = A.shape_in
         self._home = (A, float(sigma))  # in a tuple, so that A is no part of the weights
         self._settings = {

@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_finite, check_nonnegative, check_tensor
+from .._check import check_count, check_finite, check_positive, check_tensor
 from ..generators import WGAN
 from .classical import gradient
 
@@ -84,9 +84,7 @@ class Box(LatentRegulariser):
     constraint = True
 
     def __init__(self, bound: float = 1.0) -> None:
-        check_nonnegative("bound", bound)
-        if bound == 0:
-            raise ValueError("'bound' must be > 0, got 0")
+        check_positive("bound", bound)
         self.bound = float(bound)
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
@@ -124,9 +122,7 @@ class Sphere(LatentRegulariser):
 
     def __init__(self, radius: float | None = None) -> None:
         if radius is not None:
-            check_nonnegative("radius", radius)
-            if radius == 0:
-                raise ValueError("'radius' must be > 0, got 0")
+            check_positive("radius", radius)
         self.radius = radius
 
     def _radius(self, z: Tensor) -> float:
@@ -306,9 +302,7 @@ class ImageTV(LatentRegulariser):
     """
 
     def __init__(self, epsilon: float = 0.01) -> None:
-        check_nonnegative("epsilon", epsilon)
-        if epsilon == 0:
-            raise ValueError("'epsilon' must be > 0, got 0")
+        check_positive("epsilon", epsilon)
         self.epsilon = float(epsilon)
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from ..regularisers.registry import solves
 from ..regularisers.relaxed import RelaxedObjective
 from ..regularisers.sparse import DeviationObjective, SparseObjective
 from .descent import backtrack, check_step_settings, has_converged, lbfgs
-from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
+from .pool import Pool, machine_noise
 
 __all__ = ["alternating_gradient_descent", "palm"]
 
@@ -47,7 +47,7 @@ def alternating_gradient_descent(
     x0 = objective.G(z0) if x0 is None else x0
     f0 = objective.total(z0, x0)
     step = torch.full_like(f0, L0)
-    pool = Pool(objective, z=z0, x=x0, f=f0, L_z=step, L_x=step)
+    pool = Pool(objective, z=z0, x=x0, f=f0, L_z=step, L_x=step, refused_z=0 * step, refused_x=0 * step)
     if trace:
         pool.trace(z=pool.z, f=pool.f)
     for _ in range(max_iter):
@@ -58,18 +58,20 @@ def alternating_gradient_descent(
         z, _, L_z, n_z, stuck_z = backtrack(block, pool.z, value, grad, pool.L_z, eta1)
         block = pool.objective.x_block(pool.objective.G(z))
         value, grad = block.value_and_grad(pool.x)
-        x, fx, L_x, _, stuck_x = backtrack(block, pool.x, value, grad, pool.L_x, eta1)
+        x, fx, L_x, n_x, stuck_x = backtrack(block, pool.x, value, grad, pool.L_x, eta1)
         f = fx + pool.objective.lam * sum_of_squares(z)
-        done = has_converged(stop, tol, _joined(pool.z, pool.x), _joined(z, x), pool.f, f)
-        stuck = stuck_z & stuck_x
-        pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
+        pool.refused_z += (n_z > 1) | stuck_z
+        pool.refused_x += (n_x > 1) | stuck_x
+        sized = (pool.refused_z > 0) & (pool.refused_x > 0)  # as in Algorithm 1
+        done = has_converged(stop, tol, _joined(pool.z, pool.x), _joined(z, x), pool.f, f) & sized
+        finished = pool.stop(done, stuck_z & stuck_x, broken=~torch.isfinite(f))
         pool.z, pool.x, pool.f, pool.L_z, pool.L_x = z, x, f, L_z * eta0, L_x * eta0
         pool.iterations += 1
         pool.values += n_z + 1  # G is evaluated once more for the x block
         pool.gradients += 1
         if trace:
             pool.trace(z=pool.z, f=pool.f)
-        pool.drop(done | stuck)
+        pool.drop(finished)
     return pool.close(), pool.traces()
 
 
@@ -80,7 +82,8 @@ def proximal_backtrack(block: Objective, prox, v: Tensor, L: Tensor, eta1: float
 
     Returns
     -------
-    w, f(w), L, evaluations, f(v)
+    w, f(w), L, evaluations, f(v), sized
+        ``sized``: who has had a step refused, or does not move however long it is.
     """
     f, grad = block.value_and_grad(v)
     noise, L = machine_noise(block, f), L.clone()
@@ -93,17 +96,18 @@ def proximal_backtrack(block: Objective, prox, v: Tensor, L: Tensor, eta1: float
         model = f[index] + (grad[index] * step).flatten(1).sum(1) + 0.5 * L[index] * sum_of_squares(step)
         # A step that round-off swallows is none: take it, or L would rise for ever.
         none = sum_of_squares(step) <= torch.finfo(f.dtype).eps ** 2 * sum_of_squares(v[index])
-        return w, f_w, ~((f_w <= model + noise[index]) | none)
+        return w, f_w, ~((f_w <= model + noise[index]) | none), none
 
-    w, f_w, refused = attempt(everyone)
+    w, f_w, refused, still = attempt(everyone)
     evaluations = torch.ones_like(everyone)
     pending = everyone[refused]
     while len(pending):
         L[pending] *= eta1
-        w[pending], f_w[pending], refused = attempt(pending)
+        w[pending], f_w[pending], refused, _ = attempt(pending)
         evaluations[pending] += 1
-        pending = pending[refused]
-    return w, f_w, L, evaluations, f
+        # without an end where a gradient is not finite: its step never is, however large L
+        pending = pending[refused & torch.isfinite(L[pending])]
+    return w, f_w, L, evaluations, f, (evaluations > 1) | still
 
 
 @solves(SparseObjective, "paper", rank=1)
@@ -133,21 +137,21 @@ def palm(
     u0 = z0.new_zeros(len(z0), *objective.A.shape_in) if u0 is None else u0
     f0 = objective.total(z0, u0)
     step = torch.full_like(f0, L0)
-    pool = Pool(objective, z=z0, u=u0, f=f0, L_z=step, L_u=step)
+    pool = Pool(objective, z=z0, u=u0, f=f0, L_z=step, L_u=step, sized_z=0 * step, sized_u=0 * step)
     if trace:
         pool.trace(z=pool.z, f=pool.f)
     for _ in range(max_iter):
         if not len(pool):
             break
         problem = pool.objective
-        z, _, L_z, n_z, _ = proximal_backtrack(
+        z, _, L_z, n_z, _, sized_z = proximal_backtrack(
             problem.z_block(pool.u),
             lambda i, v, tau, p=problem: p.select(i).prox_z(v, tau),
             pool.z,
             pool.L_z,
             eta1,
         )
-        u, misfit, L_u, _, before = proximal_backtrack(
+        u, misfit, L_u, _, before, sized_u = proximal_backtrack(
             problem.u_block(problem.G(z)),
             lambda i, v, tau, p=problem: p.select(i).prox_u(v, tau),
             pool.u,
@@ -159,15 +163,18 @@ def palm(
         worse = f_u > f_old
         u, f_u = torch.where(spread(worse, u), pool.u, u), torch.where(worse, f_old, f_u)
         f = f_u + problem.lam * sum_of_squares(z)
-        done = has_converged(stop, tol, _joined(pool.z, pool.u), _joined(z, u), pool.f, f)
-        pool.status = torch.where(done, CONVERGED, pool.status)
+        pool.sized_z += sized_z
+        pool.sized_u += sized_u
+        sized = (pool.sized_z > 0) & (pool.sized_u > 0)
+        done = has_converged(stop, tol, _joined(pool.z, pool.u), _joined(z, u), pool.f, f) & sized
+        finished = pool.stop(done, broken=~torch.isfinite(f))
         pool.z, pool.u, pool.f, pool.L_z, pool.L_u = z, u, f, L_z * eta0, L_u * eta0
         pool.iterations += 1
         pool.values += n_z + 1  # G is evaluated once more for the u block
         pool.gradients += 1
         if trace:
             pool.trace(z=pool.z, f=pool.f)
-        pool.drop(done)
+        pool.drop(finished)
     return pool.close(), pool.traces()
 
 

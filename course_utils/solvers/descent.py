@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_choice, check_count, check_nonnegative
+from .._check import check_choice, check_count, check_nonnegative, check_positive
 from ..regularisers.generative import InnerProblem
 from ..regularisers.hard import HardObjective, PenalisedObjective
 from ..regularisers.objective import ImageObjective, Objective, spread, sum_of_squares
 from ..regularisers.registry import solves
 from ..regularisers.relaxed import RelaxedObjective
-from .pool import CONVERGED, ROUND_OFF, Pool, machine_noise
+from .pool import Pool, machine_noise
 
 __all__ = ["backtrack", "check_step_settings", "gradient_descent", "has_converged", "lbfgs"]
 
@@ -28,9 +28,7 @@ def smooth(objective: Objective) -> bool:
 
 def check_step_settings(L0: float, eta0: float, eta1: float, max_iter: int, tol: float, stop: str) -> None:
     """Raise unless 0 < L0, 0 < eta0 < 1 < eta1 and the stopping rule make sense."""
-    check_nonnegative("L0", L0)
-    if L0 == 0:
-        raise ValueError("'L0' must be > 0, got 0")
+    check_positive("L0", L0)
     if not 0 < eta0 < 1:
         raise ValueError(f"'eta0' must lie in (0, 1), got {eta0:g}")
     if not eta1 > 1:
@@ -69,7 +67,7 @@ def backtrack(objective: Objective, v: Tensor, f: Tensor, grad: Tensor, L: Tenso
     stuck = torch.zeros_like(L, dtype=torch.bool)
     pending = (~(f_trial < f - squared / (2 * L))).nonzero().squeeze(1)
     while len(pending):
-        hopeless = squared[pending] / (2 * L[pending]) <= noise[pending]
+        hopeless = ~(squared[pending] / (2 * L[pending]) > noise[pending])  # NaN is hopeless, too
         stuck[pending[hopeless]] = True
         pending = pending[~hopeless]
         if not len(pending):
@@ -130,7 +128,7 @@ def gradient_descent(
     """
     check_step_settings(L0, eta0, eta1, max_iter, tol, stop)
     f0, grad0 = objective.value_and_grad(v0)
-    pool = Pool(objective, v=v0, f=f0, grad=grad0, L=torch.full_like(f0, L0))
+    pool = Pool(objective, v=v0, f=f0, grad=grad0, L=torch.full_like(f0, L0), refused=torch.zeros_like(f0))
     pool.gradients += 1
     if trace:
         pool.trace(v=pool.v, f=pool.f)
@@ -138,22 +136,28 @@ def gradient_descent(
         if not len(pool):
             break
         v, f, L, evaluations, stuck = backtrack(pool.objective, pool.v, pool.f, pool.grad, pool.L, eta1)
-        done = has_converged(stop, tol, pool.v, v, pool.f, f)
-        pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
+        pool.refused += evaluations > 1
+        # A step that was never refused may be short because L0 was too large, not because v is at rest.
+        done = has_converged(stop, tol, pool.v, v, pool.f, f) & (pool.refused > 0)
+        finished = pool.stop(done, stuck, broken=~torch.isfinite(sum_of_squares(pool.grad)))
         pool.v, pool.f, pool.L = v, f, L * eta0
         pool.iterations += 1
         pool.values += evaluations
         if trace:
             pool.trace(v=pool.v, f=pool.f)
-        pool.drop(done | stuck)
+        pool.drop(finished)
         if len(pool):
             pool.f, pool.grad = pool.objective.value_and_grad(pool.v)
             pool.gradients += 1
     return pool.close(), pool.traces()
 
 
-def _two_loop(grad: Tensor, steps: list[Tensor], changes: list[Tensor], curvature: list[Tensor]) -> Tensor:
-    """L-BFGS direction -H grad; a pair whose curvature entry is 0 does not count for that problem."""
+def _two_loop(f: Tensor, grad: Tensor, steps: list[Tensor], changes: list[Tensor], curvature: list[Tensor]) -> Tensor:
+    """L-BFGS direction -H grad; a pair whose curvature entry is 0 does not count for that problem.
+
+    Where no curvature is known, the step goes to where the tangent is 0, so that units play no part.
+    """
+    blind = f.abs() / sum_of_squares(grad).clamp_min(torch.finfo(f.dtype).tiny)
     direction, alphas = -grad, []
     for s, y, rho in zip(reversed(steps), reversed(changes), reversed(curvature), strict=True):
         alpha = rho * (s * direction).sum(1)
@@ -162,9 +166,9 @@ def _two_loop(grad: Tensor, steps: list[Tensor], changes: list[Tensor], curvatur
     if steps:
         s, y = steps[-1], changes[-1]
         scale = (s * y).sum(1) / sum_of_squares(y).clamp_min(torch.finfo(y.dtype).tiny)
-        scale = torch.where(curvature[-1] > 0, scale, 1 / sum_of_squares(grad).sqrt().clamp_min(1))
+        scale = torch.where(curvature[-1] > 0, scale, blind)
     else:
-        scale = 1 / sum_of_squares(grad).sqrt().clamp_min(1)
+        scale = blind
     direction = direction * scale[:, None]
     for s, y, rho, alpha in zip(steps, changes, curvature, reversed(alphas), strict=True):
         direction = direction + (alpha - rho * (y * direction).sum(1))[:, None] * s
@@ -186,7 +190,8 @@ def lbfgs(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     r"""Limited-memory BFGS with an Armijo line search, for every problem of the batch by itself.
 
-    Needs fewer evaluations than Algorithm 1 for the same objective; stops when :math:`f_{old} - f \le tol\,|f|`.
+    Needs fewer evaluations than Algorithm 1 for the same objective.  Stops when :math:`f_{old} - f \le tol\,|f|`, and
+    the model of f, which needs a pair of gradients, promises at most ten times as much, or that happens twice in a row.
 
     Parameters
     ----------
@@ -211,7 +216,7 @@ def lbfgs(
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
     f0, grad0 = objective.value_and_grad(v0)
-    pool = Pool(objective, v=v0, f=f0, grad=grad0)
+    pool = Pool(objective, v=v0, f=f0, grad=grad0, calm=torch.zeros_like(f0))
     pool.gradients += 1
     steps: list[Tensor] = []
     changes: list[Tensor] = []
@@ -221,13 +226,17 @@ def lbfgs(
     for _ in range(max_iter):
         if not len(pool):
             break
-        direction = _two_loop(pool.grad, steps, changes, curvature)
+        direction = _two_loop(pool.f, pool.grad, steps, changes, curvature)
         slope = (direction * pool.grad).sum(1)
         uphill = ~(slope < 0)
         direction = torch.where(uphill[:, None], -pool.grad, direction)
         slope = torch.where(uphill, -sum_of_squares(pool.grad), slope)
         v, f, grad, values, stuck = _armijo(pool.objective, pool.v, pool.f, direction, slope, pool.grad)
-        done = has_converged("objective", tol, pool.v, v, pool.f, f)
+        stuck |= -slope <= machine_noise(pool.objective, pool.f)
+        small = has_converged("objective", tol, pool.v, v, pool.f, f)
+        pool.calm = torch.where(small, pool.calm + 1, 0.0)
+        known = curvature[-1] > 0 if curvature else torch.zeros_like(stuck)
+        done = small & known & ((-slope <= 20 * tol * f.abs()) | (pool.calm > 1))
         s, y = v - pool.v, grad - pool.grad
         sy = (s * y).sum(1)
         good = sy > 1e-10 * (sum_of_squares(s) * sum_of_squares(y)).sqrt()
@@ -235,12 +244,14 @@ def lbfgs(
         steps, changes, curvature = (
             [*old, new][-memory:] for old, new in zip((steps, changes, curvature), pair, strict=True)
         )
-        pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
+        # A direction of the model may lead nowhere where the steepest one still does: forget the model and look again.
+        again = stuck & (torch.stack(curvature).amax(0) > 0)
+        curvature = [torch.where(again, 0.0, old) for old in curvature] if again.any() else curvature
+        finished = pool.stop(done & ~stuck, stuck & ~again, broken=~torch.isfinite(sum_of_squares(grad)))
         pool.v, pool.f, pool.grad = v, f, grad
         pool.iterations += 1
         pool.values += values
         pool.gradients += 1
-        finished = done | stuck
         keep = (~finished).nonzero().squeeze(1)
         if len(keep) < len(finished):
             steps, changes, curvature = ([part[keep] for part in parts] for parts in (steps, changes, curvature))
@@ -262,7 +273,7 @@ def _armijo(objective: Objective, v: Tensor, f: Tensor, direction: Tensor, slope
     shortened = pending = (~(f_trial <= f + 1e-4 * slope)).nonzero().squeeze(1)
     f_last = f_trial.clone()
     while len(pending):
-        hopeless = -t[pending] * slope[pending] <= noise[pending]
+        hopeless = ~(-t[pending] * slope[pending] > noise[pending])  # NaN is hopeless, too
         stuck[pending[hopeless]] = True
         pending = pending[~hopeless]
         if not len(pending):

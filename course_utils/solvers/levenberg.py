@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_nonnegative
+from .._check import check_count, check_nonnegative, check_positive
 from ..regularisers.hard import HardObjective
 from ..regularisers.registry import solves
 from ..regularisers.relaxed import ReducedObjective, RelaxedObjective
@@ -85,9 +85,7 @@ def levenberg_marquardt(
     ------
     Marquardt, J. SIAM 11 (1963); Nielsen, IMM-REP-1999-05, for the damping.
     """
-    check_nonnegative("damping", damping)
-    if damping == 0:
-        raise ValueError("'damping' must be > 0, got 0")
+    check_positive("damping", damping)
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
     f0, d = objective.value(v0), v0.shape[1]

@@ -5,23 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_nonnegative
+from .._check import check_count, check_nonnegative, check_positive
 from ..regularisers.classical import TVObjective, divergence, gradient
 from ..regularisers.objective import spread, sum_of_squares
 from ..regularisers.registry import solves
-from .pool import CONVERGED, Pool
+from .pool import FAILED, Pool
 
-__all__ = ["pdhg"]
+__all__ = ["balanced_ratio", "pdhg", "step_sizes"]
 
 CHECK_EVERY = 10
 
 
-def _step_sizes(ratio: Tensor) -> tuple[Tensor, Tensor]:
+def step_sizes(ratio: Tensor) -> tuple[Tensor, Tensor]:
     """tau, sigma with tau / sigma = ratio and tau sigma 3^2 = 1, where 3 bounds the norm of (A / ||A||, gradient)."""
     return ratio.sqrt() / 3, 1 / (3 * ratio.sqrt())
 
 
-def _balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
+def balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
     """||x - x0||^2 / ||duals||^2 for each problem, in [0.01, 100]: (B,).
 
     The error after k steps is bounded by (||x - x0||^2 / tau + ||duals||^2 / sigma) / k at the solution, from duals 0:
@@ -75,9 +75,7 @@ def pdhg(
     Theory Appl. 158 (2013).
     """
     if ratio is not None:
-        check_nonnegative("ratio", ratio)
-        if ratio == 0:
-            raise ValueError("'ratio' must be > 0, got 0")
+        check_positive("ratio", ratio)
     if not 0 < relaxation < 2:
         raise ValueError(f"'relaxation' must be in (0, 2), got {relaxation}")
     check_count("max_iter", max_iter, minimum=0)
@@ -85,16 +83,17 @@ def pdhg(
     A = objective.A
     squared = A.norm**2
     unit = squared**2  # of a ratio: with c A, c y and c^2 lam in place of A, y and lam it is that of before over c^4
+    f0 = objective.value(x0)
     pool = Pool(
         objective, x=x0, u=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(gradient(x0)),
-        ratio=torch.full_like(objective.lam, (1.0 if ratio is None else ratio) / unit), f=objective.value(x0),
+        ratio=torch.full_like(objective.lam, (1.0 if ratio is None else ratio) / unit), f=f0,
         x_checked=x0,
     )  # fmt: skip
     for k in range(1, max_iter + 1):
         if not len(pool):
             break
         problem = pool.objective
-        tau, sigma = _step_sizes(pool.ratio)
+        tau, sigma = step_sizes(pool.ratio)
         x = pool.u - spread(tau, x0) * (A.T(pool.p) - divergence(pool.q))
         bar = 2 * x - pool.u
         s = spread(sigma, pool.p) / squared
@@ -110,13 +109,15 @@ def pdhg(
         pool.iterations += 1
         if k % CHECK_EVERY == 0 or k == max_iter:
             if ratio is None and k == CHECK_EVERY:
-                pool.ratio = _balanced_ratio(x - pool.x_checked, A.norm / squared * p, q / squared) / unit
+                pool.ratio = balanced_ratio(x - pool.x_checked, A.norm / squared * p, q / squared) / unit
             f = problem.value(x)
             change = sum_of_squares(x - pool.x_checked).sqrt() / sum_of_squares(x).sqrt().clamp_min(1e-30)
             done = ((pool.f - f).abs() <= tol * f) & (change <= tol**0.5)
             pool.f, pool.x_checked = f, x
             if trace:
                 pool.trace(f=f)
-            pool.status = torch.where(done, CONVERGED, pool.status)
-            pool.drop(done)
-    return pool.close(), pool.traces()
+            pool.drop(pool.stop(done, broken=torch.isnan(f)))
+    found = pool.close()
+    # the method is not monotone, but a minimum lies below the start
+    status = torch.where(found["f"] <= f0 + tol * f0.abs(), found["status"], FAILED)
+    return found | {"status": status}, pool.traces()

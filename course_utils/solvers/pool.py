@@ -7,10 +7,11 @@ from torch import Tensor
 
 from ..regularisers.objective import Objective
 
-__all__ = ["CONVERGED", "MAX_ITER", "ROUND_OFF", "Pool", "machine_noise"]
+__all__ = ["CONVERGED", "FAILED", "MAX_ITER", "ROUND_OFF", "Pool", "check_first", "machine_noise"]
 
-#: Why a problem stopped: budget used up; the stopping rule held; no step can decrease f beyond round-off.
-MAX_ITER, CONVERGED, ROUND_OFF = 0, 1, 2
+#: Why a problem stopped: budget used up; the stopping rule held; no step can decrease f beyond round-off; values or
+#: gradients were not finite, or the objective rose.
+MAX_ITER, CONVERGED, ROUND_OFF, FAILED = 0, 1, 2, 3
 
 
 def machine_noise(objective: Objective, f: Tensor) -> Tensor:
@@ -23,6 +24,19 @@ def machine_noise(objective: Objective, f: Tensor) -> Tensor:
     return 10 * torch.finfo(f.dtype).eps * (size * torch.maximum(size, objective.magnitude())).sqrt()
 
 
+def check_first(objective: Objective, f: Tensor) -> None:
+    """Raise a ValueError if the objective is not finite where a solver starts; it may be infinite for other data terms.
+
+    Weights of a diverged training, a start or data so large that squares overflow: no step leads out of that.
+    """
+    bad = ~torch.isfinite(f) if objective.fidelity.squared else torch.isnan(f)
+    if bad.any():
+        raise ValueError(
+            f"the objective is {f[bad][0].item()} where the solver starts, for {int(bad.sum())} of {len(f)} problems: "
+            "'start', 'y', or the weights of the generator, are not finite or too large for the dtype"
+        )
+
+
 class Pool:
     """The unfinished problems of a batch.
 
@@ -31,6 +45,8 @@ class Pool:
     """
 
     def __init__(self, objective: Objective, **state: Tensor) -> None:
+        if "f" in state:
+            check_first(objective, state["f"])
         first = next(iter(state.values()))
         size, device = len(first), first.device
 
@@ -62,6 +78,13 @@ class Pool:
             for k, (index, value) in enumerate(records):
                 out[name][k, index] = value
         return out
+
+    def stop(self, done: Tensor, stuck: Tensor | None = None, broken: Tensor | None = None) -> Tensor:
+        """Note why problems stop: the rule held, round-off, or what is no longer finite.  Returns which ones stop."""
+        for where, status in ((done, CONVERGED), (stuck, ROUND_OFF), (broken, FAILED)):
+            if where is not None:
+                self.status = torch.where(where, status, self.status)
+        return self.status != MAX_ITER
 
     def drop(self, done: Tensor) -> None:
         """File the problems where ``done`` (a bool per unfinished problem) holds, keep the others."""

@@ -11,7 +11,7 @@ from ..regularisers.objective import spread
 from ..regularisers.registry import solves
 from ..regularisers.relaxed import ZBlock
 from .descent import lbfgs
-from .pool import CONVERGED, Pool, machine_noise
+from .pool import Pool, machine_noise
 
 __all__ = ["projected_gradient_descent"]
 
@@ -34,9 +34,9 @@ def projected_gradient_descent(
         z_{t+1} \approx \arg\min_z \|w_{t+1}-G(z)\|_2^2 + \eta\lambda\|z\|_2^2, \quad x_{t+1} = G(z_{t+1}).
 
     The inner problem starts at :math:`z_t`.  For :math:`\eta\|A\|^2\le1` its objective, divided by :math:`\eta`,
-    lies above the hard objective and touches it at :math:`z_t`, so that each step decreases the hard objective
-    however roughly the inner problem is solved.  A larger :math:`\eta` is tried first and halved, down to 1, for
-    each problem whose objective did not fall.
+    lies above the hard objective but for a constant and touches it at :math:`z_t`, so that the hard objective falls
+    by as much as the inner one over :math:`\eta`.  A larger :math:`\eta` is tried first; a step that does not keep this
+    promise is refused, and :math:`\eta` halved, down to 1.
 
     Parameters
     ----------
@@ -81,16 +81,18 @@ def projected_gradient_descent(
         inner = ZBlock(problem.G, w, torch.ones_like(pool.f), step * problem.lam)
         found, _ = lbfgs(inner, pool.v, max_iter=inner_iter, tol=1e-7)
         f = problem.value(found["v"])
-        fell = f < pool.f
-        enough = pool.f - f > tol * pool.f.abs() + machine_noise(problem, pool.f)
-        done = ~enough & (pool.eta <= 1)
-        pool.status = torch.where(done, CONVERGED, pool.status)
-        pool.v, pool.f = torch.where(fell[:, None], found["v"], pool.v), torch.where(fell, f, pool.f)
+        noise = machine_noise(problem, pool.f)
+        promised = (inner.value(pool.v) - found["f"]) / step
+        kept = (f < pool.f) & ((pool.f - f >= promised - noise) | (pool.eta <= 1))
+        gain = torch.where(kept, pool.f - f, 0.0)
+        enough = gain > tol * pool.f.abs() + noise
+        finished = pool.stop(~enough & (pool.eta <= 1))
+        pool.v, pool.f = torch.where(kept[:, None], found["v"], pool.v), torch.where(kept, f, pool.f)
         pool.eta = torch.where(enough, pool.eta, (pool.eta / 2).clamp_min(1.0))
         pool.iterations += 1
-        pool.values += found["values"] + 2  # G(v) above, and the value of f
+        pool.values += found["values"] + 3  # G(v) above, and the values of both objectives
         pool.gradients += found["gradients"]
         if trace:
             pool.trace(v=pool.v, f=pool.f)
-        pool.drop(done)
+        pool.drop(finished)
     return pool.close(), pool.traces()

@@ -13,7 +13,7 @@ from ..regularisers.objective import ImageObjective, Objective, sum_of_squares
 from ..regularisers.registry import solves
 from .alternating import proximal_backtrack
 from .descent import check_step_settings, has_converged
-from .pool import CONVERGED, Pool
+from .pool import FAILED, Pool, check_first, machine_noise
 
 __all__ = ["fista", "proximal_gradient"]
 
@@ -54,28 +54,29 @@ def proximal_gradient(
     """
     check_step_settings(L0, eta0, eta1, max_iter, tol, stop)
     f0 = objective.value(v0)
-    pool = Pool(objective, v=v0, f=f0, L=torch.full_like(f0, L0))
+    pool = Pool(objective, v=v0, f=f0, L=torch.full_like(f0, L0), sized=torch.zeros_like(f0))
     if trace:
         pool.trace(v=pool.v, f=pool.f)
     for _ in range(max_iter):
         if not len(pool):
             break
         problem = pool.objective
-        v, f, L, evaluations, _ = proximal_backtrack(
+        v, f, L, evaluations, _, sized = proximal_backtrack(
             problem, lambda i, w, tau, p=problem: p.select(i).prox(w, tau), pool.v, pool.L, eta1
         )
         # A step within round-off of the model may rise by round-off: keep the better point.
         rose = f > pool.f
         v, f = torch.where(rose[:, None], pool.v, v), torch.where(rose, pool.f, f)
-        done = has_converged(stop, tol, pool.v, v, pool.f, f)
-        pool.status = torch.where(done, CONVERGED, pool.status)
+        pool.sized += sized
+        done = has_converged(stop, tol, pool.v, v, pool.f, f) & (pool.sized > 0)
+        finished = pool.stop(done, broken=~torch.isfinite(f))
         pool.v, pool.f, pool.L = v, f, L * eta0
         pool.iterations += 1
         pool.values += evaluations
         pool.gradients += 1
         if trace:
             pool.trace(v=pool.v, f=pool.f)
-        pool.drop(done)
+        pool.drop(finished)
     return pool.close(), pool.traces()
 
 
@@ -109,6 +110,8 @@ def fista(
     check_step_settings(1.0, 0.5, 2.0, max_iter, tol, "iterate")
     squared = objective.A.norm**2
     x0 = objective.prox(x0, 0.0)
+    f0 = objective.value(x0)
+    check_first(objective, f0)
     pool = Pool(objective, v=x0, w=x0, t=torch.ones_like(x0[:, 0, 0, 0]))
     if trace:
         pool.trace(v=pool.v, f=pool.objective.value(pool.v))
@@ -122,13 +125,16 @@ def fista(
         backwards = ((pool.w - x) * step).flatten(1).sum(1) > 0  # the momentum points uphill
         t = torch.where(backwards, 1.0, (1 + (1 + 4 * pool.t**2).sqrt()) / 2)
         momentum = torch.where(backwards, 0.0, (pool.t - 1) / t)
-        done = sum_of_squares(step) <= tol * sum_of_squares(x)
-        pool.status = torch.where(done, CONVERGED, pool.status)
+        size = sum_of_squares(x)
+        finished = pool.stop(sum_of_squares(step) <= tol * size, broken=~torch.isfinite(size))
         pool.v, pool.w, pool.t = x, x + momentum[:, None, None, None] * step, t
         pool.iterations += 1
         pool.gradients += 1
         if trace:
             pool.trace(v=pool.v, f=problem.value(pool.v))
-        pool.drop(done)
+        pool.drop(finished)
     results = pool.close()
-    return results | {"f": objective.value(results["v"])}, pool.traces()
+    f = objective.value(results["v"])
+    # steps too long for A: its norm is not what it says
+    status = torch.where(f <= f0 + machine_noise(objective, f0), results["status"], FAILED)
+    return results | {"f": f, "status": status}, pool.traces()

@@ -18,7 +18,7 @@ from ..regularisers import Fidelity, Regulariser
 from ..regularisers.objective import SQUARED, Objective
 from ..regularisers.registry import Algorithm, choose
 from ..regularisers.starts import Dictionary
-from .pool import MAX_ITER
+from .pool import CONVERGED, ROUND_OFF
 
 __all__ = ["Result", "objective_of", "reconstruct"]
 
@@ -36,8 +36,9 @@ class Result:
         a learned map, which solves none
     iterations, values, gradients : (B,) steps taken, and evaluations of the objective without and with gradient;
         over all starts
-    converged : (B,) bool, False where the iteration budget ran out; True for a learned map, which is finished when it
-        has been applied
+    converged : (B,) bool, True where the solver's stopping rule holds, or no step can lower the objective beyond
+        round-off; False where the iteration budget ran out, something was not finite, or the objective rose.  True for
+        a learned map, which is finished when it has been applied
     seconds : float, for the whole batch
     trace : dict, "f" (steps, B, starts) and, for generative regularisers, "z" (steps, B, starts, d); NaN after
         the end; empty unless asked for
@@ -196,7 +197,7 @@ def reconstruct(
     return Result(
         x=x, z=z, u=u, objective=chosen["f"],
         iterations=found["iterations"].sum(1), values=found["values"].sum(1), gradients=found["gradients"].sum(1),
-        converged=chosen["status"] != MAX_ITER,
+        converged=(chosen["status"] == CONVERGED) | (chosen["status"] == ROUND_OFF),
         seconds=time.perf_counter() - started, trace=_stack_traces(traces, B, S, latent=z is not None),
     )  # fmt: skip
 

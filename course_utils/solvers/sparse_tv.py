@@ -5,20 +5,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_nonnegative
+from .._check import check_count, check_nonnegative, check_positive
 from ..regularisers.classical import divergence, gradient
 from ..regularisers.hard import HardObjective
+from ..regularisers.objective import spread, sum_of_squares
 from ..regularisers.registry import solves
 from ..regularisers.sparse import SparseTVObjective
 from .alternating import palm
 from .jacobian import value_and_jacobian
 from .levenberg import levenberg_marquardt
-from .pool import CONVERGED, ROUND_OFF, Pool
+from .pdhg import balanced_ratio, step_sizes
+from .pool import Pool
 
 __all__ = ["linearised", "sparse_tv_palm"]
 
-#: So often in a row a step may be refused.
-MAX_REFUSALS = 10
+#: Primal over dual step size of the first inner iteration.
+RATIO = 3.0
+#: As in ``pdhg``.
+RELAXATION = 1.9
+#: After these rounds the step sizes are balanced anew.
+BALANCED = (0, 1, 3)
+#: The damping that keeps z where it is.
+LARGEST_DAMPING = 1e10
 
 
 @solves(SparseTVObjective, "paper", rank=1)
@@ -37,6 +45,7 @@ class _Tangent:
     def __init__(self, objective: SparseTVObjective, z: Tensor, damping: Tensor) -> None:
         g, J = value_and_jacobian(objective.G, z)
         r, self.K = objective.linearised(g, J)  # K : (B, d, m)
+        self.z, self.c = z, objective.lam
         self.b, self.pull = -r, objective.lam[:, None] * z
         self.gram = self.K @ self.K.mT
         ridge = damping[:, None] * self.gram.diagonal(dim1=1, dim2=2) + objective.lam[:, None]
@@ -44,38 +53,40 @@ class _Tangent:
         floor = torch.finfo(z.dtype).eps * self.gram.diagonal(dim1=1, dim2=2).amax(1, keepdim=True)
         self.ridge = torch.diag_embed(ridge + floor.clamp_min(torch.finfo(z.dtype).tiny ** 0.5))
 
-    def inverse(self, weight: float) -> Tensor:
-        """(weight K^T K + c I + D)^-1: (B, d, d)."""
-        return torch.linalg.inv(weight * self.gram + self.ridge)
+    def inverse(self, weight: Tensor) -> Tensor:
+        """(weight K^T K + c I + D)^-1: (B,) -> (B, d, d)."""
+        return torch.linalg.inv(weight[:, None, None] * self.gram + self.ridge)
 
-    def step(self, v: Tensor, inverse: Tensor, weight: float) -> Tensor:
+    def step(self, v: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
         """The best s for v: (B, m) -> (B, d)."""
-        slope = weight * torch.bmm(self.K, (v - self.b)[..., None])[..., 0] + self.pull
+        slope = weight[:, None] * torch.bmm(self.K, (v - self.b)[..., None])[..., 0] + self.pull
         return -torch.bmm(inverse, slope[..., None])[..., 0]
 
     def moved(self, s: Tensor) -> Tensor:
         """b - K s: (B, m)."""
         return self.b - torch.bmm(s[:, None], self.K)[:, 0]
 
+    def value(self, v: Tensor, s: Tensor) -> Tensor:
+        """||v - b + K s||^2 + c ||z + s||^2, undamped: (B,)."""
+        return sum_of_squares(v - self.moved(s)) + self.c * sum_of_squares(self.z + s)
 
-def _pdhg(problem: SparseTVObjective, tangent: _Tangent, u, p, q, ratio: float, n_iter: int) -> tuple[Tensor, ...]:
+
+def _pdhg(problem: SparseTVObjective, tangent: _Tangent, u, p, q, ratio: Tensor, n_iter: int) -> tuple[Tensor, ...]:
     """``n_iter`` steps of the primal-dual hybrid gradient method for min_u phi(A u) + lam TV(u)."""
-    squared = problem.A.norm**2
-    root = ratio**0.5 / squared  # so that c A, c y and c^2 lam in place of A, y and lam give the same images
-    tau, sigma = root / 3, 1 / (3 * root)
-    step = sigma / squared  # for p; 3 bounds the norm of (A / ||A||, gradient)
-    kappa = step / (2 + step)
-    inverse, lam, bar = tangent.inverse(kappa), problem.threshold[:, None, None, None], u
-    A = problem.A
+    tau, sigma = (spread(size, u) for size in step_sizes(ratio))
+    step = sigma[:, 0, 0] / problem.A.norm**2  # for p, which is flat below
+    kappa = (step / (2 + step))[:, 0]
+    inverse, lam, A = tangent.inverse(kappa), problem.threshold[:, None, None, None], problem.A
     for _ in range(n_iter):
+        new = u - tau * (A.T(p) - divergence(q))
+        bar = 2 * new - u
         w = p.flatten(1) + step * A(bar).flatten(1)
         s = tangent.step(w / step, inverse, kappa)
-        p = ((w - step * tangent.moved(s)) / (1 + step / 2)).reshape(p.shape)
-        q = q + sigma * gradient(bar)
-        length = q.pow(2).sum(1, keepdim=True).sqrt()
-        q = q * torch.where(length > lam, lam / length, torch.ones_like(length))
-        new = u - tau * (A.T(p) - divergence(q))
-        bar, u = 2 * new - u, new
+        new_p = ((w - step * tangent.moved(s)) / (1 + step / 2)).reshape(p.shape)
+        new_q = q + sigma * gradient(bar)
+        length = new_q.pow(2).sum(1, keepdim=True).sqrt()
+        new_q = new_q * torch.where(length > lam, lam / length, torch.ones_like(length))
+        u, p, q = (old + RELAXATION * (step_to - old) for old, step_to in ((u, new), (p, new_p), (q, new_q)))
     return u, p, q
 
 
@@ -96,7 +107,7 @@ def _improve_z(pool: Pool, rows: Tensor, tol: float) -> Tensor:
     for name in ("iterations", "values"):
         getattr(pool, name)[rows] += found[name]
     going_on = rows[gain > tol * f.abs()]
-    pool.damping[going_on], pool.refusals[going_on] = 1e-3, 0.0
+    pool.damping[going_on] = 1e-3
     return going_on
 
 
@@ -106,7 +117,7 @@ def linearised(
     objective: SparseTVObjective,
     z0: Tensor,
     inner_iter: int = 50,
-    ratio: float = 3.0,
+    ratio: float | None = None,
     max_iter: int = 100,
     tol: float = 1e-5,
     trace: bool = False,
@@ -119,20 +130,20 @@ def linearised(
 
     is convex; s is eliminated exactly (a d x d system), and ``inner_iter`` steps of the primal-dual hybrid gradient
     method, which go on where the last ones ended, find u.  (z + s, u) is taken if the objective falls; if not, the
-    damping :math:`\nu` rises and the inner iteration goes on.
+    inner iteration goes on, and the damping :math:`\nu` rises if the convex problem had promised a fall.
 
     Parameters
     ----------
     objective : SparseTVObjective
     z0 : (B, d) tensor
     inner_iter : int
-    ratio : float > 0
-        Primal over dual step size of the inner iteration.
+    ratio : float > 0, optional
+        Primal over dual step size of the inner iteration.  Default: 3 for the first, then for each problem as ``pdhg``.
     max_iter : int
         Tangents.
     tol : float
-        A problem is finished when neither a step nor Levenberg-Marquardt in z alone changes its objective by more
-        than this, relatively.
+        A problem is finished when, relatively, neither a step nor Levenberg-Marquardt in z alone changes its objective
+        by more than this, and ``inner_iter`` steps change the image by no more than the root of it.
     trace : bool
 
     Returns
@@ -146,48 +157,59 @@ def linearised(
     """
     check_count("inner_iter", inner_iter)
     check_count("max_iter", max_iter, minimum=0)
-    check_nonnegative("ratio", ratio)
     check_nonnegative("tol", tol)
-    if ratio == 0:
-        raise ValueError("'ratio' must be > 0, got 0")
+    if ratio is not None:
+        check_positive("ratio", ratio)
+    A_norm = objective.A.norm
     hard = HardObjective(objective.A, objective.y, objective.G, objective.lam)
     first, _ = levenberg_marquardt(hard, z0)
     z, d = first["v"], z0.shape[1]
     g = torch.cat([objective.G(part) for part in z.split(128)])
     u = torch.zeros_like(g)
     f = first["f"]
-    p = 2 * (objective.A(g) - objective.y)
+    p, q = 2 * (objective.A(g) - objective.y), torch.zeros_like(gradient(u))
     pool = Pool(
-        objective, z=z, u=u, f=f, inner=u, p=p, q=torch.zeros_like(gradient(u)),
-        damping=torch.full_like(f, 1e-3), refusals=torch.zeros_like(f),
+        objective, z=z, u=u, f=f, model=f, inner=u, p=p, q=q, p0=p, damping=torch.full_like(f, 1e-3),
+        ratio=torch.full_like(f, (RATIO if ratio is None else ratio) / A_norm**4),
     )  # fmt: skip
     for name in ("iterations", "values", "gradients"):
         setattr(pool, name, first[name].clone())
     if trace:
         pool.trace(z=pool.z, f=pool.f)
-    for _ in range(max_iter):
+    for k in range(max_iter):
         if not len(pool):
             break
         problem = pool.objective
         tangent = _Tangent(problem, pool.z, pool.damping)
-        pool.inner, pool.p, pool.q = _pdhg(problem, tangent, pool.inner, pool.p, pool.q, ratio, inner_iter)
-        s = tangent.step(problem.A(pool.inner).flatten(1), tangent.inverse(1.0), 1.0)
+        before = pool.inner, pool.p, pool.q
+        pool.inner, pool.p, pool.q = _pdhg(problem, tangent, *before, pool.ratio, inner_iter)
+        if k in BALANCED and ratio is None:
+            duals = (pool.p - pool.p0) / A_norm, pool.q / A_norm**2
+            pool.ratio = balanced_ratio(pool.inner, *duals) / A_norm**4
+        one = torch.ones_like(pool.f)
+        s = tangent.step(problem.A(pool.inner).flatten(1), tangent.inverse(one), one)
         z, u = pool.z + s, pool.inner
+        model = tangent.value(problem.A(u).flatten(1), s) + problem.penalty(u)
         f = problem.total(z, u)
+        # Where the inner iteration is on its way, its u may still be worse than none.
+        way = sum_of_squares(u - before[0]) <= 10 * tol * sum_of_squares(problem.G(z) + u)
+        settled = way & ((model - pool.model).abs() <= 10 * tol * model)
         taken = f < pool.f
-        done = (f - pool.f).abs() <= tol * pool.f.abs()
-        pool.refusals = torch.where(taken, 0.0, pool.refusals + 1)
-        stuck = ~done & (pool.refusals >= MAX_REFUSALS)
-        pool.damping = pool.damping * torch.where(taken, 0.2, 5.0)
+        done = settled & ((f - pool.f).abs() <= tol * pool.f.abs())
+        # G does not keep what its tangent promises: the step was too long.
+        pool.damping = torch.where(
+            taken, 0.2 * pool.damping, torch.where(model < pool.f, 5 * pool.damping, pool.damping)
+        )
+        pool.damping = pool.damping.clamp_max(LARGEST_DAMPING)
         pool.z = torch.where(taken[:, None], z, pool.z)
         pool.u = torch.where(taken[:, None, None, None], u, pool.u)
-        pool.f = torch.where(taken, f, pool.f)
+        pool.f, pool.model = torch.where(taken, f, pool.f), model
         pool.iterations += 1
-        pool.values += d + 2
-        going_on = _improve_z(pool, (done | stuck).nonzero().squeeze(1), tol)
-        done[going_on], stuck[going_on] = False, False
-        pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
+        pool.values += d + 3
+        going_on = _improve_z(pool, done.nonzero().squeeze(1), tol)
+        done[going_on] = False
+        finished = pool.stop(done, broken=~torch.isfinite(f))
         if trace:
             pool.trace(z=pool.z, f=pool.f)
-        pool.drop(done | stuck)
+        pool.drop(finished)
     return pool.close(), pool.traces()
