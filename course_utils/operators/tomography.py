@@ -12,7 +12,7 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from .._check import check_count
+from .._check import check_angles, check_between, check_count, check_number, check_numbers, default
 from .base import LinearOperator
 from .spectrum import SVD
 
@@ -39,8 +39,24 @@ def line_lengths(size: int, angles: np.ndarray, offsets: np.ndarray) -> scipy.sp
     >>> line_lengths(2, np.array([0.0]), np.array([0.5])).toarray()
     array([[0., 1., 0., 1.]])
     """
-    pieces = [_view_lengths(size, angle, offsets) for angle in angles]
-    return scipy.sparse.csr_array(scipy.sparse.vstack(pieces))
+    size, angles = check_count("size", size), check_angles("angles", angles)
+    offsets = np.array(check_numbers("offsets", offsets), dtype=float)
+    return _joined([_view_lengths(size, angle, offsets) for angle in angles])
+
+
+def _joined(pieces: list[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
+    """The pieces below each other.  They are emptied on the way, so that no entry is in memory twice."""
+    rows, columns, kept = sum(p.shape[0] for p in pieces), pieces[0].shape[1], sum(p.nnz for p in pieces)
+    count = np.int32 if kept < 2**31 else np.int64
+    data, indices, indptr = np.empty(kept), np.empty(kept, count), np.zeros(rows + 1, count)
+    row = start = 0
+    for p in pieces:
+        stop = start + p.nnz
+        data[start:stop], indices[start:stop] = p.data, p.indices
+        indptr[row + 1 : row + 1 + p.shape[0]] = start + p.indptr[1:].astype(count)
+        row, start = row + p.shape[0], stop
+        p.data, p.indices = p.data[:0], p.indices[:0]
+    return scipy.sparse.csr_array((data, indices, indptr), shape=(rows, columns))
 
 
 def _view_lengths(size: int, angle: float, offsets: np.ndarray) -> scipy.sparse.csr_array:
@@ -83,11 +99,26 @@ def _csr(matrix: scipy.sparse.csr_array) -> Tensor:
     with warnings.catch_warnings():  # torch announces once that its CSR support is in beta
         warnings.filterwarnings("ignore", message="Sparse CSR")
         return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int64)),
-            torch.from_numpy(matrix.indices.astype(np.int64)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
+            torch.from_numpy(matrix.indptr),
+            torch.from_numpy(matrix.indices),
+            torch.from_numpy(matrix.data),
             size=matrix.shape,
             check_invariants=False,
+        )
+
+
+#: Bytes from which on the size of a ``ParallelBeam`` is announced.
+LARGE = 4e9
+
+
+def _announce(crossings: float) -> None:
+    """Warn before a matrix of so many pixels on lines is built if it would fill the memory of a small machine."""
+    size = 2 * 8 * crossings  # the matrix and its transpose, a value and an index for each entry
+    if size > LARGE:
+        warnings.warn(
+            f"this ParallelBeam will take about {size / 1e9:.0f} GB: fewer views ('n_angles') or bins ('n_detectors') "
+            "make it smaller",
+            stacklevel=3,
         )
 
 
@@ -96,18 +127,10 @@ def _view_angles(n_angles, angular_range, angles) -> np.ndarray:
     if (n_angles is None) == (angles is None):
         raise ValueError(f"give either 'n_angles' or 'angles', got n_angles={n_angles!r} and angles={angles!r}")
     if angles is None:
-        check_count("n_angles", n_angles)
-        if not 0 < angular_range <= math.pi + 1e-12:
-            raise ValueError(f"'angular_range' must lie in (0, pi], got {angular_range:g}")
+        n_angles = check_count("n_angles", n_angles)
+        angular_range = check_between("angular_range", angular_range, 0, math.pi + 1e-12, "(]")
         return np.arange(n_angles) * angular_range / n_angles
-    found = np.asarray(angles, dtype=float)
-    if found.ndim != 1 or not len(found):
-        raise ValueError(f"'angles' must be a list of at least one angle in radians, got shape {found.shape}")
-    if not np.isfinite(found).all():
-        raise ValueError(f"'angles' must be finite, got {int((~np.isfinite(found)).sum())} NaN or infinite entries")
-    if float(np.abs(found).max()) > 2 * math.pi + 1e-9:
-        raise ValueError(f"'angles' are in radians, between -2 pi and 2 pi, got {np.abs(found).max():g}: degrees?")
-    return found
+    return check_angles("angles", angles)
 
 
 class ParallelBeam(LinearOperator):
@@ -166,20 +189,22 @@ class ParallelBeam(LinearOperator):
         detector_width: float | None = None,
         angles: Sequence[float] | None = None,
     ) -> None:
-        check_count("size", size)
-        check_count("n_detectors", n_detectors)
+        size = check_count("size", size)
+        n_detectors = check_count("n_detectors", n_detectors)
         view_angles = _view_angles(n_angles, angular_range, angles)
         diagonal = math.sqrt(2) * size
-        width = diagonal if detector_width is None else detector_width
+        width = diagonal if detector_width is None else check_number("detector_width", detector_width)
         if not width >= diagonal - 1e-9:
             raise ValueError(f"'detector_width' must be at least the image's diagonal {diagonal:.2f}, got {width:g}")
         offsets = (np.arange(n_detectors) + 0.5) * width / n_detectors - width / 2
+        _announce(len(view_angles) * n_detectors * 4 / math.pi * size)
         matrix = line_lengths(size, view_angles, offsets)
         norm = float(scipy.sparse.linalg.svds(matrix, k=1, return_singular_vectors=False, random_state=0)[0])
         super().__init__((1, size, size), (len(view_angles), n_detectors), scale=1 / norm)
         self.bin_width, self._geometry = width / n_detectors, (view_angles, offsets)
-        matrix = scipy.sparse.csr_array(matrix / norm)
-        self.register_buffer("angles", torch.from_numpy(view_angles).float())
+        matrix.data /= norm
+        matrix.data = default(torch.from_numpy(matrix.data)).numpy()  # half the size, before there is a transpose
+        self.register_buffer("angles", default(torch.from_numpy(view_angles)))
         self.register_buffer("matrix_csr", _csr(matrix))
         self.register_buffer("transpose_csr", _csr(scipy.sparse.csr_array(matrix.T)))
 
@@ -199,7 +224,7 @@ class ParallelBeam(LinearOperator):
         >>> ParallelBeam.full(56).shape_out, ParallelBeam.full(28, n_angles=20).shape_out
         ((125, 81), (20, 41))
         """
-        check_count("size", size)
+        size = check_count("size", size)
         rho = size / math.sqrt(2)
         if n_angles is None and "angles" not in settings:
             n_angles = math.ceil(math.pi * rho)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_nonnegative
+from .._check import check_nonnegative_entries, check_weights
 
 __all__ = ["Fidelity", "KullbackLeibler", "SquaredError"]
 
@@ -96,8 +96,7 @@ class KullbackLeibler(Fidelity):
     """
 
     def __init__(self, background: float | Tensor = 0.0) -> None:
-        check_nonnegative("background", background)
-        self.background = background
+        self.background = check_weights("background", background)
 
     def __call__(self, p: Tensor, y: Tensor) -> Tensor:
         q = p + self.background
@@ -114,7 +113,7 @@ class KullbackLeibler(Fidelity):
         return 0.5 * (v + 1 - ((v - 1).pow(2) + 4 * sigma * y).sqrt())
 
     def check(self, y: Tensor) -> None:
-        check_nonnegative("y", y)
+        check_nonnegative_entries("y", y)
 
     def __repr__(self) -> str:
         return f"KullbackLeibler(background={self.background})"

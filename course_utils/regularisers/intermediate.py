@@ -63,7 +63,7 @@ class Intermediate(TwoWeights):
 
     def __init__(self, G: Generator, lam: float | Tensor, mu: float | Tensor, layer: int = 3) -> None:
         super().__init__(G, lam, mu)
-        check_count("layer", layer)
+        layer = check_count("layer", layer)
         if layer >= len(G.decoder):
             raise ValueError(f"'layer' must be less than {len(G.decoder)}, the number of modules of G, got {layer}")
         self.layer = layer

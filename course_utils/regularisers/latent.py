@@ -16,7 +16,15 @@ import math
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_finite, check_positive, check_tensor
+from .._check import (
+    check_count,
+    check_finite,
+    check_generator,
+    check_kind,
+    check_nonnegative,
+    check_positive,
+    check_tensor,
+)
 from ..generators import WGAN
 from .classical import gradient
 
@@ -84,7 +92,7 @@ class Box(LatentRegulariser):
     constraint = True
 
     def __init__(self, bound: float = 1.0) -> None:
-        check_positive("bound", bound)
+        bound = check_positive("bound", bound)
         self.bound = float(bound)
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
@@ -122,7 +130,7 @@ class Sphere(LatentRegulariser):
 
     def __init__(self, radius: float | None = None) -> None:
         if radius is not None:
-            check_positive("radius", radius)
+            radius = check_positive("radius", radius)
         self.radius = radius
 
     def _radius(self, z: Tensor) -> float:
@@ -239,7 +247,8 @@ class GaussianMixture(LatentRegulariser):
         """
         check_tensor("z", z, (None, None))
         check_finite("z", z)
-        check_count("n_components", n_components)
+        n_components = check_count("n_components", n_components)
+        max_iter, tol = check_count("max_iter", max_iter), check_nonnegative("tol", tol)
         N, d = z.shape
         if N <= d * n_components:
             raise ValueError(f"'z' must hold more than {d * n_components} vectors of {d} entries, got {N}")
@@ -249,8 +258,7 @@ class GaussianMixture(LatentRegulariser):
         weights = z.new_full((n_components,), 1 / n_components)
         if n_components == 1:
             return cls(weights, z.mean(0, keepdim=True), (scatter + ridge)[None])
-        if not isinstance(generator, torch.Generator):
-            raise TypeError(f"'generator' must be a torch.Generator, got {type(generator).__name__}")
+        check_generator(generator)
         pick = torch.randperm(N, generator=generator, device=generator.device)[:n_components]
         mixture = cls(weights, z[pick.to(z.device)], (scatter + ridge).expand(n_components, d, d))
         before = -math.inf
@@ -302,7 +310,7 @@ class ImageTV(LatentRegulariser):
     """
 
     def __init__(self, epsilon: float = 0.01) -> None:
-        check_positive("epsilon", epsilon)
+        epsilon = check_positive("epsilon", epsilon)
         self.epsilon = float(epsilon)
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
@@ -329,9 +337,7 @@ class CriticLoss(LatentRegulariser):
     """
 
     def __init__(self, critic: WGAN) -> None:
-        if not isinstance(critic, WGAN):
-            raise TypeError(f"'critic' must be a WGAN, which has a critic, got {type(critic).__name__}")
-        self.critic = critic
+        self.critic = check_kind("critic", critic, WGAN, "a WGAN, which has a critic")
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
         return -self.critic.critic(x)
