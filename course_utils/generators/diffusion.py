@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._check import check_count, check_generator, check_kind, check_seed, check_tensor, default
+from .._check import check_count, check_entries, check_generator, check_kind, check_seed, check_tensor, default
 from ..families import Trainable
 
 __all__ = ["Diffusion"]
@@ -78,6 +78,7 @@ class Diffusion(Trainable):
 
     def _check(self, x: Tensor, t: Tensor) -> None:
         check_tensor("x", x, (None, self.latent_dim), like=self.net[0].weight)
+        check_entries("x", x)
         check_kind("t", t, Tensor, "a tensor of int64 times")
         if t.dtype != torch.int64 or t.shape != x.shape[:1]:
             raise ValueError(f"'t' must hold {len(x)} int64 times, got shape {tuple(t.shape)}, dtype {t.dtype}")
@@ -94,18 +95,21 @@ class Diffusion(Trainable):
     def add_noise(self, x: Tensor, t: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """x_t and the noise e that is in it: (B, d), (B,) -> two (B, d)."""
         self._check(x, t)
+        check_generator(generator)
         e = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
         a = self._alpha_bar(t, x)
         return a.sqrt() * x + (1 - a).sqrt() * e, e
 
     def score(self, x: Tensor, t: Tensor) -> Tensor:
         """grad log p_t(x), the direction in which noisy data become more likely; t >= 1: (B, d) -> (B, d)."""
+        self._check(x, t)
         if t.numel() and int(t.min()) < 1:
             raise ValueError("'t' must be at least 1: without noise the score is not learned")
         return -self.predict_noise(x, t) / (1 - self._alpha_bar(t, x)).sqrt()
 
     def denoise(self, x: Tensor, t: Tensor) -> Tensor:
         """E[x_0 | x_t = x], the best guess of the clean point (Tweedie's formula): (B, d) -> (B, d)."""
+        self._check(x, t)
         a = self._alpha_bar(t, x)
         return (x - (1 - a).sqrt() * self.predict_noise(x, t)) / a.sqrt()
 

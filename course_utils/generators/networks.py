@@ -42,10 +42,12 @@ class SamePad(nn.Module):
         return out
 
 
-def _check_layers(variant: str, size: int, dropout: float) -> None:
-    check_choice("variant", variant, (LEAN, PAPER))
-    check_choice("size", size, SIZES)
-    check_between("dropout", dropout, 0, 1, "[)")
+def _checked(variant: str, size: int, dropout: float) -> tuple[str, int, float]:
+    return (
+        check_choice("variant", variant, (LEAN, PAPER)),
+        check_choice("size", size, SIZES),
+        check_between("dropout", dropout, 0, 1, "[)"),
+    )
 
 
 def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Sequential:
@@ -61,7 +63,7 @@ def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Seq
     >>> encoder("lean", 28, n_out=8)(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 8])
     """
-    _check_layers(variant, size, dropout)
+    variant, size, dropout = _checked(variant, size, dropout)
     n_out = check_count("n_out", n_out)
     if size == DEEP:
         return deep_encoder(variant, n_out, dropout)
@@ -97,7 +99,7 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
     >>> decoder("lean", 28, latent_dim=8)(torch.zeros(2, 8)).shape
     torch.Size([2, 1, 28, 28])
     """
-    _check_layers(variant, size, dropout)
+    variant, size, dropout = _checked(variant, size, dropout)
     latent_dim = check_count("latent_dim", latent_dim)
     check_choice("head", head, ("conv", "dense"))
     if size == DEEP:

@@ -208,6 +208,7 @@ class LocalPrecision:
 
     def covariance(self, v: Tensor) -> Tensor:
         """Sigma v, by two triangular solves: (B, 1, H, W) -> (B, 1, H, W), without gradient."""
+        self._check("v", v)
         return self.solve_whiten(self.solve_colour(v))
 
     def covariance_of(self, row: int, column: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_generator, check_tensor
+from .._check import check_entries, check_generator, check_tensor
 from ..families import family
 from .base import Generator, GeneratorConfig
 from .networks import encoder
@@ -43,6 +43,8 @@ def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
 def _check_gaussians(mean: Tensor, log_std: Tensor) -> None:
     check_tensor("mean", mean, (None, None))
     check_tensor("log_std", log_std, tuple(mean.shape), like=mean)
+    check_entries("mean", mean)
+    check_entries("log_std", log_std)
 
 
 @family("vae", config=GeneratorConfig)

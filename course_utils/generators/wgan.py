@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_callable, check_generator, check_tensor
+from .._check import check_callable, check_entries, check_generator, check_tensor
 from ..families import family
 from .base import Generator, GeneratorConfig
 from .networks import encoder
@@ -34,6 +34,8 @@ def gradient_penalty(critic, real: Tensor, fake: Tensor, generator: torch.Genera
     check_callable("critic", critic)
     check_tensor("real", real, (None, None, None, None))
     check_tensor("fake", fake, tuple(real.shape), like=real)
+    check_entries("real", real)
+    check_entries("fake", fake)
     check_generator(generator)
     t = torch.rand(len(real), 1, 1, 1, generator=generator, device=generator.device, dtype=real.dtype)
     x = torch.lerp(fake.detach(), real, t.to(real.device)).requires_grad_()

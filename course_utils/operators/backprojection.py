@@ -112,6 +112,11 @@ def back_project(A: ParallelBeam, q: Tensor, weights: Tensor) -> Tensor:
     -------
     (B, 1, size, size) tensor
     """
+    check_kind("A", A, ParallelBeam)
+    check_tensor("q", q, (None, *A.shape_out))
+    check_finite("q", q)
+    check_tensor("weights", weights, (A.shape_out[0],))
+    check_finite("weights", weights)
     size, n = A.shape_in[1], A.shape_out[1]
     centre = torch.arange(size, dtype=q.dtype, device=q.device) - (size - 1) / 2
     x, y = centre.repeat(size), -centre.repeat_interleave(size)  # row 0 is at the top

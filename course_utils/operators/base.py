@@ -234,6 +234,8 @@ def spectral_norm(A: LinearOperator, tol: float = 1e-9, max_iter: int = 5_000) -
     The power iteration rises to the norm from below; where it stops, the norm is larger by a relative amount that is
     about ``tol`` over the relative gap to the next singular value.
     """
+    check_kind("A", A, LinearOperator)
+    tol, max_iter = check_nonnegative("tol", tol), check_count("max_iter", max_iter)
     if A.m * A.n <= 4_000_000:
         return float(torch.linalg.matrix_norm(A.double_matrix(), 2))
     generator = torch.Generator().manual_seed(0)

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from .._check import check_between, check_count, check_finite, check_generator, check_kind, default
+from .._check import check_between, check_count, check_entries, check_finite, check_generator, check_kind, default
 
 __all__ = [
     "cartesian_mask",
@@ -58,6 +58,7 @@ def check_plane(name: str, value: Tensor) -> None:
         raise TypeError(f"'{name}' must be a floating-point or complex tensor, got dtype {value.dtype}")
     if value.ndim < 2:
         raise ValueError(f"'{name}' must have two axes or more, got shape {tuple(value.shape)}")
+    check_entries(name, value)
 
 
 #: A k-space with so much more energy around another entry than around [0, 0] has its zero frequency there.
@@ -348,5 +349,4 @@ def root_sum_of_squares(images: Tensor) -> Tensor:
     check_plane("images", images)
     if images.ndim != 4:
         raise ValueError(f"'images' must have shape (B, coils, size, size), got {tuple(images.shape)}")
-    check_finite("images", images)
     return images.abs().square().sum(1, keepdim=True).sqrt()

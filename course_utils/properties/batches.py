@@ -55,6 +55,7 @@ def subset(x: Tensor, n: int, generator: torch.Generator) -> Tensor:
     check_tensor("x", x)
     check_generator(generator)
     n = check_count("n", n)
+    check_finite("x", x)
     if x.ndim < 1:
         raise ValueError("'x' must hold images, got one number")
     if n > len(x):

@@ -78,9 +78,9 @@ def emd(a: Tensor, b: Tensor, pairs: bool = False) -> EMD:
     import ot
 
     check_tensor("b", b)
+    if b.ndim < 2 or len(b) == 0:
+        raise ValueError(f"'b' must hold at least one image, got shape {tuple(b.shape)}")
     check_tensor("a", a, tuple(b.shape), like=b)
-    if a.ndim < 2 or len(a) == 0:
-        raise ValueError(f"'a' must hold at least one image, got shape {tuple(a.shape)}")
     check_finite("a", a)
     check_finite("b", b)
     pairs = check_flag("pairs", pairs)
@@ -128,9 +128,11 @@ def emd_floor(x: Tensor, n: int, generator: torch.Generator, other: Tensor | Non
     >>> emd_floor(x, 100, torch.Generator().manual_seed(1)).n
     100
     """
-    check_tensor("x", x)
+    check_tensor("x", x, (None, None, None, None))
+    check_finite("x", x)
     if other is not None:
         check_tensor("other", other, (None, *x.shape[1:]), like=x)
+        check_finite("other", other)
     n = check_count("n", n)
     check_generator(generator)
     needed = n if other is not None else 2 * n

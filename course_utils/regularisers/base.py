@@ -56,7 +56,7 @@ class Regulariser:
         """
         if not self.smooth:
             raise TypeError(f"{type(self).__name__} has no gradient at every x")
-        check_tensor("x", x)
+        check_batch(x)
         x = x.detach().requires_grad_()
         with torch.enable_grad():
             return torch.autograd.grad(self(x).sum(), x)[0]
@@ -97,10 +97,17 @@ def check_linear(A) -> None:
         raise TypeError(f"'A' must be a LinearOperator for this problem, got {type(A).__name__}: it allows Hard only")
 
 
+def check_batch(x: Tensor) -> None:
+    """Raise unless ``x`` is a batch of images, or of vectors."""
+    check_tensor("x", x)
+    if x.ndim < 2:
+        raise ValueError(f"'x' must be a batch, with two axes or more, got shape {tuple(x.shape)}")
+    check_entries("x", x)
+
+
 def check_prox(x: Tensor, tau: float | Tensor) -> float | Tensor:
     """``tau`` in a shape that multiplies ``x``, both checked."""
-    check_tensor("x", x)
-    check_entries("x", x)
+    check_batch(x)
     tau = check_weights("tau", tau)
     if not isinstance(tau, Tensor):
         return tau

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_nonnegative, check_numbers, check_tensor
+from .._check import check_count, check_entries, check_nonnegative, check_numbers, check_tensor, trusting
 from ..operators import LinearOperator
-from .base import Regulariser, check_linear, check_prox
+from .base import Regulariser, check_batch, check_linear, check_prox
 from .fidelity import Fidelity
 from .objective import SQUARED, ImageObjective, Objective, QuadraticObjective, spread
 
@@ -21,6 +21,7 @@ __all__ = ["L1", "TV", "TVObjective", "Tikhonov", "TikhonovObjective", "divergen
 def gradient(x: Tensor) -> Tensor:
     """Forward differences, 0 across the lower and right border: (B, 1, H, W) -> (B, 2, H, W)."""
     check_tensor("x", x, (None, 1, None, None))
+    check_entries("x", x)
     d = torch.zeros(len(x), 2, *x.shape[2:], dtype=x.dtype, device=x.device)
     d[:, 0, :-1] = x[:, 0, 1:] - x[:, 0, :-1]
     d[:, 1, :, :-1] = x[:, 0, :, 1:] - x[:, 0, :, :-1]
@@ -30,6 +31,7 @@ def gradient(x: Tensor) -> Tensor:
 def divergence(q: Tensor) -> Tensor:
     """Minus the adjoint of ``gradient``: (B, 2, H, W) -> (B, 1, H, W)."""
     check_tensor("q", q, (None, 2, None, None))
+    check_entries("q", q)
     v = torch.zeros(len(q), 1, *q.shape[2:], dtype=q.dtype, device=q.device)
     v[:, 0, :-1] += q[:, 0, :-1]
     v[:, 0, 1:] -= q[:, 0, :-1]
@@ -69,9 +71,11 @@ class Tikhonov(Regulariser):
     smooth = True
 
     def __call__(self, x: Tensor) -> Tensor:
+        check_batch(x)
         return x.flatten(1).pow(2).sum(1)
 
     def grad(self, x: Tensor) -> Tensor:
+        check_batch(x)
         return 2 * x
 
     def prox(self, x: Tensor, tau: float | Tensor) -> Tensor:
@@ -111,6 +115,7 @@ class L1(Regulariser):
         self.bounds = bounds
 
     def __call__(self, x: Tensor) -> Tensor:
+        check_batch(x)
         norm = x.flatten(1).abs().sum(1)
         if self.bounds is None:
             return norm
@@ -213,6 +218,17 @@ def tv_prox(
     if dual is not None:
         check_tensor("dual", dual, (len(x), 2, *x.shape[2:]), like=x)
     tol, max_iter = check_nonnegative("tol", tol), check_count("max_iter", max_iter, minimum=0)
+    for name, value in (("x", x), ("tau", tau), ("dual", dual)):
+        if value is not None:
+            check_entries(name, value)
+    with trusting():
+        return _fast_gradient_projection(x, tau, dual, tol, max_iter)
+
+
+def _fast_gradient_projection(
+    x: Tensor, tau: Tensor, dual: Tensor | None, tol: float, max_iter: int
+) -> tuple[Tensor, Tensor]:
+    """The loop of ``tv_prox``."""
     v_out, q_out = x.clone(), torch.zeros_like(gradient(x)) if dual is None else dual.clone()
     index = (tau > 0).nonzero().squeeze(1)
     x, tau = x[index], tau[index, None, None, None]

@@ -17,6 +17,16 @@ from .._check import check_nonnegative_entries, check_weights
 __all__ = ["Fidelity", "KullbackLeibler", "SquaredError"]
 
 
+def check_pair(p: Tensor, y: Tensor) -> None:
+    """Raise unless ``p`` and ``y`` are data of one shape: others would be broadcast in silence."""
+    check_tensor("p", p)
+    check_tensor("y", y, tuple(p.shape), like=p)
+    if p.ndim < 2:
+        raise ValueError(f"'p' must be a batch, with two axes or more, got shape {tuple(p.shape)}")
+    check_entries("p", p)
+    check_entries("y", y)
+
+
 class Fidelity:
     """A data term.
 
@@ -58,6 +68,7 @@ class SquaredError(Fidelity):
     squared = True
 
     def __call__(self, p: Tensor, y: Tensor) -> Tensor:
+        check_pair(p, y)
         return (p - y).flatten(1).pow(2).sum(1)
 
     def magnitude(self, y: Tensor) -> Tensor:
@@ -99,6 +110,7 @@ class KullbackLeibler(Fidelity):
         self.background = check_weights("background", background)
 
     def __call__(self, p: Tensor, y: Tensor) -> Tensor:
+        check_pair(p, y)
         q = p + self.background
         impossible = (q < 0) | ((q == 0) & (y > 0))
         logarithm = torch.where(q > 0, q, 1.0).log()  # of 1 where it does not count: no NaN in a gradient

@@ -63,7 +63,14 @@ class SquaredNorm(LatentRegulariser):
     """
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
+        check_latent(z)
         return z.pow(2).sum(1)
+
+
+def check_latent(z: Tensor) -> None:
+    """Raise unless ``z`` is a batch of latent vectors."""
+    check_tensor("z", z, (None, None))
+    check_entries("z", z)
 
 
 def _outside(distance: Tensor, size: Tensor | float) -> Tensor:
@@ -96,9 +103,11 @@ class Box(LatentRegulariser):
         self.bound = float(bound)
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
+        check_latent(z)
         return _outside((z.abs().amax(1) - self.bound).clamp_min(0), self.bound)
 
     def project(self, z: Tensor) -> Tensor:
+        check_latent(z)
         return z.clamp(-self.bound, self.bound)
 
     def __repr__(self) -> str:
@@ -137,11 +146,13 @@ class Sphere(LatentRegulariser):
         return z.shape[1] ** 0.5 if self.radius is None else self.radius
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
+        check_latent(z)
         radius = self._radius(z)
         return _outside((z.norm(dim=1) - radius).abs(), radius)
 
     def project(self, z: Tensor) -> Tensor:
         """z scaled to the radius; the origin, from which every point is equally far, goes to the first axis."""
+        check_latent(z)
         norm = z.norm(dim=1, keepdim=True)
         pole = torch.zeros_like(z)
         pole[:, 0] = 1.0
@@ -204,6 +215,7 @@ class GaussianMixture(LatentRegulariser):
     def _log_terms(self, z: Tensor) -> Tensor:
         """log of w_k N(z; m_k, C_k) / c: (B, K)."""
         check_tensor("z", z, (None, self.means.shape[1]))
+        check_entries("z", z)
         white = torch.einsum("kij,bkj->bki", self._whiten.to(z), z[:, None] - self.means.to(z))
         return self._log.to(z) - 0.5 * white.pow(2).sum(2)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .._check import check_callable, check_choice, check_count, check_kind, check_text, plain, trusting
+from .._check import check_callable, check_choice, check_count, check_flag, check_kind, check_text, plain, trusting
 from ..operators import LinearOperator
 from .objective import Objective
 
@@ -110,6 +110,7 @@ def solves(
     for what, rule in (("view", view), ("needs", needs), ("fast", fast)):
         check_callable(what, rule)
     check_text("general", general)
+    check_flag("first_image", first_image)
 
     def enter(function: Callable) -> Callable:
         function = _trusted(function)

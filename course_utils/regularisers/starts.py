@@ -77,6 +77,8 @@ class Dictionary:
 
         ``name`` is what errors call k.
         """
+        if not callable(getattr(objective, "scores", None)):
+            raise TypeError(f"'objective' must be a problem with latent vectors, got {type(objective).__name__}")
         k = check_count(name, k)
         if k > len(self.z):
             raise ValueError(f"'{name}' must be at most the size of the dictionary {len(self.z)}, got {k}")

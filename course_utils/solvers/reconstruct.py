@@ -57,10 +57,10 @@ class Result:
     trace: dict[str, Tensor]
 
 
-def _posed(A, y: Tensor, method: Regulariser, solver: str, fidelity: Fidelity) -> tuple[Objective, Algorithm]:
+def _posed(A, y: Tensor, method: Regulariser, solver: str, fidelity: Fidelity, name: str = "method") -> tuple[Objective, Algorithm]:
     """The function that is minimised, and the algorithm that does it."""
     if not isinstance(method, Regulariser):
-        raise TypeError(f"'method' must be a Regulariser or a Reconstructor, got {type(method).__name__}")
+        raise TypeError(f"'{name}' must be a Regulariser or a Reconstructor, got {type(method).__name__}")
     _check_data(A, y)
     check_kind("fidelity", fidelity, Fidelity).check(y)
     problem = method.problem(A, y, fidelity)
@@ -95,7 +95,7 @@ def objective_of(
     TypeError, ValueError
         See ``reconstruct``.
     """
-    return _posed(A, y, R, solver, fidelity)[0]
+    return _posed(A, y, R, solver, fidelity, "R")[0]
 
 
 def reconstruct(
