@@ -114,7 +114,7 @@ OWN = {
     ("estimate_coil_maps", "mask"): lambda: torch.ones(16, 16, dtype=torch.bool),
     ("root_sum_of_squares", "images"): lambda: kspace()[None], ("zero_filled", "A"): lambda: built("coils"),
     ("zero_filled", "y"): lambda: built("coils")(images(2, 16)), ("cartesian_mask", "size"): lambda: 16,
-    ("ParallelBeam", "angles"): lambda: None, ("poisson_noise", "y"): images, ("StructuredConfig", "family"): lambda: "covariance",
+    ("poisson_noise", "y"): images, ("StructuredConfig", "family"): lambda: "covariance",
     ("StructuredVAE", "config"): lambda: built("structured").config, ("WGAN", "config"): lambda: built("wgan").config,
     ("AE", "config"): lambda: C.GeneratorConfig("ae", 2), ("reconstruct", "method"): lambda: C.Hard(built("vae"), 0.5),
     ("reconstruct", "solver"): lambda: "lbfgs", ("RadialConfig", "family"): lambda: "variational network",
@@ -133,8 +133,11 @@ OWN = {
     ("load_result", "name"): lambda: "fig9", ("save_result", "name"): lambda: "mine", ("augment", "x"): images,
     ("Diffusion.add_noise", "x"): lambda: points(2, 2), ("LearnedCovariance.joint", "z"): lambda: points(2, 2),
     ("objective_of", "solver"): lambda: "cg", ("gradient_penalty", "real"): lambda: images(2), ("gradient_penalty", "fake"): lambda: images(2),
-    ("ParallelBeam", "n_detectors"): lambda: 41, ("reconstruct", "start"): lambda: torch.zeros(2, 2),
-    ("StructuredConfig", "width"): lambda: 3, ("duplicate_threshold", "level"): lambda: 0.5,
+    ("ParallelBeam", "n_detectors"): lambda: 41,
+    ("reconstruct", "start"): lambda: torch.zeros(2, 2),
+    ("ParallelBeam", "n_angles"): lambda: 4, ("s_rec", "pairs"): lambda: 4, ("s_rec", "descend"): lambda: 2,
+    ("s_rec", "max_iter"): lambda: 1, ("log_likelihood", "draws"): lambda: 2, ("spectral_norm", "A"): lambda: C.Identity(8),
+    ("TV.prox", "max_iter"): lambda: 1, ("StructuredConfig", "width"): lambda: 3, ("duplicate_threshold", "level"): lambda: 0.5,
     ("Diffusion", "x"): lambda: points(2, 2), ("Flow", "x"): lambda: points(2, 2), ("Diffusion", "steps"): lambda: 3,
     (".best", "objective"): lambda: C.Hard(built("vae"), 0.5).problem(built("A"), images()), (".__call__", "start"): lambda: "encoder",
     (".prox", "start"): lambda: "encoder", (".covariance_of", "row"): lambda: 1, ("MultiCoil", "x"): lambda: images(2, 16),
@@ -319,5 +322,7 @@ ALLOWED = {
     ("emd", "b", "more axes"), ("nearest", "among", "more axes"), ("SquaredError", "p", "more axes"),
     ("KullbackLeibler", "p", "more axes"), ("SquaredError", "p", "a number"), ("KullbackLeibler", "p", "a number"),
 }  # fmt: skip
+#: (Function, parameter) -> the parameter in whose place it is given.
+INSTEAD = {("ParallelBeam", "angles"): "n_angles"}
 #: Too slow to be called with good values.
 SLOW = {"score_card", "feature_network", "classifier_test"}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_nonnegative_entries, check_weights
+from .._check import check_entries, check_nonnegative_entries, check_tensor, check_weights
 
 __all__ = ["Fidelity", "KullbackLeibler", "SquaredError"]
 

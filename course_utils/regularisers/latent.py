@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .._check import (
     check_count,
+    check_entries,
     check_finite,
     check_generator,
     check_kind,

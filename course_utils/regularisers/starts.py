@@ -72,16 +72,13 @@ class Dictionary:
         return self._projected[key]
 
     @torch.no_grad()
-    def best(self, objective, k: int = 1, name: str = "k") -> Tensor:
-        """The ``k`` latent vectors of least objective for each problem: (B, k, d), best first.
-
-        ``name`` is what errors call k.
-        """
+    def best(self, objective, k: int = 1) -> Tensor:
+        """The ``k`` latent vectors of least objective for each problem: (B, k, d), best first."""
         if not callable(getattr(objective, "scores", None)):
             raise TypeError(f"'objective' must be a problem with latent vectors, got {type(objective).__name__}")
-        k = check_count(name, k)
+        k = check_count("k", k)
         if k > len(self.z):
-            raise ValueError(f"'{name}' must be at most the size of the dictionary {len(self.z)}, got {k}")
+            raise ValueError(f"'k' must be at most the size of the dictionary {len(self.z)}, got {k}")
         scores = objective.scores(self.images, self.z)  # (B, size)
         return self.z[scores.topk(k, dim=1, largest=False).indices]
 
@@ -92,6 +89,9 @@ def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, gene
     def allowed(z: Tensor) -> Tensor:
         return z if constraint is None else constraint.project(z)
 
+    n_starts = check_count("n_starts", n_starts)
+    if generator is not None:
+        check_generator(generator)
     if isinstance(start, Tensor):
         if start.ndim == 2:
             start = start.unsqueeze(1)
@@ -111,7 +111,7 @@ def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, gene
         if x0 is None:
             raise ValueError("start='encoder' needs 'x0', an image to encode (a Tikhonov reconstruction, say)")
         if n_starts != 1:
-            raise ValueError(f"start='encoder' gives one start, got n_starts={n_starts}")
+            raise ValueError(f"'n_starts' must be 1, as start='encoder' gives one start, got n_starts={n_starts}")
         return allowed(torch.cat([G.encode(part) for part in x0.split(512)])).unsqueeze(1)
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"start={start!r} needs 'generator', a torch.Generator, got {type(generator).__name__}")
@@ -122,5 +122,7 @@ def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, gene
 
 def _best_of(dictionary: Dictionary, objective, B: int, n_starts: int, constraint) -> Tensor:
     dictionary = dictionary if constraint is None else dictionary.projected(constraint)
+    if n_starts > len(dictionary.z):
+        raise ValueError(f"'n_starts' must be at most the size of the dictionary {len(dictionary.z)}, got {n_starts}")
     index = torch.arange(B, device=dictionary.z.device)
-    return torch.cat([dictionary.best(objective.select(part), n_starts, "n_starts") for part in index.split(512)])
+    return torch.cat([dictionary.best(objective.select(part), n_starts) for part in index.split(512)])
