@@ -231,7 +231,10 @@ def bad_tensors(good: torch.Tensor, kind: str) -> tuple:
     if kind == "mask":
         return (*others, ("numbers", good.double()), ("empty", good & ~good), ("not square", good[:, 1:]))
     wrong = (*others, ("integers", torch.ones(good.shape, dtype=torch.int64)), ("NaN", spoiled(good.contiguous())))
-    return wrong if kind == "plane" else (*wrong, ("a number", good.flatten()[0]), ("more axes", good[None, None, None]))
+    return (
+        wrong if kind == "plane" else (*wrong, ("a number", good.flatten()[0]), ("more axes", good[None, None, None]))
+    )
+
 
 #: Class -> an instance, whose public methods are called.
 INSTANCES = {

@@ -86,7 +86,9 @@ class Callee(NamedTuple):
     def call(self) -> Callable:
         if not self.owner:
             return self.function
-        return functools.partial(getattr(type(INSTANCES[self.owner]()), self.name.partition(".")[2]), INSTANCES[self.owner]())
+        return functools.partial(
+            getattr(type(INSTANCES[self.owner]()), self.name.partition(".")[2]), INSTANCES[self.owner]()
+        )
 
 
 def functions() -> dict[str, Callee]:
@@ -339,6 +341,8 @@ def test_a_function_without_checks_is_caught():
 
 def test_operators_are_of_the_room():
     """Every operator has its ``A(x)`` and ``A.T(y)`` among the methods."""
-    exported = {n for n, c in functions().items() if inspect.isclass(c.function) and issubclass(c.function, LinearOperator)}
+    exported = {
+        n for n, c in functions().items() if inspect.isclass(c.function) and issubclass(c.function, LinearOperator)
+    }
     assert exported - {"LinearOperator", "Scaled", "Stacked", "Composed"} <= set(INSTANCES)
     assert math.isfinite(len(exported))
