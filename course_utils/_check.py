@@ -74,7 +74,7 @@ def check_choice(name: str, value, choices: Iterable):
         if isinstance(value, str) == isinstance(choice, str) and not isinstance(value, bool):
             if choice == (value if isinstance(choice, str) else _index(value)):
                 return choice
-    came = repr(value) if isinstance(value, str) else _shown(value)
+    came = repr(value) if isinstance(value, (str, int)) else _shown(value)
     raise ValueError(f"'{name}' must be one of {', '.join(map(repr, choices))}, got {came}")
 
 
