@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from ._check import check_choice
+from ._check import check_choice, check_kind, check_seed, check_text
 
 __all__ = ["Trainable", "build", "configure", "family"]
 
@@ -23,6 +23,10 @@ FAMILIES: dict[str, tuple[type, type]] = {}
 
 def family(*names: str, config: type):
     """Enter the decorated class under these names; its instances are made from a ``config`` with that ``family``."""
+
+    for name in names:
+        check_text("names", name)
+    check_kind("config", config, type, "a class")
 
     def enter(network: type) -> type:
         FAMILIES.update({name: (config, network) for name in names})
@@ -45,7 +49,10 @@ def build(config, seed: int) -> nn.Module:
     >>> type(build(GeneratorConfig("vae", latent_dim=8), seed=0)).__name__
     'VAE'
     """
+    if not hasattr(config, "family"):
+        raise TypeError(f"'config' must be a configuration with a family, got {type(config).__name__}")
     check_choice("family", config.family, FAMILIES)
+    seed = check_seed("seed", seed)
     return FAMILIES[config.family][1].drawn(config, seed)
 
 
@@ -63,6 +70,7 @@ def configure(settings: dict):
     >>> configure({"family": "vae", "latent_dim": 8}) == GeneratorConfig("vae", 8)
     True
     """
+    check_kind("settings", settings, dict, "a dictionary")
     check_choice("family", settings.get("family"), FAMILIES)
     return FAMILIES[settings["family"]][0](**settings)
 

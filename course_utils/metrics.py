@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ._check import check_tensor
+from ._check import check_finite, check_positive, check_tensor
 
 __all__ = ["nrmse", "psnr", "ssim"]
 
@@ -16,6 +16,8 @@ RANGE_2_OFFSET_DB = 20 * np.log10(2.0)
 def _pair(x: torch.Tensor, truth: torch.Tensor) -> None:
     check_tensor("truth", truth, (None, None, None, None))
     check_tensor("x", x, tuple(truth.shape), like=truth)
+    check_finite("truth", truth)
+    check_finite("x", x)
 
 
 def psnr(x: torch.Tensor, truth: torch.Tensor, data_range: float = 1.0) -> torch.Tensor:
@@ -49,6 +51,7 @@ def psnr(x: torch.Tensor, truth: torch.Tensor, data_range: float = 1.0) -> torch
     tensor([20., 20.])
     """
     _pair(x, truth)
+    data_range = check_positive("data_range", data_range)
     mse = (x - truth).pow(2).flatten(1).mean(1)
     return 10 * torch.log10(data_range**2 / mse)
 
@@ -112,6 +115,8 @@ def ssim(x: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     from skimage.metrics import structural_similarity
 
     _pair(x, truth)
+    if truth.shape[1] != 1:
+        raise ValueError(f"'truth' must hold grey images, (B, 1, H, W), got {tuple(truth.shape)}")
     values = [
         structural_similarity(b, a, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
         for a, b in zip(x[:, 0].double().cpu().numpy(), truth[:, 0].double().cpu().numpy(), strict=True)

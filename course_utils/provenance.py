@@ -9,6 +9,7 @@ from importlib import metadata
 
 import torch
 
+from ._check import check_device, check_kind
 from ._files import REPOSITORY
 
 __all__ = ["device_name", "machine", "place", "provenance"]
@@ -37,7 +38,7 @@ def device_name(device: torch.device | str | None = None) -> str:
     device : torch.device or str, optional
         As for torch; default: torch's own default device.
     """
-    kind = torch.device(device or torch.get_default_device())
+    kind = torch.get_default_device() if device is None else check_device("device", device)
     if kind.type == "cuda":
         return torch.cuda.get_device_name(kind)
     return machine()["processor"] + (" (MPS)" if kind.type == "mps" else "")
@@ -57,7 +58,7 @@ def place(made: dict) -> str:
     >>> place({"machine": machine}), place({"machine": machine, "device": "P"})
     ('Q', 'P (2 threads)')
     """
-    found = made["machine"]
+    found = check_kind("made", made, dict, "the provenance of a record")["machine"]
     device = made.get("device") or found.get("gpu", found["processor"])
     if device != found["processor"]:
         return device

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ._check import check_kind, check_nonnegative, check_text
 from ._files import SHIPPED, read_json, workplace, write_json
 from .provenance import place, provenance
 
@@ -27,6 +28,10 @@ def results_dir() -> Path:
 
 def save_result(name: str, content: dict, settings: dict, seconds: float) -> Path:
     """Store ``content`` with settings, run time and provenance as ``results/<name>.json``."""
+    check_text("name", name)
+    for what, value in (("content", content), ("settings", settings)):
+        check_kind(what, value, dict, "a dictionary")
+    seconds = check_nonnegative("seconds", seconds)
     path = results_dir() / f"{name}.json"
     record = {"schema": SCHEMA, "name": name, "settings": settings, "seconds": round(seconds, 1)}
     write_json(path, record | {"provenance": provenance()} | content)
@@ -50,7 +55,7 @@ def load_result(name: str) -> dict:
     >>> load_result("fig9")["settings"]["m"]
     150
     """
-    path = results_dir() / f"{name}.json"
+    path = results_dir() / f"{check_text('name', name)}.json"
     packed = PACKED / path.name
     if not path.is_file() and packed.is_file() and not os.environ.get("COURSE_RESULTS"):
         path = packed
@@ -88,5 +93,5 @@ def origin(record: dict) -> str:
     ...         "seconds": 60.0})
     'computed 2026-01-01, commit abc, on P (2 threads), in 60 s'
     """
-    made = record["provenance"]
+    made = check_kind("record", record, dict, "a stored result")["provenance"]
     return f"computed {made['date']}, commit {made['commit']}, on {place(made)}, in {record['seconds']:.0f} s"

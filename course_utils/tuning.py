@@ -6,18 +6,24 @@ or a cluster, are jobs of ``course_utils.reproduce``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ._check import check_nonnegative
+from ._check import check_callable, check_finite, check_kind, check_numbers, check_positive, check_tensor
 from .metrics import psnr
 from .operators import LinearOperator
+from .operators.base import check_operator
 from .solvers import Result, reconstruct
 
 __all__ = ["Sweep", "geometric", "sweep", "tuned_run"]
+
+
+#: More values than anyone wants to try.
+LONGEST = 1_000_000
 
 
 def geometric(start: float, stop: float, factor: float) -> list[float]:
@@ -28,9 +34,9 @@ def geometric(start: float, stop: float, factor: float) -> list[float]:
     >>> geometric(8.0, 0.5, 0.25)
     [8.0, 2.0, 0.5]
     """
-    check_nonnegative("start", start)
-    if not (factor > 0 and factor != 1):
-        raise ValueError(f"'factor' must be > 0 and not 1, got {factor:g}")
+    start, stop, factor = check_positive("start", start), check_positive("stop", stop), check_positive("factor", factor)
+    if factor == 1 or abs(math.log(stop / start) / math.log(factor)) > LONGEST:
+        raise ValueError(f"'factor' must be > 0 and not 1, nor so near that there are endless values, got {factor:g}")
     values = [start]
     while (values[-1] * factor >= stop * (1 - 1e-9)) if factor < 1 else (values[-1] * factor <= stop * (1 + 1e-9)):
         values.append(values[-1] * factor)
@@ -107,8 +113,12 @@ def sweep(
     >>> sweep(Identity(8), x, x, Tikhonov, lam=[1.0, 0.1]).best
     {'lam': 0.1}
     """
-    if not len(lam) or (mu is not None and not len(mu)):
-        raise ValueError("'lam' and 'mu' must hold at least one value")
+    check_operator(A)
+    check_tensor("y", y, (None, *A.shape_out), like=A.like)
+    check_tensor("x", x, (len(y), *A.shape_in), like=y)
+    check_finite("x", x)
+    check_callable("make", make)
+    lam, mu = _grids(lam, mu)
     parameters = [{"lam": a} for a in lam] if mu is None else [{"lam": a, "mu": b} for a in lam for b in mu]
     B, P = len(y), len(parameters)
     weights = {
@@ -122,6 +132,10 @@ def sweep(
         settings = settings | {"start": start.repeat(P, *[1] * (start.ndim - 1))}
     result = reconstruct(A, y.repeat(repeat), make(*weights.values()), **settings)
     return Sweep(parameters, psnr(result.x, x.repeat(P, 1, 1, 1)).reshape(P, B), result)
+
+
+def _grids(lam, mu) -> tuple[list[float], list[float] | None]:
+    return check_numbers("lam", lam), None if mu is None else check_numbers("mu", mu)
 
 
 def tuned_run(
@@ -172,6 +186,16 @@ def tuned_run(
     >>> row["lam"], row["at_edge_of_grid"], result.x.shape
     (0.1, ['lam'], torch.Size([2, 1, 8, 8]))
     """
+    check_callable("make", make)
+    lam, mu = _grids(lam, mu)
+    if len(check_kind("validation", validation, (tuple, list), "a pair (images, data)")) != 2:
+        raise ValueError(f"'validation' must be a pair (images, data), got {len(validation)} entries")
+    check_operator(A)
+    for k, shape in enumerate((A.shape_in, A.shape_out)):
+        check_tensor(f"validation[{k}]", validation[k], (None, *shape), like=A.like)
+    for name, value in (("tuning", tuning), ("running", running)):
+        if value is not None:
+            check_kind(name, value, dict, "a dictionary of settings")
     if len(lam) == 1 and (mu is None or len(mu) == 1):
         weights = {"lam": lam[0]} | ({} if mu is None else {"mu": mu[0]})
         row = dict(weights)

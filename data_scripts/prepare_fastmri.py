@@ -102,6 +102,31 @@ def split_by_patient(folder: Path) -> tuple[dict[str, dict[str, np.ndarray]], li
     }, skipped + more
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The files to read; without any, the script stops and says what is there."""
+    if not folder.is_dir():
+        raise SystemExit(f"'folder' must be a folder, there is none at {folder}; the cache is unchanged")
+    files = [path for place in (folder, folder / TRAIN, folder / TEST) for path in place.glob("*.h5")]
+    if not files:
+        inside = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
+        raise SystemExit(
+            f"'folder' must hold {TRAIN}/ and {TEST}/, or *.h5 files: {folder} holds {inside}; the cache is unchanged"
+        )
+    return files
+
+
+def has_coils(path: Path) -> bool:
+    """Whether a file is one of the multi-coil part of fastMRI, whose k-space has an axis for the coils."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            kspace = file.get("kspace")
+            return isinstance(kspace, h5py.Dataset) and kspace.ndim == 4
+    except OSError:
+        return False
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the unpacked files are")
@@ -110,14 +135,16 @@ def main(arguments: list[str] | None = None) -> None:
         import h5py  # noqa: F401
     except ImportError:
         raise SystemExit("fastMRI comes in HDF5 files, and h5py is not installed: pip install h5py") from None
+    files = files_in(folder)
     splits, skipped = split_by_patient(folder)
     for line in skipped:
         print(f"skipped {line}")
     if not all(splits.values()):
         counts = ", ".join(f"{len(splits[split])} {split}" for split in ("train", "val", "test"))
-        raise SystemExit(
-            f"too few patients in {folder} ({counts}): each split needs one at least; the cache is unchanged"
-        )
+        why = "each split needs one at least"
+        if any(has_coils(path) for path in files):
+            why += f", and there is k-space of several coils: take the single-coil files, {TRAIN} and {TEST}"
+        raise SystemExit(f"too few patients in {folder} ({counts}): {why}; the cache is unchanged")
     _sources.store("fastmri", f"folder {folder}", FASTMRI_LICENCE, lambda target: prepare_fastmri(splits, target))
 
 

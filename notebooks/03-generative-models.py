@@ -398,8 +398,11 @@ for family in ("ae", "vae"):
 n = 20 if FAST else 100
 few, searched = x[:n], {}
 for family, G in models.items():
-    start = "encoder" if G.has_encoder else Dictionary(G, torch.Generator().manual_seed(0))
-    found = reconstruct(Identity(28), few, Hard(G, lam=0.0), start=start, n_starts=1 if G.has_encoder else 4, x0=few)
+    if G.has_encoder:
+        start = {"start": "encoder", "x0": few}
+    else:
+        start = {"start": Dictionary(G, torch.Generator().manual_seed(0)), "n_starts": 4}
+    found = reconstruct(Identity(28), few, Hard(G, lam=0.0), **start)
     searched[family] = found.x
     low, middle, high = torch.quantile(nrmse(found.x, few), torch.tensor([0.25, 0.5, 0.75]))
     print(f"{family.upper():4s} best z found, {n} test images:     median NRMSE {middle:.3f} ({low:.3f} to {high:.3f})")

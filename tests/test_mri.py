@@ -343,7 +343,7 @@ def nan(values):
         (lambda: estimate_coil_maps(torch.zeros(2, 8, 8), 4), "'kspace' must be a complex tensor"),
         (lambda: estimate_coil_maps(torch.zeros(8, 8, dtype=torch.complex64), 4), "'kspace' must have shape"),
         (lambda: estimate_coil_maps(simulate_coil_maps(8, 2), 9), "'width' must be at most the size 8"),
-        (lambda: estimate_coil_maps(simulate_coil_maps(8, 2), 4, threshold=1.0), "'threshold' must be below 1"),
+        (lambda: estimate_coil_maps(simulate_coil_maps(8, 2), 4, threshold=1.0), "'threshold' must lie in"),
         (lambda: estimate_coil_maps(simulate_coil_maps(8, 2), 4, mask=full(9)), r"'mask' must have shape \(8, 8\)"),
         (lambda: estimate_coil_maps(simulate_coil_maps(32, 2), 31, mask=radial_mask(32, 5)), "'mask' leaves out"),
         (lambda: zero_filled(MaskedFourier(full(8)), torch.zeros(1, 2, 63)), "'y' must have shape"),

@@ -526,8 +526,18 @@ def test_fastmri_without_h5py_or_files(closed, tmp_path, monkeypatch):
         with pytest.raises(SystemExit, match="pip install h5py"):
             module.main([str(tmp_path)])
     needed("h5py")
-    with pytest.raises(SystemExit, match="too few patients"):
+    with pytest.raises(SystemExit, match="'folder' must be a folder, there is none at .*nowhere"):
         module.main([str(tmp_path / "nowhere")])
+    (tmp_path / "multicoil_train").mkdir()
+    with pytest.raises(SystemExit, match="holds .*multicoil_train"):
+        module.main([str(tmp_path)])
+    import h5py
+
+    with h5py.File(tmp_path / "coils.h5", "w") as file:
+        file.attrs["acquisition"] = "CORPD_FBK"
+        file["kspace"] = np.zeros((2, 3, 4, 4), np.complex64)
+    with pytest.raises(SystemExit, match="k-space of several coils: take the single-coil files"):
+        module.main([str(tmp_path)])
 
 
 def test_a_patient_in_two_splits_is_refused(tmp_path):

@@ -377,10 +377,10 @@ def test_bad_input_is_named(problem):
         (lambda: reconstruct(A, y, R, solver="newton"), "'solver' must be one of 'auto', 'lbfgs', 'paper'"),
         (lambda: reconstruct(A, y, "tv"), "'method' must be a Regulariser or a Reconstructor, got str"),
         (lambda: reconstruct(A, y, Hard(G, torch.ones(3))), r"'lam' must be a number or have shape \(4,\)"),
-        (lambda: reconstruct(A, y, R, x0=x[:1]), "'x0' must have shape"),
+        (lambda: reconstruct(A, y, R, start="encoder", x0=x[:1]), "'x0' must have shape"),
         (lambda: reconstruct(A, y, R, n_starts=0, generator=seeded()), "'n_starts' must be at least 1"),
         (lambda: reconstruct(A, y, R, start=z0, solver="paper", eta0=1.5), "'eta0' must lie in"),
-        (lambda: reconstruct(A, y, Tikhonov(0.1), max_iter=3), "solver 'direct' takes no settings, got max_iter"),
+        (lambda: reconstruct(A, y, Tikhonov(0.1), max_iter=3), "solver 'direct' takes no settings, got 'max_iter'"),
         (lambda: Dictionary(G, seeded(), 8).best(objective_of(A, y, R), 9), "'k' must be at most the size"),
         (lambda: Dictionary(G, seeded(), 8, images=x), "'images' must hold at least size = 8"),
     ]  # fmt: skip

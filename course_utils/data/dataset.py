@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .._check import default
+
 __all__ = ["Dataset"]
 
 SPLITS = ("train", "val", "test")
@@ -16,7 +18,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images (N, 1, H, W), float32 in [0, 1], with integer labels (N,), in three splits.
+    """Images (N, 1, H, W), of torch's default dtype in [0, 1], with integer labels (N,), in three splits.
 
     ``source`` says which file or recipe they came from, ``licence`` under which terms.
     ``subjects`` names, per split, the person in each image; it is empty where no person is shown.
@@ -48,8 +50,8 @@ class Dataset:
 
 
 def unit_range(pixels: np.ndarray, white: int = 255) -> torch.Tensor:
-    """uint8 (N, H, W) with values up to ``white`` -> float32 (N, 1, H, W) in [0, 1]."""
-    return torch.from_numpy(pixels).float().div_(white).unsqueeze(1)
+    """uint8 (N, H, W) with values up to ``white`` -> (N, 1, H, W) in [0, 1]."""
+    return default(torch.from_numpy(pixels)).div_(white).unsqueeze(1)
 
 
 def read_splits(name: str, path: Path, source: str, licence: str) -> Dataset:

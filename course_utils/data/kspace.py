@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .._check import default
 from .._files import write_npz
 from .archive import find_archive
 
@@ -27,7 +28,7 @@ class KSpace:
 
     Attributes
     ----------
-    kspace : (coils, H, W) complex64 tensor
+    kspace : (coils, H, W) complex tensor
         The zero frequency at [0, 0]; ``operators.inverse_fourier`` gives the coil images, the object in the middle.
         Divided by one number, so that the 99.9th percentile of the root sum of squares of those images is 1.
     sigma : float
@@ -72,7 +73,7 @@ def load_kspace() -> KSpace:
     """
     path, source = find_archive("kspace", False, "fetch_kspace")
     with np.load(path, allow_pickle=False) as archive:
-        kspace = torch.from_numpy(archive["kspace"])
+        kspace = default(torch.from_numpy(archive["kspace"]))
     images = torch.fft.ifft2(kspace, norm="ortho")
     corners = torch.stack([images[:, rows, columns] for rows in AIR for columns in AIR])
     sigma = float(torch.view_as_real(corners).square().mean().sqrt())  # the mean of the noise is 0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .._check import check_choice, check_count
+from .._check import check_choice, check_flag, check_seed
 from .brain import load_brain, load_fastmri, load_knee
 from .dataset import Dataset, unit_range
 from .fashion import load_fashion
@@ -81,9 +81,9 @@ def load(name: str, full: bool = False, seed: int = 0) -> Dataset:
       licence: CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)
     """
     check_choice("name", name, NAMES)
+    full, seed = check_flag("full", full), check_seed("seed", seed)
     if name in FILES:
         return FILES[name](full)
-    check_count("seed", seed, minimum=0)
     images, labels = [], []
     for split, n in enumerate(SHAPES_SIZES[full]):
         images.append(draw_shapes(n, np.random.default_rng([seed, split]), bright_spot=name == "shapes+"))

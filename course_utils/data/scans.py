@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .._check import check_flag, default
 from .._files import write_npz
 from .archive import area_average, find_archive
-from .dataset import Dataset
+from .dataset import Dataset, unit_range
 
 __all__ = ["TiltSeries", "load_ct", "load_tilt_series"]
 
@@ -44,7 +45,7 @@ class TiltSeries:
 
     Attributes
     ----------
-    sinograms : (L, n_angles, n_detectors) float32 tensor
+    sinograms : (L, n_angles, n_detectors) tensor
         Detector counts over the greatest count of the whole series; white is 1.
     angles : (n_angles,) float64 tensor
         Tilt angles in radians.
@@ -95,9 +96,9 @@ def load_tilt_series(full: bool = False) -> TiltSeries:
       source:  shipped with the course (tilt-series.npz)
       licence: NIST Public License (public domain in the United States; notice: tilt-series-LICENSE.txt)
     """
-    path, source = find_archive("tilt-series", full, "fetch_tilt_series")
+    path, source = find_archive("tilt-series", check_flag("full", full), "fetch_tilt_series")
     with np.load(path, allow_pickle=False) as archive:
-        counts = torch.from_numpy(archive["counts"].astype(np.float32))
+        counts = default(torch.from_numpy(archive["counts"].astype(np.float32)))
         angles = torch.deg2rad(torch.from_numpy(archive["degrees"].astype(np.float64)))
         layers, white = tuple(archive["layers"].tolist()), float(archive["white"].item())
     return TiltSeries(counts / white, angles, layers, source, TILT_LICENCE)
@@ -133,7 +134,7 @@ def load_ct(full: bool = False) -> Dataset:
     """
     path, source = find_archive("ct", full, "fetch_ct")
     with np.load(path, allow_pickle=False) as archive:
-        images = {k: torch.from_numpy(archive[k]).float().div_(255).unsqueeze(1) for k in CT_VOLUMES}
+        images = {k: unit_range(archive[k]) for k in CT_VOLUMES}
     slices = torch.arange(len(images["lung2"]))
     held_out = slices % VALIDATION_EVERY == VALIDATION_EVERY // 2
     held_out[-1] = True

@@ -8,9 +8,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .._check import check_choice, check_count, check_nonnegative, check_tensor
+from .._check import (
+    check_choice,
+    check_count,
+    check_entries,
+    check_generator,
+    check_kind,
+    check_nonnegative,
+    check_tensor,
+)
 from ..families import Trainable
-from .networks import LEAN, PAPER, decoder
+from .networks import LEAN, PAPER, SIZES, decoder
 
 __all__ = ["Generator", "GeneratorConfig"]
 
@@ -33,11 +41,12 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         check_choice("family", self.family, self.families)
-        check_count("latent_dim", self.latent_dim)
-        check_choice("size", self.size, (28, 56, 128))
         check_choice("variant", self.variant, (LEAN, PAPER))
         check_choice("head", self.head, ("conv", "dense"))
-        check_nonnegative("rho", self.rho)
+        # a frozen dataclass has no other way to store what a check returns
+        object.__setattr__(self, "latent_dim", check_count("latent_dim", self.latent_dim))
+        object.__setattr__(self, "size", check_choice("size", self.size, SIZES))
+        object.__setattr__(self, "rho", check_nonnegative("rho", self.rho))
         if self.size == 128 and self.head == "dense":
             raise ValueError("'head' must be 'conv' for size 128: the networks of Fig. 16 end in a convolution")
 
@@ -57,7 +66,7 @@ class Generator(Trainable):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config = check_kind("config", config, GeneratorConfig)
         self.latent_dim = config.latent_dim
         self.image_shape = (1, config.size, config.size)
         self.decoder = decoder(config.variant, config.size, config.latent_dim, config.head)
@@ -65,6 +74,7 @@ class Generator(Trainable):
     def forward(self, z: Tensor) -> Tensor:
         """G(z): (B, d) -> (B, 1, H, W).  The last layer is linear, so values may leave [0, 1] a little."""
         check_tensor("z", z, (None, self.latent_dim), like=next(self.parameters()))
+        check_entries("z", z)
         return self.decoder(z)
 
     decode = forward
@@ -76,7 +86,6 @@ class Generator(Trainable):
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """``n`` images G(z) with z drawn from the prior N(0, I): (n, 1, H, W)."""
-        check_count("n", n)
         return self(self.sample_latent(n, generator))
 
     @property
@@ -98,10 +107,12 @@ class Generator(Trainable):
     def check_images(self, x: Tensor) -> None:
         """Raise unless ``x`` is (B, 1, H, W), of the dtype and on the device of the weights."""
         check_tensor("x", x, (None, *self.image_shape), like=next(self.parameters()))
+        check_entries("x", x)
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:
         """``n`` latent vectors from the prior N(0, I): (n, d)."""
-        like = next(self.parameters())
+        n, like = check_count("n", n), next(self.parameters())
+        check_generator(generator)
         z = torch.randn(n, self.latent_dim, generator=generator, device=generator.device, dtype=like.dtype)
         return z.to(like.device)
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._check import check_count, check_tensor
+from .._check import check_count, check_entries, check_generator, check_kind, check_seed, check_tensor, default
 from ..families import Trainable
 
 __all__ = ["Diffusion"]
@@ -54,17 +54,17 @@ class Diffusion(Trainable):
 
     def __init__(self, dim: int, steps: int = 100, hidden: int = 128, seed: int = 0) -> None:
         super().__init__()
-        check_count("dim", dim)
-        check_count("steps", steps)
-        check_count("hidden", hidden)
+        dim = check_count("dim", dim)
+        steps = check_count("steps", steps)
+        hidden = check_count("hidden", hidden)
         self.latent_dim, self.image_shape, self.steps = dim, (dim,), steps
         self._settings = {"family": "diffusion", "dim": dim, "steps": steps, "hidden": hidden}
         phase = (torch.arange(steps + 1, dtype=torch.float64) / steps + 0.008) / 1.008 * math.pi / 2
         alpha_bar = phase.cos().pow(2) / phase[0].cos().pow(2)
         # Never quite 0: at t = T the score divides by nothing, but the denoised point divides by its root.
-        self.register_buffer("alpha_bar", alpha_bar.clamp(min=1e-4).float())
+        self.register_buffer("alpha_bar", default(alpha_bar.clamp(min=1e-4)))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(check_seed("seed", seed))
             self.net = nn.Sequential(
                 nn.Linear(dim + 2 * FREQUENCIES, hidden), nn.SiLU(),
                 nn.Linear(hidden, hidden), nn.SiLU(),
@@ -78,6 +78,8 @@ class Diffusion(Trainable):
 
     def _check(self, x: Tensor, t: Tensor) -> None:
         check_tensor("x", x, (None, self.latent_dim), like=self.net[0].weight)
+        check_entries("x", x)
+        check_kind("t", t, Tensor, "a tensor of int64 times")
         if t.dtype != torch.int64 or t.shape != x.shape[:1]:
             raise ValueError(f"'t' must hold {len(x)} int64 times, got shape {tuple(t.shape)}, dtype {t.dtype}")
         if t.numel() and not 0 <= int(t.min()) <= int(t.max()) <= self.steps:
@@ -93,25 +95,29 @@ class Diffusion(Trainable):
     def add_noise(self, x: Tensor, t: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """x_t and the noise e that is in it: (B, d), (B,) -> two (B, d)."""
         self._check(x, t)
+        check_generator(generator)
         e = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
         a = self._alpha_bar(t, x)
         return a.sqrt() * x + (1 - a).sqrt() * e, e
 
     def score(self, x: Tensor, t: Tensor) -> Tensor:
         """grad log p_t(x), the direction in which noisy data become more likely; t >= 1: (B, d) -> (B, d)."""
+        self._check(x, t)
         if t.numel() and int(t.min()) < 1:
             raise ValueError("'t' must be at least 1: without noise the score is not learned")
         return -self.predict_noise(x, t) / (1 - self._alpha_bar(t, x)).sqrt()
 
     def denoise(self, x: Tensor, t: Tensor) -> Tensor:
         """E[x_0 | x_t = x], the best guess of the clean point (Tweedie's formula): (B, d) -> (B, d)."""
+        self._check(x, t)
         a = self._alpha_bar(t, x)
         return (x - (1 - a).sqrt() * self.predict_noise(x, t)) / a.sqrt()
 
     @torch.no_grad()
     def path(self, n: int, generator: torch.Generator) -> Tensor:
         """``n`` walks from pure noise to data: (T + 1, n, d), the first entry is the noise, the last the sample."""
-        check_count("n", n)
+        n = check_count("n", n)
+        check_generator(generator)
         like = self.net[0].weight
 
         def draw() -> Tensor:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._check import check_count, check_tensor
+from .._check import check_count, check_entries, check_generator, check_seed, check_tensor, default
 from ..families import Trainable
 
 __all__ = ["Flow"]
@@ -24,7 +24,7 @@ class Coupling(nn.Module):
     def __init__(self, keep: Tensor, hidden: int) -> None:
         super().__init__()
         dim = len(keep)
-        self.register_buffer("keep", keep.float())
+        self.register_buffer("keep", default(keep))
         self.net = nn.Sequential(
             nn.Linear(dim, hidden),
             nn.SiLU(),
@@ -89,18 +89,19 @@ class Flow(Trainable):
 
     def __init__(self, dim: int, layers: int = 6, hidden: int = 64, seed: int = 0) -> None:
         super().__init__()
-        check_count("dim", dim, minimum=2)
-        check_count("layers", layers)
-        check_count("hidden", hidden)
+        dim = check_count("dim", dim, minimum=2)
+        layers = check_count("layers", layers)
+        hidden = check_count("hidden", hidden)
         self.latent_dim, self.image_shape = dim, (dim,)
         self._settings = {"family": "flow", "dim": dim, "layers": layers, "hidden": hidden}
         even = torch.arange(dim) % 2 == 0
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(check_seed("seed", seed))
             self.layers = nn.ModuleList(Coupling(even if i % 2 == 0 else ~even, hidden) for i in range(layers))
 
     def _check(self, name: str, value: Tensor) -> None:
         check_tensor(name, value, (None, self.latent_dim), like=next(self.parameters()))
+        check_entries(name, value)
 
     def forward(self, z: Tensor) -> Tensor:
         """G(z): (B, d) -> (B, d)."""
@@ -132,7 +133,8 @@ class Flow(Trainable):
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """``n`` points G(z), z ~ N(0, I): (n, d)."""
-        check_count("n", n)
+        n = check_count("n", n)
+        check_generator(generator)
         like = next(self.parameters())
         z = torch.randn(n, self.latent_dim, generator=generator, device=generator.device, dtype=like.dtype)
         return self(z.to(like.device))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from .._check import check_between, check_choice, check_count, check_kind
 from .deep import SIZE as DEEP
 from .deep import deep_decoder, deep_encoder
 from .head import OneChannelConv
@@ -17,6 +18,7 @@ from .head import OneChannelConv
 __all__ = ["LEAN", "PAPER", "decoder", "encoder", "n_parameters"]
 
 LEAN, PAPER = "lean", "paper"
+SIZES = (28, 56, DEEP)
 SLOPE = 0.3  # of every leaky ReLU, as in the authors' code
 
 
@@ -40,6 +42,14 @@ class SamePad(nn.Module):
         return out
 
 
+def _checked(variant: str, size: int, dropout: float) -> tuple[str, int, float]:
+    return (
+        check_choice("variant", variant, (LEAN, PAPER)),
+        check_choice("size", size, SIZES),
+        check_between("dropout", dropout, 0, 1, "[)"),
+    )
+
+
 def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Sequential:
     """Network (B, 1, size, size) -> (B, n_out): an encoder, or a critic if ``n_out`` is 1.
 
@@ -53,6 +63,8 @@ def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Seq
     >>> encoder("lean", 28, n_out=8)(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 8])
     """
+    variant, size, dropout = _checked(variant, size, dropout)
+    n_out = check_count("n_out", n_out)
     if size == DEEP:
         return deep_encoder(variant, n_out, dropout)
     layers: list[nn.Module] = []
@@ -87,6 +99,9 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
     >>> decoder("lean", 28, latent_dim=8)(torch.zeros(2, 8)).shape
     torch.Size([2, 1, 28, 28])
     """
+    variant, size, dropout = _checked(variant, size, dropout)
+    latent_dim = check_count("latent_dim", latent_dim)
+    check_choice("head", head, ("conv", "dense"))
     if size == DEEP:
         return deep_decoder(variant, latent_dim, dropout)
     if variant == PAPER:
@@ -128,4 +143,5 @@ def n_parameters(module: nn.Module) -> int:
     >>> n_parameters(nn.Linear(3, 2))
     8
     """
+    check_kind("module", module, nn.Module)
     return sum(p.numel() for p in module.parameters())

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .._check import check_count, check_tensor
+from .._check import check_count, check_entries, check_generator, check_tensor
 
 __all__ = ["LocalPrecision", "later_neighbours"]
 
@@ -36,7 +36,7 @@ def later_neighbours(width: int) -> list[tuple[int, int]]:
     >>> later_neighbours(3)
     [(0, 1), (1, -1), (1, 0), (1, 1)]
     """
-    check_count("width", width)
+    width = check_count("width", width)
     if width % 2 == 0:
         raise ValueError(f"'width' must be odd, got {width}")
     p = width // 2
@@ -72,6 +72,8 @@ class LocalPrecision:
         check_tensor("log_diagonal", log_diagonal, (None, 1, None, None))
         B, _, H, W = log_diagonal.shape
         check_tensor("coefficients", coefficients, (B, None, H, W), like=log_diagonal)
+        check_entries("log_diagonal", log_diagonal)
+        check_entries("coefficients", coefficients)
         self.width = math.isqrt(2 * coefficients.shape[1] + 1)
         self.neighbours = later_neighbours(self.width) if self.width % 2 else []
         if len(self.neighbours) != coefficients.shape[1]:
@@ -95,6 +97,7 @@ class LocalPrecision:
     def _check(self, name: str, v: Tensor) -> None:
         B, _, H, W = self.log_diagonal.shape
         check_tensor(name, v, (None if B == 1 else B, 1, H, W), like=self.log_diagonal)
+        check_entries(name, v)
 
     def log_det(self) -> Tensor:
         """log det Sigma = -2 sum_j l_j, exact: (B,)."""
@@ -162,9 +165,10 @@ class LocalPrecision:
         (B, 1, H, W) or (n, 1, H, W) tensor
         """
         if n is not None:
-            check_count("n", n)
+            n = check_count("n", n)
             if len(self) != 1:
                 raise ValueError(f"'n' is for one Gaussian, here are {len(self)}: select one, or leave 'n' out")
+        check_generator(generator)
         like = self.log_diagonal
         e = torch.randn(n or len(self), *like.shape[1:], generator=generator, device=generator.device, dtype=like.dtype)
         return self.solve_whiten(e.to(like.device))
@@ -204,6 +208,7 @@ class LocalPrecision:
 
     def covariance(self, v: Tensor) -> Tensor:
         """Sigma v, by two triangular solves: (B, 1, H, W) -> (B, 1, H, W), without gradient."""
+        self._check("v", v)
         return self.solve_whiten(self.solve_colour(v))
 
     def covariance_of(self, row: int, column: int) -> Tensor:

@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .._check import check_choice
+from .._check import check_choice, check_entries, check_kind, check_tensor
 from ..families import family
 from .base import GeneratorConfig
 from .networks import LEAN, decoder
@@ -41,7 +41,7 @@ class StructuredConfig(GeneratorConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         widths = (3, 5, 7) if self.family == "covariance" else (1,)
-        check_choice("width", self.width, widths)
+        object.__setattr__(self, "width", check_choice("width", self.width, widths))
 
 
 class _Constant(nn.Module):
@@ -89,7 +89,7 @@ class StructuredVAE(VAE):
     """
 
     def __init__(self, config: StructuredConfig) -> None:
-        super().__init__(config)
+        super().__init__(check_kind("config", config, StructuredConfig))
         self.covariance_decoder = _covariance_decoder(config)
         for part in self._mean_parts():
             part.requires_grad_(False)
@@ -112,6 +112,7 @@ class StructuredVAE(VAE):
         ValueError
             One with other networks.
         """
+        check_kind("vae", vae, VAE)
         wanted = {name: getattr(self.config, name) for name in ("latent_dim", "size", "variant", "head", "rho")}
         found = {name: getattr(vae.config, name) for name in wanted}
         if wanted != found:
@@ -126,6 +127,8 @@ class StructuredVAE(VAE):
         stays between 0.004 and 0.6: in the black background, where residuals vanish, the likelihood would drive it to
         minus infinity.  Untrained, Sigma = 0.05^2 I.
         """
+        check_tensor("z", z, (None, self.latent_dim), like=next(self.parameters()))
+        check_entries("z", z)
         raw = self.covariance_decoder(z)
         log_std = math.log(STD) + SPAN * torch.tanh(raw[:, :1] / SPAN)
         return LocalPrecision(-log_std, raw[:, 1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._check import check_entries, check_generator, check_tensor
 from ..families import family
 from .base import Generator, GeneratorConfig
 from .networks import encoder
@@ -21,6 +22,8 @@ def reparametrise(mean: Tensor, log_std: Tensor, generator: torch.Generator) -> 
     >>> z.shape, abs(float(z.std()) - 1) < 0.02
     (torch.Size([10000, 1]), True)
     """
+    _check_gaussians(mean, log_std)
+    check_generator(generator)
     e = torch.randn(mean.shape, generator=generator, device=generator.device, dtype=mean.dtype)
     return mean + log_std.exp() * e.to(mean.device)
 
@@ -33,7 +36,15 @@ def kl_to_standard_normal(mean: Tensor, log_std: Tensor) -> Tensor:
     >>> kl_to_standard_normal(torch.ones(1, 2), torch.zeros(1, 2))
     tensor([1.])
     """
+    _check_gaussians(mean, log_std)
     return 0.5 * (mean.pow(2) + (2 * log_std).exp() - 2 * log_std - 1).sum(1)
+
+
+def _check_gaussians(mean: Tensor, log_std: Tensor) -> None:
+    check_tensor("mean", mean, (None, None))
+    check_tensor("log_std", log_std, tuple(mean.shape), like=mean)
+    check_entries("mean", mean)
+    check_entries("log_std", log_std)
 
 
 @family("vae", config=GeneratorConfig)
@@ -82,6 +93,7 @@ class VAE(Generator):
         ------
         TypeError, ValueError
         """
+        self.check_images(x)
         d = self.latent_dim
         if len(x) <= d:
             raise ValueError(f"'x' must hold more images than there are latent variables, {d}, got {len(x)}")

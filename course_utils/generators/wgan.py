@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._check import check_callable, check_entries, check_generator, check_tensor
 from ..families import family
 from .base import Generator, GeneratorConfig
 from .networks import encoder
@@ -30,6 +31,12 @@ def gradient_penalty(critic, real: Tensor, fake: Tensor, generator: torch.Genera
     >>> gradient_penalty(lambda x: 3 * x[:, 0, 0, 0], torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4), g)
     tensor(4.)
     """
+    check_callable("critic", critic)
+    check_tensor("real", real, (None, None, None, None))
+    check_tensor("fake", fake, tuple(real.shape), like=real)
+    check_entries("real", real)
+    check_entries("fake", fake)
+    check_generator(generator)
     t = torch.rand(len(real), 1, 1, 1, generator=generator, device=generator.device, dtype=real.dtype)
     x = torch.lerp(fake.detach(), real, t.to(real.device)).requires_grad_()
     (grad,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)

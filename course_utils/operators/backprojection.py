@@ -7,7 +7,16 @@ import math
 import torch
 from torch import Tensor
 
-from .._check import check_choice, check_tensor
+from .._check import (
+    check_angles,
+    check_between,
+    check_choice,
+    check_count,
+    check_finite,
+    check_kind,
+    check_positive,
+    check_tensor,
+)
 from .tomography import ParallelBeam
 
 __all__ = ["FILTERS", "back_project", "fbp", "ramp_filter", "view_weights"]
@@ -48,9 +57,9 @@ def ramp_filter(n: int, bin_width: float, filter: str = "ramp", cutoff: float = 
     >>> response.shape, bool((response - torch.linspace(0, 0.5, 257).double()).abs().max() < 1e-3)
     (torch.Size([257]), True)
     """
+    n, bin_width = check_count("n", n, minimum=2), check_positive("bin_width", bin_width)
     check_choice("filter", filter, FILTERS)
-    if not 0 < cutoff <= 1:
-        raise ValueError(f"'cutoff' must lie in (0, 1], got {cutoff:g}")
+    cutoff = check_between("cutoff", cutoff, 0, 1, "(]")
     k = torch.arange(n, dtype=torch.float64)
     k = torch.minimum(k, n - k)
     impulse = torch.where(k % 2 == 1, -1 / (math.pi * k).clamp_min(1) ** 2, 0.0)
@@ -76,6 +85,7 @@ def view_weights(angles: Tensor) -> Tensor:
     tensor([0.1000, 0.1000, 0.1000, 0.1000])
     """
     check_tensor("angles", angles, (None,))
+    check_angles("angles", angles)
     order = angles.double().remainder(math.pi).argsort()
     turned = angles.double().remainder(math.pi)[order]
     gaps = torch.cat([turned.diff(), turned[:1] + math.pi - turned[-1:]])
@@ -102,6 +112,11 @@ def back_project(A: ParallelBeam, q: Tensor, weights: Tensor) -> Tensor:
     -------
     (B, 1, size, size) tensor
     """
+    check_kind("A", A, ParallelBeam)
+    check_tensor("q", q, (None, *A.shape_out))
+    check_finite("q", q)
+    check_tensor("weights", weights, (A.shape_out[0],))
+    check_finite("weights", weights)
     size, n = A.shape_in[1], A.shape_out[1]
     centre = torch.arange(size, dtype=q.dtype, device=q.device) - (size - 1) / 2
     x, y = centre.repeat(size), -centre.repeat_interleave(size)  # row 0 is at the top
@@ -152,9 +167,9 @@ def fbp(A: ParallelBeam, y: Tensor, filter: str = "ramp", cutoff: float = 1.0) -
     >>> round(float(fbp(A, A(x))[..., 11:17, 11:17].mean()), 2)
     1.0
     """
-    if not isinstance(A, ParallelBeam):
-        raise TypeError(f"'A' must be a ParallelBeam, got {type(A).__name__}")
+    check_kind("A", A, ParallelBeam)
     check_tensor("y", y, (None, *A.shape_out), like=A.like)
+    check_finite("y", y)
     n = A.shape_out[1]
     padded = 2 ** math.ceil(math.log2(max(2 * n, 64)))  # so that the two ends of the detector do not meet
     response = ramp_filter(padded, A.bin_width, filter, cutoff).to(y)

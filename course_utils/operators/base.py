@@ -7,7 +7,19 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._check import check_finite, check_nonnegative, check_positive, check_tensor
+from .._check import (
+    check_count,
+    check_entries,
+    check_finite,
+    check_generator,
+    check_kind,
+    check_nonnegative,
+    check_nonnegative_entries,
+    check_number,
+    check_positive,
+    check_seed,
+    check_tensor,
+)
 from .spectrum import SVD, MatrixSpectrum, Spectrum
 
 __all__ = [
@@ -39,7 +51,11 @@ class LinearOperator(nn.Module):
     ) -> None:
         super().__init__()
         self._norm = norm
-        self.shape_in, self.shape_out, self.scale = tuple(shape_in), tuple(shape_out), float(scale)
+        for name, shape in (("shape_in", shape_in), ("shape_out", shape_out)):
+            for length in check_kind(name, shape, (tuple, list), "a tuple of integers"):
+                check_count(name, length)
+        scale = float(check_number("scale", scale))
+        self.shape_in, self.shape_out, self.scale = tuple(shape_in), tuple(shape_out), scale
         self._svd: SVD | None = None
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -54,9 +70,10 @@ class LinearOperator(nn.Module):
         Raises
         ------
         TypeError, ValueError
-            Wrong shape, dtype or device of ``x``.
+            Wrong shape, dtype or device of ``x``, NaN in it.
         """
         check_tensor("x", x, (None, *self.shape_in), like=self.like)
+        check_entries("x", x)
         return self._forward(x)
 
     def T(self, y: Tensor) -> Tensor:
@@ -65,9 +82,10 @@ class LinearOperator(nn.Module):
         Raises
         ------
         TypeError, ValueError
-            Wrong shape, dtype or device of ``y``.
+            Wrong shape, dtype or device of ``y``, NaN in it.
         """
         check_tensor("y", y, (None, *self.shape_out), like=self.like)
+        check_entries("y", y)
         return self._adjoint(y)
 
     @property
@@ -145,6 +163,13 @@ class LinearOperator(nn.Module):
         return f"{type(self).__name__}({self.shape_in} -> {self.shape_out}, {norm})"
 
 
+def check_operator(A, adjoint: bool = False) -> None:
+    """Raise unless ``A`` is an operator: A(x), shapes, and A.T(y) if ``adjoint``; it need not be a LinearOperator."""
+    needed = ("shape_in", "shape_out", *["T"] * adjoint)
+    if not callable(A) or not all(hasattr(A, name) for name in needed):
+        raise TypeError(f"'A' must be a LinearOperator, got {type(A).__name__}")
+
+
 def dot_test(A: LinearOperator, seed: int = 0, n_tests: int = 4) -> float:
     r"""Largest relative error of :math:`\langle Ax, y\rangle = \langle x, A^*y\rangle` over random x and y.
 
@@ -170,7 +195,9 @@ def dot_test(A: LinearOperator, seed: int = 0, n_tests: int = 4) -> float:
     >>> dot_test(GaussianBlur(28).double()) < 1e-14
     True
     """
-    generator = torch.Generator().manual_seed(seed)
+    check_operator(A, adjoint=True)
+    n_tests = check_count("n_tests", n_tests)
+    generator = torch.Generator().manual_seed(check_seed("seed", seed))
     like = A.like
 
     def draw(shape):
@@ -194,7 +221,9 @@ def operator_norm(A: LinearOperator, n_iter: int = 200, seed: int = 0) -> float:
     >>> round(operator_norm(Identity(28)), 6)
     1.0
     """
-    generator = torch.Generator().manual_seed(seed)
+    check_operator(A, adjoint=True)
+    n_iter = check_count("n_iter", n_iter)
+    generator = torch.Generator().manual_seed(check_seed("seed", seed))
     x = torch.randn(1, *A.shape_in, generator=generator, dtype=torch.float64).to(A.like)
     value = 0.0
     with torch.no_grad():
@@ -215,6 +244,8 @@ def spectral_norm(A: LinearOperator, tol: float = 1e-9, max_iter: int = 5_000) -
     The power iteration rises to the norm from below; where it stops, the norm is larger by a relative amount that is
     about ``tol`` over the relative gap to the next singular value.
     """
+    check_kind("A", A, LinearOperator)
+    tol, max_iter = check_nonnegative("tol", tol), check_count("max_iter", max_iter)
     if A.m * A.n <= 4_000_000:
         return float(torch.linalg.matrix_norm(A.double_matrix(), 2))
     generator = torch.Generator().manual_seed(0)
@@ -244,9 +275,10 @@ def add_noise(y: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     >>> round(float(add_noise(y, 0.1, torch.Generator().manual_seed(0)).std()), 3)
     0.1
     """
-    check_nonnegative("sigma", sigma)
+    sigma = check_nonnegative("sigma", sigma)
     check_tensor("y", y)
     check_finite("y", y)
+    check_generator(generator)
     noise = torch.randn(y.shape, generator=generator, device=generator.device, dtype=y.dtype)
     return y + sigma * noise.to(y.device)
 
@@ -278,6 +310,7 @@ def measure(A: LinearOperator, x: Tensor, sigma: float, generator: torch.Generat
     >>> y.shape, round(float(y.std()), 2)
     (torch.Size([1, 1, 100, 100]), 0.1)
     """
+    check_operator(A)
     with torch.no_grad():
         return add_noise(A(x), sigma, generator)
 
@@ -298,6 +331,8 @@ def poisson_noise(y: Tensor, counts: float, generator: torch.Generator) -> Tenso
     >>> round(float(poisson_noise(y, 50.0, torch.Generator().manual_seed(0)).var()), 2)
     0.04
     """
-    check_positive("counts", counts)
-    check_nonnegative("y", y)
+    counts = check_positive("counts", counts)
+    check_tensor("y", y)
+    check_nonnegative_entries("y", y)
+    check_generator(generator)
     return torch.poisson((counts * y).to(generator.device), generator=generator).to(y.device) / counts

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .._check import check_finite
+from .._check import check_kind, check_number
 from .base import LinearOperator
 
 __all__ = ["Composed", "Scaled", "Stacked", "stack"]
@@ -25,13 +25,14 @@ class _Made(LinearOperator):
         return self.parts[0].like
 
 
-def _check_alike(first: LinearOperator, second: LinearOperator) -> None:
-    for operator in (first, second):
-        if not isinstance(operator, LinearOperator):
-            raise TypeError(f"operators are made of LinearOperators, got {type(operator).__name__}")
+def _check_alike(first: LinearOperator, second: LinearOperator, names: tuple[str, str] = ("operators",) * 2) -> None:
+    for name, operator in zip(names, (first, second), strict=True):
+        check_kind(name, operator, LinearOperator, "made of LinearOperators")
     a, b = first.like, second.like
     if (a.dtype, a.device) != (b.dtype, b.device):
-        raise TypeError(f"operators must agree, got {a.dtype} on {a.device} and {b.dtype} on {b.device}")
+        raise TypeError(
+            f"'{names[1]}' must agree in dtype and device, got {a.dtype} on {a.device} and {b.dtype} on {b.device}"
+        )
 
 
 class Composed(_Made):
@@ -51,7 +52,7 @@ class Composed(_Made):
     """
 
     def __init__(self, A: LinearOperator, B: LinearOperator) -> None:
-        _check_alike(A, B)
+        _check_alike(A, B, ("A", "B"))
         if A.shape_in != B.shape_out:
             raise ValueError(f"'A @ B': A takes {A.shape_in}, B gives {B.shape_out}")
         super().__init__((A, B), B.shape_in, A.shape_out)
@@ -69,8 +70,8 @@ class Scaled(_Made):
     """``factor * A``, with the norm |factor| ||A||."""
 
     def __init__(self, factor: float, A: LinearOperator) -> None:
-        check_finite("factor", torch.as_tensor(float(factor)))
-        _check_alike(A, A)
+        factor = check_number("factor", factor)
+        _check_alike(A, A, ("A", "A"))
         super().__init__((A,), A.shape_in, A.shape_out)
         self.factor = float(factor)
         self.scale = A.scale * self.factor
@@ -90,7 +91,7 @@ class Stacked(_Made):
     """See ``stack``."""
 
     def __init__(self, operators: Sequence[LinearOperator]) -> None:
-        if not operators:
+        if not check_kind("operators", operators, (list, tuple), "a list of LinearOperators"):
             raise ValueError("'operators' must hold at least one, got none")
         for operator in operators:
             _check_alike(operators[0], operator)

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_finite, check_nonnegative
+from .._check import check_between, check_count, check_entries, check_finite, check_generator, check_kind, default
 
 __all__ = [
     "cartesian_mask",
@@ -34,6 +34,7 @@ def fourier(x: Tensor) -> Tensor:
     tensor([[2., 0.],
             [0., 0.]])
     """
+    check_plane("x", x)
     return torch.fft.fft2(x, norm="ortho")
 
 
@@ -46,7 +47,45 @@ def inverse_fourier(kspace: Tensor) -> Tensor:
     tensor([[1., 1.],
             [1., 1.]])
     """
+    check_plane("kspace", kspace)
     return torch.fft.ifft2(kspace, norm="ortho")
+
+
+def check_plane(name: str, value: Tensor) -> None:
+    """Raise unless ``value`` is a real or complex tensor with two axes or more."""
+    check_kind(name, value, Tensor, "a torch.Tensor")
+    if not (value.is_floating_point() or value.is_complex()):
+        raise TypeError(f"'{name}' must be a floating-point or complex tensor, got dtype {value.dtype}")
+    if value.ndim < 2:
+        raise ValueError(f"'{name}' must have two axes or more, got shape {tuple(value.shape)}")
+    check_entries(name, value)
+
+
+#: A k-space with so much more energy around another entry than around [0, 0] has its zero frequency there.
+CENTRED = 4.0
+
+
+def check_corner(name: str, kspace: Tensor) -> None:
+    """Raise if the zero frequency of (..., size, size) stands in the middle, where most programs store it.
+
+    An image has most of its energy at low frequencies: it tells where they are.  Noise has as much everywhere.
+    """
+    height, width = kspace.shape[-2:]
+    if min(height, width) < 16:  # too few entries to tell
+        return
+    energy = kspace.detach().abs().square().reshape(-1, height, width).sum(0)
+    reach = [torch.arange(-(n // 8), n // 8 + 1, device=kspace.device) for n in (height, width)]
+
+    def around(row: int, column: int) -> float:
+        return float(energy[(reach[0] + row)[:, None] % height, (reach[1] + column) % width].sum())
+
+    corner = around(0, 0)
+    for row, column, axes in ((height // 2, width // 2, "-2, -1"), (height // 2, 0, "-2"), (0, width // 2, "-1")):
+        if around(row, column) > CENTRED * corner:
+            raise ValueError(
+                f"'{name}' must have its zero frequency at [0, 0], got most energy around [{row}, {column}]: "
+                f"torch.fft.ifftshift({name}, dim=({axes},)) moves it"
+            )
 
 
 def check_mask(mask: Tensor) -> None:
@@ -94,9 +133,10 @@ def cartesian_mask(size: int, lines: int, centre: int, generator: torch.Generato
     >>> float(mask.float().mean()), bool(mask[:, :5].all() and mask[:, -5:].all())
     (0.25, True)
     """
-    check_count("size", size)
-    check_count("lines", lines)
-    check_count("centre", centre, minimum=0)
+    size = check_count("size", size)
+    lines = check_count("lines", lines)
+    centre = check_count("centre", centre, minimum=0)
+    check_generator(generator)
     if lines > size:
         raise ValueError(f"'lines' must be at most the size {size}, got {lines}")
     if centre > lines:
@@ -136,8 +176,8 @@ def radial_mask(size: int, spokes: int) -> Tensor:
     >>> [round(float(radial_mask(128, spokes).float().mean()), 3) for spokes in (5, 25, 45, 145)]
     [0.046, 0.217, 0.367, 0.774]
     """
-    check_count("size", size)
-    check_count("spokes", spokes)
+    size = check_count("size", size)
+    spokes = check_count("spokes", spokes)
     angle = math.pi * torch.arange(spokes, dtype=torch.float64)[:, None] / spokes
     radius = torch.linspace(-size / 2, size / 2, 4 * size + 1, dtype=torch.float64)
     mask = torch.zeros(size, size, dtype=torch.bool)
@@ -163,7 +203,7 @@ def simulate_coil_maps(size: int, coils: int) -> Tensor:
 
     Returns
     -------
-    (coils, size, size) complex64 tensor
+    (coils, size, size) complex tensor
 
     Example
     -------
@@ -171,15 +211,15 @@ def simulate_coil_maps(size: int, coils: int) -> Tensor:
     >>> bool(torch.allclose(maps.abs().square().sum(0), torch.ones(64, 64)))
     True
     """
-    check_count("size", size)
-    check_count("coils", coils)
+    size = check_count("size", size)
+    coils = check_count("coils", coils)
     axis = (torch.arange(size, dtype=torch.float64) + 0.5) * 2 / size - 1
     turn = 2 * math.pi * torch.arange(coils, dtype=torch.float64)[:, None, None] / coils
     up, right = torch.sin(turn), torch.cos(turn)
     distance2 = (-axis[:, None] - 1.2 * up) ** 2 + (axis - 1.2 * right) ** 2
     phase = math.pi / 2 * (-axis[:, None] * up + axis * right) + turn
     maps = torch.polar(torch.exp(-distance2 / 2), phase)
-    return (maps / maps.abs().square().sum(0).sqrt()).to(torch.complex64)
+    return default(maps / maps.abs().square().sum(0).sqrt())
 
 
 def estimate_coil_maps(kspace: Tensor, width: int, threshold: float = 0.05, mask: Tensor | None = None) -> Tensor:
@@ -225,12 +265,10 @@ def estimate_coil_maps(kspace: Tensor, width: int, threshold: float = 0.05, mask
     if kspace.ndim != 3 or kspace.shape[1] != kspace.shape[2] or not len(kspace):
         raise ValueError(f"'kspace' must have shape (coils, size, size), got {tuple(kspace.shape)}")
     size = kspace.shape[1]
-    check_count("width", width, minimum=3)
+    width = check_count("width", width, minimum=3)
     if width > size:
         raise ValueError(f"'width' must be at most the size {size}, got {width}")
-    check_nonnegative("threshold", threshold)
-    if threshold >= 1:
-        raise ValueError(f"'threshold' must be below 1, got {threshold:g}")
+    threshold = check_between("threshold", threshold, 0, 1, "[)")
     frequency = torch.arange(width, device=kspace.device) - width // 2
     block = (frequency[:, None] % size, frequency % size)
     if mask is not None:
@@ -244,6 +282,7 @@ def estimate_coil_maps(kspace: Tensor, width: int, threshold: float = 0.05, mask
             )
     low = kspace[:, block[0], block[1]]
     check_finite("kspace", torch.view_as_real(low))
+    check_corner("kspace", kspace)
     taper = torch.cos(math.pi * frequency / (width + 1)).square().to(kspace.real.dtype)
     tapered = torch.zeros_like(kspace)
     tapered[:, block[0], block[1]] = low * taper[:, None] * taper
@@ -280,6 +319,8 @@ def zero_filled(A, y: Tensor) -> Tensor:
     >>> bool(torch.allclose(zero_filled(A, A(x)).abs(), x, atol=1e-6))
     True
     """
+    if not callable(getattr(A, "fill", None)):
+        raise TypeError(f"'A' must be a MaskedFourier or a MultiCoil, got {type(A).__name__}")
     return inverse_fourier(A.fill(y))
 
 
@@ -305,6 +346,7 @@ def root_sum_of_squares(images: Tensor) -> Tensor:
     >>> root_sum_of_squares(torch.tensor([3.0, 4.0j]).reshape(1, 2, 1, 1)).item()
     5.0
     """
-    if not isinstance(images, Tensor) or images.ndim != 4:
-        raise ValueError(f"'images' must have shape (B, coils, size, size), got {tuple(getattr(images, 'shape', ()))}")
+    check_plane("images", images)
+    if images.ndim != 4:
+        raise ValueError(f"'images' must have shape (B, coils, size, size), got {tuple(images.shape)}")
     return images.abs().square().sum(1, keepdim=True).sqrt()

@@ -12,9 +12,9 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from .._check import check_finite, check_tensor
+from .._check import check_finite, check_tensor, default
 from .base import LinearOperator
-from .kspace import check_mask, fourier, inverse_fourier
+from .kspace import check_corner, check_mask, fourier, inverse_fourier
 
 __all__ = ["MaskedFourier", "MultiCoil"]
 
@@ -57,7 +57,8 @@ class _Sampled(LinearOperator):
         Raises
         ------
         TypeError, ValueError
-            Not complex, another shape than that of mask and coils, another device or precision, NaN at a sample.
+            Not complex, another shape than that of mask and coils, another device or precision, NaN at a sample, the
+            zero frequency in the middle.
         """
         if not isinstance(kspace, Tensor) or not kspace.is_complex():
             raise TypeError(f"'kspace' must be a complex tensor, got {getattr(kspace, 'dtype', type(kspace).__name__)}")
@@ -71,6 +72,7 @@ class _Sampled(LinearOperator):
             raise ValueError(f"'kspace' must be on device {self.like.device}, got {kspace.device}")
         y = self._pick(kspace).reshape(len(kspace), *self.shape_out)
         check_finite("kspace", y)
+        check_corner("kspace", kspace)
         return y
 
     def fill(self, y: Tensor) -> Tensor:
@@ -79,6 +81,7 @@ class _Sampled(LinearOperator):
         (B, *shape_out) real -> (B, coils, size, size) complex.
         """
         check_tensor("y", y, (None, *self.shape_out), like=self.like)
+        check_finite("y", y)
         return self._put(y.reshape(len(y), self.coils, 2, -1)) / self.factor
 
     def _pick(self, kspace: Tensor) -> Tensor:
@@ -229,7 +232,7 @@ class MultiCoil(_Sampled):
             raise ValueError("'maps' are 0 everywhere: no coil sees anything")
         maps = torch.where(seen, maps / total.where(seen, torch.ones_like(total)), 0)
         super().__init__(mask, (len(maps),), _norm(mask, maps))
-        self.register_buffer("parts", torch.view_as_real(maps).float().contiguous())  # (coils, size, size, 2)
+        self.register_buffer("parts", default(torch.view_as_real(maps)).contiguous())  # (coils, size, size, 2)
 
     @property
     def maps(self) -> Tensor:

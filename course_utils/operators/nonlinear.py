@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from .._check import check_tensor
+from .._check import check_entries, check_kind, check_tensor
 from .base import LinearOperator
 
 __all__ = ["Magnitude"]
@@ -39,14 +39,13 @@ class Magnitude(nn.Module):
 
     def __init__(self, A: LinearOperator) -> None:
         super().__init__()
-        if not isinstance(A, LinearOperator):
-            raise TypeError(f"'A' must be a LinearOperator, got {type(A).__name__}")
-        self.A = A
+        self.A = check_kind("A", A, LinearOperator)
         self.shape_in, self.shape_out = A.shape_in, A.shape_out
 
     def forward(self, x: Tensor) -> Tensor:
         """:math:`|Ax|`: ``(B, *shape_in)`` -> ``(B, *shape_out)``, differentiable."""
         check_tensor("x", x, (None, *self.shape_in), like=self.like)
+        check_entries("x", x)
         return self.A(x).abs()
 
     @property

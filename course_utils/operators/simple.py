@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_positive
+from .._check import check_count, check_generator, check_positive, default
 from .base import LinearOperator
 
 __all__ = ["GaussianBlur", "GaussianMatrix", "Identity", "Inpainting"]
@@ -21,7 +21,7 @@ class Identity(LinearOperator):
     """
 
     def __init__(self, size: int) -> None:
-        check_count("size", size)
+        size = check_count("size", size)
         super().__init__((1, size, size), (1, size, size), scale=1.0, norm=1.0)
         self.register_buffer("one", torch.ones(()))
 
@@ -57,11 +57,11 @@ class GaussianBlur(LinearOperator):
     """
 
     def __init__(self, size: int, width: int = 5, std: float = 1.0) -> None:
-        check_count("size", size)
-        check_count("width", width)
+        size = check_count("size", size)
+        width = check_count("width", width)
         if width % 2 == 0 or width > size:
             raise ValueError(f"'width' must be odd and at most the size {size}, got {width}")
-        check_positive("std", std)
+        std = check_positive("std", std)
         offset = torch.arange(width, dtype=torch.float64) - width // 2
         kernel = torch.exp(-0.5 * (offset / std) ** 2)
         kernel = kernel / kernel.sum()
@@ -70,7 +70,7 @@ class GaussianBlur(LinearOperator):
             K += value * torch.diag(torch.ones(size - abs(shift), dtype=torch.float64), shift)
         norm = torch.linalg.matrix_norm(K, 2)
         super().__init__((1, size, size), (1, size, size), scale=float(norm**-2), norm=1.0)
-        self.register_buffer("K", (K / norm).float())  # symmetric, norm 1
+        self.register_buffer("K", default(K / norm))  # symmetric, norm 1
 
     def _forward(self, x: Tensor) -> Tensor:
         return self.K @ x @ self.K
@@ -103,13 +103,14 @@ class GaussianMatrix(LinearOperator):
     """
 
     def __init__(self, m: int, size: int, generator: torch.Generator) -> None:
-        check_count("m", m)
-        check_count("size", size)
+        m = check_count("m", m)
+        size = check_count("size", size)
+        check_generator(generator)
         entries = torch.randn(m, size * size, generator=generator, device=generator.device, dtype=torch.float32)
         matrix = entries.cpu().double() / m
         norm = float(torch.linalg.matrix_norm(matrix, 2))
         super().__init__((1, size, size), (m,), scale=1 / norm, norm=1.0)
-        self.register_buffer("M", (matrix / norm).float())
+        self.register_buffer("M", default(matrix / norm))
 
     def _forward(self, x: Tensor) -> Tensor:
         return x.flatten(1) @ self.M.T

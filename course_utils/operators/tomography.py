@@ -12,7 +12,7 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from .._check import check_count
+from .._check import check_angles, check_between, check_count, check_number, check_numbers, default
 from .base import LinearOperator
 from .spectrum import SVD
 
@@ -39,8 +39,24 @@ def line_lengths(size: int, angles: np.ndarray, offsets: np.ndarray) -> scipy.sp
     >>> line_lengths(2, np.array([0.0]), np.array([0.5])).toarray()
     array([[0., 1., 0., 1.]])
     """
-    pieces = [_view_lengths(size, angle, offsets) for angle in angles]
-    return scipy.sparse.csr_array(scipy.sparse.vstack(pieces))
+    size, angles = check_count("size", size), check_angles("angles", angles)
+    offsets = np.array(check_numbers("offsets", offsets), dtype=float)
+    return _joined([_view_lengths(size, angle, offsets) for angle in angles])
+
+
+def _joined(pieces: list[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
+    """The pieces below each other.  They are emptied on the way, so that no entry is in memory twice."""
+    rows, columns, kept = sum(p.shape[0] for p in pieces), pieces[0].shape[1], sum(p.nnz for p in pieces)
+    count = np.int32 if kept < 2**31 else np.int64
+    data, indices, indptr = np.empty(kept), np.empty(kept, count), np.zeros(rows + 1, count)
+    row = start = 0
+    for p in pieces:
+        stop = start + p.nnz
+        data[start:stop], indices[start:stop] = p.data, p.indices
+        indptr[row + 1 : row + 1 + p.shape[0]] = start + p.indptr[1:].astype(count)
+        row, start = row + p.shape[0], stop
+        p.data, p.indices = p.data[:0], p.indices[:0]
+    return scipy.sparse.csr_array((data, indices, indptr), shape=(rows, columns))
 
 
 def _view_lengths(size: int, angle: float, offsets: np.ndarray) -> scipy.sparse.csr_array:
@@ -113,23 +129,30 @@ def _largest_singular_value(matrix: scipy.sparse.csr_array) -> float:
     return norm
 
 
+#: Bytes from which on the size of a ``ParallelBeam`` is announced.
+LARGE = 4e9
+
+
+def _announce(crossings: float) -> None:
+    """Warn before a matrix of so many pixels on lines is built if it would fill the memory of a small machine."""
+    size = 2 * 8 * crossings  # the matrix and its transpose, a value and an index for each entry
+    if size > LARGE:
+        warnings.warn(
+            f"this ParallelBeam will take about {size / 1e9:.0f} GB: fewer views ('n_angles') or bins ('n_detectors') "
+            "make it smaller",
+            stacklevel=3,
+        )
+
+
 def _view_angles(n_angles, angular_range, angles) -> np.ndarray:
     """Checked angles in radians: the given ones, or ``n_angles`` equally spaced on [0, angular_range)."""
     if (n_angles is None) == (angles is None):
         raise ValueError(f"give either 'n_angles' or 'angles', got n_angles={n_angles!r} and angles={angles!r}")
     if angles is None:
-        check_count("n_angles", n_angles)
-        if not 0 < angular_range <= math.pi + 1e-12:
-            raise ValueError(f"'angular_range' must lie in (0, pi], got {angular_range:g}")
+        n_angles = check_count("n_angles", n_angles)
+        angular_range = check_between("angular_range", angular_range, 0, math.pi + 1e-12, "(]")
         return np.arange(n_angles) * angular_range / n_angles
-    found = np.asarray(angles, dtype=float)
-    if found.ndim != 1 or not len(found):
-        raise ValueError(f"'angles' must be a list of at least one angle in radians, got shape {found.shape}")
-    if not np.isfinite(found).all():
-        raise ValueError(f"'angles' must be finite, got {int((~np.isfinite(found)).sum())} NaN or infinite entries")
-    if float(np.abs(found).max()) > 2 * math.pi + 1e-9:
-        raise ValueError(f"'angles' are in radians, between -2 pi and 2 pi, got {np.abs(found).max():g}: degrees?")
-    return found
+    return check_angles("angles", angles)
 
 
 class ParallelBeam(LinearOperator):
@@ -188,27 +211,26 @@ class ParallelBeam(LinearOperator):
         detector_width: float | None = None,
         angles: Sequence[float] | None = None,
     ) -> None:
-        check_count("size", size)
-        check_count("n_detectors", n_detectors)
+        size = check_count("size", size)
+        n_detectors = check_count("n_detectors", n_detectors)
         view_angles = _view_angles(n_angles, angular_range, angles)
         diagonal = math.sqrt(2) * size
-        width = diagonal if detector_width is None else detector_width
-        if not diagonal - 1e-9 <= width < math.inf:
-            raise ValueError(
-                f"'detector_width' must be finite and at least the image's diagonal {diagonal:.2f}, got {width:g}"
-            )
+        width = diagonal if detector_width is None else check_number("detector_width", detector_width)
+        if not width >= diagonal - 1e-9:
+            raise ValueError(f"'detector_width' must be at least the image's diagonal {diagonal:.2f}, got {width:g}")
         offsets = (np.arange(n_detectors) + 0.5) * width / n_detectors - width / 2
+        _announce(len(view_angles) * n_detectors * 4 / math.pi * size)
         matrix = line_lengths(size, view_angles, offsets)
         norm = _largest_singular_value(matrix)
         super().__init__((1, size, size), (len(view_angles), n_detectors), scale=1 / norm, norm=1.0)
         self.bin_width, self._geometry = width / n_detectors, (view_angles, offsets)
-        matrix = scipy.sparse.csr_array(matrix / norm)
-        self.register_buffer("angles", torch.from_numpy(view_angles).float())
+        matrix.data /= norm
+        matrix.data = default(torch.from_numpy(matrix.data)).numpy()  # half the size, before there is a transpose
+        self.register_buffer("angles", default(torch.from_numpy(view_angles)))
         # in plain buffers, which can be copied and shared, as sparse tensors cannot
         for name, stored in (("matrix", matrix), ("transpose", scipy.sparse.csr_array(matrix.T))):
-            self.register_buffer(f"{name}_starts", torch.from_numpy(stored.indptr.astype(np.int32)))
-            self.register_buffer(f"{name}_columns", torch.from_numpy(stored.indices.astype(np.int32)))
-            self.register_buffer(f"{name}_values", torch.from_numpy(stored.data.astype(np.float32)))
+            for part, values in (("starts", stored.indptr), ("columns", stored.indices), ("values", stored.data)):
+                self.register_buffer(f"{name}_{part}", torch.from_numpy(values))
 
     @classmethod
     def full(cls, size: int, n_angles: int | None = None, **settings) -> ParallelBeam:
@@ -226,7 +248,7 @@ class ParallelBeam(LinearOperator):
         >>> ParallelBeam.full(56).shape_out, ParallelBeam.full(28, n_angles=20).shape_out
         ((125, 81), (20, 41))
         """
-        check_count("size", size)
+        size = check_count("size", size)
         rho = size / math.sqrt(2)
         if n_angles is None and "angles" not in settings:
             n_angles = math.ceil(math.pi * rho)

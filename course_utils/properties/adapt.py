@@ -81,7 +81,7 @@ def as_generator(G) -> Generator:
     latent_dim = getattr(G, "latent_dim", None)
     if latent_dim is None:
         raise TypeError(f"'G' must have an integer latent_dim, got a {name} without")
-    check_count("G.latent_dim", latent_dim)
+    latent_dim = check_count("G.latent_dim", latent_dim)
     call = G if callable(G) else getattr(G, "decode", None)
     if not callable(call):
         raise TypeError(f"'G' must be callable or have decode(z), got a {name} with neither")

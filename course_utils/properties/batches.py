@@ -5,18 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_tensor
+from .._check import check_count, check_finite, check_generator, check_tensor
 from ..generators import Generator
+from .adapt import as_generator
 
-__all__ = ["check_generator", "images_of", "nearest", "samples", "squared_distances", "subset"]
+__all__ = ["images_of", "nearest", "samples", "squared_distances", "subset"]
 
 PART = 512
-
-
-def check_generator(generator) -> None:
-    """Raise unless ``generator`` is a torch.Generator."""
-    if not isinstance(generator, torch.Generator):
-        raise TypeError(f"'generator' must be a torch.Generator, got {type(generator).__name__}")
 
 
 @torch.no_grad()
@@ -34,7 +29,9 @@ def samples(G: Generator, n: int, generator: torch.Generator) -> Tensor:
     >>> samples(pretrained("vae-mnist-8", verbose=False), 3, torch.Generator().manual_seed(0)).shape
     torch.Size([3, 1, 28, 28])
     """
+    n = check_count("n", n)
     check_generator(generator)
+    G = as_generator(G)
     return images_of(G, G.sample_latent(n, generator))
 
 
@@ -55,8 +52,12 @@ def subset(x: Tensor, n: int, generator: torch.Generator) -> Tensor:
     >>> len(subset(images, 3, torch.Generator().manual_seed(0)).unique())
     3
     """
+    check_tensor("x", x)
     check_generator(generator)
-    check_count("n", n)
+    n = check_count("n", n)
+    check_finite("x", x)
+    if x.ndim < 1:
+        raise ValueError("'x' must hold images, got one number")
     if n > len(x):
         raise ValueError(f"'n' must be at most the number of images {len(x)}, got {n}")
     return x[torch.randperm(len(x), generator=generator, device=generator.device)[:n].to(x.device)]
@@ -86,7 +87,12 @@ def nearest(x: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
     >>> nearest(torch.zeros(1, 1, 2, 2), torch.tensor([2.0, 1.0]).reshape(2, 1, 1, 1).expand(2, 1, 2, 2))
     (tensor([2.]), tensor([1]))
     """
+    check_tensor("among", among)
+    if among.ndim < 2 or not len(among):
+        raise ValueError(f"'among' must hold at least one image, got shape {tuple(among.shape)}")
     check_tensor("x", x, (None, *among.shape[1:]), like=among)
+    check_finite("among", among)
+    check_finite("x", x)
     flat = among.flatten(1)
     square = flat.pow(2).sum(1)
     index = torch.cat([(square - 2 * part.flatten(1) @ flat.T).argmin(1) for part in x.split(PART)])

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_tensor
+from .._check import check_count, check_finite, check_generator, check_kind, check_tensor, check_text
 from ..data.dataset import Dataset
 from .adapt import as_generator
-from .batches import check_generator, nearest, samples, subset
+from .batches import nearest, samples, subset
 from .coverage import range_errors
 from .features import FEATURE_SIZES, frechet_distance
 from .latent_space import latent_spread
@@ -190,11 +190,15 @@ def score_card(
     started = time.perf_counter()
     G = as_generator(G)
     check_generator(generator)
-    check_count("n", n, minimum=100)
-    check_count("n_search", n_search, minimum=20)
-    if not isinstance(data, Dataset):
-        raise TypeError(f"'data' must be a Dataset, got {type(data).__name__}")
-    check_tensor("data.test", data.test, (None, *G.image_shape), like=next(G.parameters()))
+    n, n_search = check_count("n", n, minimum=100), check_count("n_search", n_search, minimum=20)
+    check_kind("data", data, Dataset)
+    check_text("name", name)
+    like = next(G.parameters())
+    for split in ("test", "train"):
+        check_tensor(f"data.{split}", getattr(data, split), (None, *G.image_shape), like=like)
+    if foreign is not None:
+        check_tensor("foreign", foreign, (None, *G.image_shape), like=like)
+        check_finite("foreign", foreign)
     if min(len(data.test), len(data.train)) < max(2 * n, 2 * n_search):
         raise ValueError(f"'data' must hold {max(2 * n, 2 * n_search)} test and training images, got {len(data.test)}")
     scores = _range_scores(G, data, generator, n_search, foreign)

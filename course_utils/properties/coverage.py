@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_choice, check_count, check_finite, check_tensor
+from .._check import check_choice, check_count, check_finite, check_generator, check_tensor
 from ..generators import Generator
 from ..metrics import nrmse, psnr
 from ..operators import Identity
 from ..regularisers import Hard
+from ..regularisers.starts import STARTS
 from ..solvers import Dictionary, reconstruct
 from .adapt import as_generator
-from .batches import check_generator, images_of
+from .batches import images_of
 
 __all__ = ["RangeErrors", "range_errors"]
 
@@ -51,7 +52,7 @@ def range_errors(
     generator: torch.Generator | None = None,
     solver: str = "lbfgs",
     start: str | Tensor | Dictionary = "auto",
-    n_starts: int = GAN_STARTS,
+    n_starts: int | None = None,
     **settings,
 ) -> RangeErrors:
     r"""Solve :math:`\min_z \|G(z)-x\|_2^2`, eq. (9), for every image at once.
@@ -69,8 +70,8 @@ def range_errors(
     start : "auto", "encoder", "dictionary", "random", Dictionary or tensor
         "auto": the encoding where there is an encoder, else the ``n_starts`` best of a dictionary shared by all images,
         of which the result of least objective counts.
-    n_starts : int
-        Plays no part with an encoder.
+    n_starts : int, optional
+        Default: 4 from a dictionary or at random, else 1.
     **settings
         For ``reconstruct``: ``max_iter``, ``tol``, ``batch_size``, ...
 
@@ -99,7 +100,11 @@ def range_errors(
     check_tensor("x", x, (None, *G.image_shape), like=next(G.parameters()))
     check_finite("x", x)
     check_choice("solver", solver, ("lbfgs", "paper"))
-    check_count("n_starts", n_starts)
+    n_starts = None if n_starts is None else check_count("n_starts", n_starts)
+    if generator is not None:
+        check_generator(generator)
+    if not isinstance(start, (Tensor, Dictionary)):
+        check_choice("start", start, ("auto", *STARTS))
     black = x.flatten(1).abs().amax(1) == 0
     if len(x) == 0 or bool(black.any()):
         raise ValueError(f"'x' must hold images that are not zero everywhere, got {int(black.sum())} of {len(x)}")
@@ -110,9 +115,11 @@ def range_errors(
         if G.has_encoder:
             encoding = nrmse(images_of(G, torch.cat([G.encode(part) for part in x.split(512)])), x)
     if isinstance(start, str) and start == "encoder":
-        start, n_starts = torch.cat([G.encode(part).detach() for part in x.split(512)]), 1
+        start = torch.cat([G.encode(part).detach() for part in x.split(512)])
     elif isinstance(start, str):
         check_generator(generator)
+    if n_starts is None:
+        n_starts = 1 if isinstance(start, Tensor) else GAN_STARTS
     A = _identity(G, x)
     found = reconstruct(
         A, x, Hard(G, 0.0), solver=solver, start=start, n_starts=n_starts, generator=generator, **settings

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .._check import check_choice, check_tensor
+from .._check import check_choice, check_finite, check_tensor, default
 from .._inference import with_autograd
 from ..data.load import load
 from .networks import small_network
@@ -46,6 +46,7 @@ def shape_parameters(x: Tensor) -> Tensor:
     tensor([[11.,  7., 13., 12., 41., 29., 12.]])
     """
     check_tensor("x", x, (None, 1, 56, 56))
+    check_finite("x", x)
     grey = x[:, 0] > 0.25
     if not bool(grey.flatten(1).any(1).all()):
         raise ValueError("'x' must hold a rectangle and a circle in every image, got an image without either")
@@ -71,7 +72,6 @@ def shape_parameters(x: Tensor) -> Tensor:
     return torch.stack([f.to(x.dtype) for f in found], dim=1)
 
 
-@functools.cache
 @with_autograd
 def feature_network(size: int) -> nn.Sequential:
     """Frozen network (B, 1, size, size) -> (B, 32) features, trained once per process with a fixed seed.
@@ -93,7 +93,12 @@ def feature_network(size: int) -> nn.Sequential:
     >>> network(torch.zeros(2, 1, 28, 28)).shape, network.score > 0.95
     (torch.Size([2, 32]), True)
     """
-    check_choice("size", size, FEATURE_SIZES)
+    return _trained(check_choice("size", size, FEATURE_SIZES), torch.get_default_dtype())
+
+
+@functools.cache
+def _trained(size: int, dtype: torch.dtype) -> nn.Sequential:
+    """The network, once for each dtype."""
     data = load(FEATURE_SIZES[size])
     generator = torch.Generator().manual_seed(SEED)
     if size == 28:
@@ -128,9 +133,8 @@ def feature_network(size: int) -> nn.Sequential:
 @torch.no_grad()
 def features_of(x: Tensor) -> Tensor:
     """Features of images of 28x28 or 56x56 pixels: (N, 1, H, W) -> (N, 32) in float64."""
-    check_tensor("x", x, (None, 1, None, None))
     network = feature_network(x.shape[-1])
-    return torch.cat([network(part.cpu().float().clamp(0, 1)) for part in x.split(500)]).double()
+    return torch.cat([network(default(part.cpu()).clamp(0, 1)) for part in x.split(500)]).double()
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -163,7 +167,13 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     >>> round(frechet_distance(a, a + torch.tensor([3.0, 0.0, 4.0])), 6)
     25.0
     """
-    if isinstance(a, Tensor) and a.ndim == 4:
+    for name, points in (("a", a), ("b", b)):
+        check_tensor(name, points)
+        check_finite(name, points)
+    if a.ndim == 4:
+        for name, images in (("a", a), ("b", b)):
+            check_tensor(name, images, (None, 1, None, None))
+            check_choice(f"{name}.shape[-1]", images.shape[-1], FEATURE_SIZES)
         a, b = features_of(a), features_of(b)
     check_tensor("a", a, (None, None))
     check_tensor("b", b, (None, a.shape[1]))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_tensor
-from .batches import check_generator
+from .._check import check_count, check_finite, check_generator, check_tensor
 from .two_sample import EnergyTest, energy_test
 
 __all__ = ["LatentSpread", "latent_spread", "plane_projections"]
@@ -67,6 +66,7 @@ def latent_spread(z: Tensor, generator: torch.Generator, permutations: int = 199
     """
     check_generator(generator)
     check_tensor("z", z, (None, None))
+    check_finite("z", z)
     if not 2 <= len(z) <= 2_000:
         raise ValueError(f"'z' must hold 2 to 2,000 vectors, got {len(z)}: take a random subset")
     prior = torch.randn(z.shape, generator=generator, device=generator.device, dtype=z.dtype).to(z.device)
@@ -92,6 +92,5 @@ def plane_projections(d: int, n: int, generator: torch.Generator) -> Tensor:
     True
     """
     check_generator(generator)
-    if d < 2:
-        raise ValueError(f"'d' must be at least 2, got {d}")
+    d, n = check_count("d", d, minimum=2), check_count("n", n)
     return torch.linalg.qr(torch.randn(n, d, 2, generator=generator, device=generator.device).cpu())[0]

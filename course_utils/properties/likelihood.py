@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_finite, check_tensor
+from .._check import check_count, check_finite, check_generator, check_positive, check_tensor
 from ..generators import Generator
 from .adapt import as_generator
-from .batches import PART, check_generator
+from .batches import PART
 
 __all__ = ["LogLikelihood", "log_likelihood"]
 
@@ -94,15 +94,16 @@ def log_likelihood(
         )
     if rho is None:
         rho = getattr(getattr(G, "config", None), "rho", None) or getattr(owner, "rho", None)
-    if not isinstance(rho, (int, float)) or isinstance(rho, bool) or not rho > 0 or not math.isfinite(rho):
-        raise ValueError(f"'rho' must be a number > 0, got {rho!r}")
-    if not widen > 0:
-        raise ValueError(f"'widen' must be > 0, got {widen!r}")
+    if rho is None:
+        raise ValueError("'rho' must be given for a generator that knows no noise level of its own, got None")
+    rho, widen = check_positive("rho", rho), check_positive("widen", widen)
     G = as_generator(G)
     check_generator(generator)
-    check_count("draws", draws)
+    draws = check_count("draws", draws)
     check_tensor("x", x, (None, *G.image_shape), like=next(G.parameters()))
     check_finite("x", x)
+    if not len(x):
+        raise ValueError("'x' must hold at least one image, got none")
     mean, log_std = owner.posterior(x)
     log_std = log_std + math.log(widen)
     n = x[0].numel()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_finite, check_tensor
+from .._check import check_count, check_finite, check_generator, check_nonnegative, check_numbers, check_tensor
 from .adapt import as_generator
-from .batches import check_generator, images_of, nearest
+from .batches import images_of, nearest
 
 __all__ = ["FarImages", "far_from_prior", "strangers"]
 
@@ -74,11 +74,13 @@ def far_from_prior(
     """
     G = as_generator(G)
     check_generator(generator)
-    check_count("n", n)
+    n = check_count("n", n)
     check_tensor("train", train, (None, *G.image_shape), like=next(G.parameters()))
     check_tensor("reference", reference, (None, *G.image_shape), like=train)
-    radii = torch.as_tensor(radii, dtype=torch.float64)
-    if radii.ndim != 1 or len(radii) == 0 or not bool((radii > 0).all()):
+    check_finite("train", train)
+    check_finite("reference", reference)
+    radii = torch.tensor(check_numbers("radii", radii), dtype=torch.float64)
+    if not bool((radii > 0).all()):
         raise ValueError(f"'radii' must be a sequence of numbers > 0, got {radii.tolist()}")
     z = G.sample_latent(n, generator)
     z = z * (G.latent_dim**0.5 / z.norm(dim=1, keepdim=True))  # directions uniform on the sphere of radius sqrt(d)
@@ -118,10 +120,12 @@ def strangers(x: Tensor, generator: torch.Generator, grey: float | None = None) 
     check_tensor("x", x, (None, 1, None, None))
     check_finite("x", x)
     n, _, h, w = x.shape
+    if min(n, h // 2, w // 2) < 1:
+        raise ValueError(f"'x' must hold at least one image of two pixels a side, got shape {tuple(x.shape)}")
     where = generator.device
     order = torch.randperm(h * w, generator=generator, device=where).to(x.device)
     noise = torch.randn(x.shape, generator=generator, device=where).to(x)
-    white = float(x.max()) if grey is None else grey
+    white = float(x.max()) if grey is None else check_nonnegative("grey", grey)
     row, column = (torch.randint(s // 4, 3 * s // 4, (n, 1), generator=generator, device=where) for s in (h, w))
     thick = max(1, min(h, w) // 10)
     lines = [(torch.arange(s, device=where) - at).abs() < thick for s, at in ((h, row), (w, column))]

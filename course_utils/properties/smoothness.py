@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_tensor
+from .._check import check_count, check_finite, check_numbers, check_tensor
 from .._inference import with_autograd
 from .adapt import as_generator
 from .batches import images_of
@@ -39,6 +39,7 @@ def jacobian(G, z: Tensor) -> Tensor:
     """
     G = as_generator(G)
     check_tensor("z", z, (None, G.latent_dim), like=next(G.parameters()))
+    check_finite("z", z)
     d, parts = G.latent_dim, []
     for part in z.detach().split(max(1, 512 // d)):
         points = part.repeat_interleave(d, dim=0).requires_grad_()
@@ -99,9 +100,11 @@ def interpolate(z0: Tensor, z1: Tensor, steps: int) -> Tensor:
     >>> interpolate(torch.zeros(1, 1), torch.ones(1, 1), 2).flatten()
     tensor([0.0000, 0.5000, 1.0000])
     """
-    check_count("steps", steps)
+    steps = check_count("steps", steps)
     check_tensor("z0", z0, (None, None))
     check_tensor("z1", z1, tuple(z0.shape), like=z0)
+    check_finite("z0", z0)
+    check_finite("z1", z1)
     t = torch.linspace(0, 1, steps + 1, dtype=z0.dtype, device=z0.device)[None, :, None]
     return torch.lerp(z0[:, None], z1[:, None], t)
 
@@ -131,6 +134,7 @@ def path_smoothness(G, z0: Tensor, z1: Tensor, steps: int = 32) -> Path:
     """
     G = as_generator(G)
     check_tensor("z0", z0, (None, G.latent_dim), like=next(G.parameters()))
+    steps = check_count("steps", steps)
     z = interpolate(z0, z1, steps)
     images = images_of(G, z.flatten(0, 1)).unflatten(0, z.shape[:2]).flatten(2)
     moved = (images[:, 1:] - images[:, :-1]).norm(dim=2)
@@ -156,5 +160,9 @@ def triangle(z: Tensor, alpha1: Tensor, alpha2: Tensor) -> Tensor:
             [0., 1., 0.]])
     """
     check_tensor("z", z, (3, None))
-    alpha1, alpha2 = (torch.as_tensor(a, dtype=z.dtype, device=z.device) for a in (alpha1, alpha2))
+    check_finite("z", z)
+    alpha1, alpha2 = (
+        torch.tensor(check_numbers(name, a), dtype=z.dtype, device=z.device)
+        for name, a in (("alpha1", alpha1), ("alpha2", alpha2))
+    )
     return z[0] + alpha1[:, None, None] * (z[1] - z[0]) + alpha2[None, :, None] * (z[2] - z[0])

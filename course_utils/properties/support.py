@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_tensor
+from .._check import check_between, check_count, check_finite, check_positive, check_tensor
 from .batches import squared_distances, subset
 
 __all__ = ["Support", "duplicate_threshold", "support_size"]
@@ -50,8 +50,9 @@ def duplicate_threshold(x: Tensor, n: int, generator: torch.Generator, level: fl
     >>> 0 < duplicate_threshold(x, 300, torch.Generator().manual_seed(1)) < 0.2
     True
     """
-    if not 0 < level < 1:
-        raise ValueError(f"'level' must lie in (0, 1), got {level:g}")
+    level, n = check_between("level", level, 0, 1), check_count("n", n, minimum=2)
+    check_tensor("x", x)
+    check_finite("x", x)
     x = subset(x, n, generator)
     if level * n * (n - 1) / 2 < 1:
         raise ValueError(f"'n' must give at least one pair below level {level:g}, got n = {n}")
@@ -86,10 +87,10 @@ def support_size(x: Tensor, threshold: float) -> Support:
     7.0
     """
     check_tensor("x", x, (None, None, None, None))
+    check_finite("x", x)
+    threshold = check_positive("threshold", threshold)
     if len(x) < 2:
         raise ValueError(f"'x' must hold at least 2 images, got {len(x)}")
-    if not threshold > 0:
-        raise ValueError(f"'threshold' must be > 0, got {threshold:g}")
     n = len(x)
     pairs = (int((squared_distances(x, x) <= threshold**2).sum()) - n) // 2
     of = n * (n - 1) // 2

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_tensor
-from .batches import check_generator, squared_distances
+from .._check import check_count, check_finite, check_flag, check_generator, check_tensor
+from .batches import squared_distances
 
 __all__ = ["EMD", "emd", "emd_floor"]
 
@@ -78,9 +78,12 @@ def emd(a: Tensor, b: Tensor, pairs: bool = False) -> EMD:
     import ot
 
     check_tensor("b", b)
+    if b.ndim < 2 or len(b) == 0:
+        raise ValueError(f"'b' must hold at least one image, got shape {tuple(b.shape)}")
     check_tensor("a", a, tuple(b.shape), like=b)
-    if a.ndim < 2 or len(a) == 0:
-        raise ValueError(f"'a' must hold at least one image, got shape {tuple(a.shape)}")
+    check_finite("a", a)
+    check_finite("b", b)
+    pairs = check_flag("pairs", pairs)
     started = time.perf_counter()
     cost = squared_distances(a, b).cpu().numpy()
     with warnings.catch_warnings(record=True) as caught:
@@ -125,10 +128,18 @@ def emd_floor(x: Tensor, n: int, generator: torch.Generator, other: Tensor | Non
     >>> emd_floor(x, 100, torch.Generator().manual_seed(1)).n
     100
     """
+    check_tensor("x", x, (None, None, None, None))
+    check_finite("x", x)
+    if other is not None:
+        check_tensor("other", other, (None, *x.shape[1:]), like=x)
+        check_finite("other", other)
+    n = check_count("n", n)
     check_generator(generator)
     needed = n if other is not None else 2 * n
-    if len(x) < needed or (other is not None and len(other) < n):
+    if len(x) < needed:
         raise ValueError(f"'x' must hold {needed} images for n = {n}, got {len(x)}")
+    if other is not None and len(other) < n:
+        raise ValueError(f"'other' must hold {n} images, got {len(other)}")
     order = torch.randperm(len(x), generator=generator).to(x.device)
     if other is None:
         return emd(x[order[:n]], x[order[n : 2 * n]])

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .._check import check_count, check_nonnegative, check_tensor
+from .._check import check_count, check_finite, check_generator, check_nonnegative, check_tensor
 from .._inference import with_autograd
-from .batches import check_generator, squared_distances
+from .batches import squared_distances
 from .networks import small_network
 
 __all__ = ["ClassifierTest", "EnergyTest", "classifier_test", "energy_test"]
@@ -70,11 +70,13 @@ def energy_test(a: Tensor, b: Tensor, generator: torch.Generator, permutations: 
     (True, True)
     """
     check_generator(generator)
-    check_count("permutations", permutations)
+    permutations = check_count("permutations", permutations)
     check_tensor("a", a)
     if a.ndim != 2 or len(a) < 2:
         raise ValueError(f"'a' must have shape (N, k) with N >= 2, got {tuple(a.shape)}")
     check_tensor("b", b, (None, a.shape[1]), like=a)
+    check_finite("a", a)
+    check_finite("b", b)
     if len(b) < 2:
         raise ValueError(f"'b' must hold at least 2 points, got {len(b)}")
     n, m = len(a), len(b)
@@ -157,10 +159,12 @@ def classifier_test(
     True
     """
     check_generator(generator)
-    check_count("steps", steps)
-    check_nonnegative("blur", blur)
+    steps = check_count("steps", steps)
+    blur = check_nonnegative("blur", blur)
     check_tensor("real", real, (None, 1, None, None))
     check_tensor("fake", fake, tuple(real.shape), like=real)
+    check_finite("real", real)
+    check_finite("fake", fake)
     n = len(real)
     if n < 40:
         raise ValueError(f"'real' must hold at least 40 images, got {n}")

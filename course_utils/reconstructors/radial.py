@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from .._check import check_choice, check_count, check_nonnegative
+from .._check import check_choice, check_count, check_kind, check_nonnegative, check_positive
 from ..families import family
 from ..operators import MaskedFourier, radial_mask
 from .variational_network import VariationalNetwork
@@ -43,9 +43,10 @@ class RadialConfig:
 
     def __post_init__(self) -> None:
         check_choice("family", self.family, (FAMILY,))
-        for name in ("size", "spokes"):
-            check_count(name, getattr(self, name))
-        check_nonnegative("sigma", self.sigma)
+        for name in ("size", "spokes", "steps", "filters", "width", "nodes"):
+            object.__setattr__(self, name, check_count(name, getattr(self, name)))
+        object.__setattr__(self, "sigma", check_nonnegative("sigma", self.sigma))
+        object.__setattr__(self, "reach", check_positive("reach", self.reach))
 
 
 @family(FAMILY, config=RadialConfig)
@@ -64,8 +65,7 @@ class RadialNetwork(VariationalNetwork):
         return cls(config, seed)
 
     def __init__(self, config: RadialConfig, seed: int = 0) -> None:
-        if not isinstance(config, RadialConfig):
-            raise TypeError(f"'config' must be a RadialConfig, got {type(config).__name__}")
+        check_kind("config", config, RadialConfig)
         layers = {name: getattr(config, name) for name in ("steps", "filters", "width", "nodes", "reach")}
         A = MaskedFourier(radial_mask(config.size, config.spokes))
         super().__init__(A, config.sigma, seed=seed, **layers)

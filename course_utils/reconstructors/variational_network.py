@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .._check import check_count, check_nonnegative, check_positive, check_tensor
+from .._check import check_count, check_kind, check_nonnegative, check_positive, check_seed, check_tensor
 from ..operators import LinearOperator, measure
 from .base import Reconstructor
 
@@ -98,19 +98,13 @@ class VariationalNetwork(Reconstructor):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if not isinstance(A, LinearOperator):
-            raise TypeError(f"'A' must be a LinearOperator, got {type(A).__name__}")
-        check_nonnegative("sigma", sigma)
-        for name, value, least in (
-            ("steps", steps, 1),
-            ("filters", filters, 1),
-            ("width", width, 1),
-            ("nodes", nodes, 2),
-        ):
-            check_count(name, value, minimum=least)
+        check_kind("A", A, LinearOperator)
+        sigma = check_nonnegative("sigma", sigma)
+        steps, filters = check_count("steps", steps), check_count("filters", filters)
+        width, nodes = check_count("width", width), check_count("nodes", nodes, minimum=2)
         if width % 2 == 0:
             raise ValueError(f"'width' must be odd, got {width}")
-        check_positive("reach", reach)
+        reach = check_positive("reach", reach)
         self.image_shape = A.shape_in
         self._home = (A, float(sigma))  # in a tuple, so that A is no part of the weights
         self._settings = {
@@ -118,7 +112,7 @@ class VariationalNetwork(Reconstructor):
             "reach": reach,
         }  # fmt: skip
         self.low, self.spacing = -float(reach), 2 * float(reach) / (nodes - 1)
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(check_seed("seed", seed))
         self.kernels = nn.Parameter(torch.randn(steps, filters, 1, width, width, generator=generator))
         # phi(v) = 0.01 v: a little smoothing, from which each phi is free to go anywhere
         slope = 0.01 * torch.linspace(-reach, reach, nodes)
@@ -136,7 +130,7 @@ class VariationalNetwork(Reconstructor):
 
     def path(self, y: Tensor, A: LinearOperator | None = None) -> list[Tensor]:
         """x^0, x^1, ..., x^T: T + 1 tensors (B, 1, H, W)."""
-        A = self._home[0] if A is None else A
+        A = self._home[0] if A is None else check_kind("A", A, LinearOperator)
         if A.shape_in != self.image_shape:
             raise ValueError(f"'A' must take images {self.image_shape} as in training, it takes {A.shape_in}")
         check_tensor("y", y, (None, *A.shape_out), like=self.kernels)

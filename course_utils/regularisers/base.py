@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_nonnegative, check_tensor
+from .._check import check_entries, check_tensor, check_weights
 from .._inference import with_autograd
 from ..operators import LinearOperator
 from .fidelity import Fidelity
@@ -35,8 +35,7 @@ class Regulariser:
     smooth = False
 
     def __init__(self, lam: float | Tensor) -> None:
-        check_nonnegative("lam", lam)
-        self.lam = lam
+        self.lam = check_weights("lam", lam)
 
     def __call__(self, x: Tensor) -> Tensor:
         """R(x): (B, 1, H, W) -> (B,).
@@ -59,6 +58,7 @@ class Regulariser:
         """
         if not self.smooth:
             raise TypeError(f"{type(self).__name__} has no gradient at every x")
+        check_batch(x)
         x = x.detach().requires_grad_()
         with torch.enable_grad():
             return torch.autograd.grad(self(x).sum(), x)[0]
@@ -99,10 +99,22 @@ def check_linear(A) -> None:
         raise TypeError(f"'A' must be a LinearOperator for this problem, got {type(A).__name__}: it allows Hard only")
 
 
+def check_batch(x: Tensor) -> None:
+    """Raise unless ``x`` is a batch of images, or of vectors."""
+    check_tensor("x", x)
+    if x.ndim < 2:
+        raise ValueError(f"'x' must be a batch, with two axes or more, got shape {tuple(x.shape)}")
+    check_entries("x", x)
+
+
 def check_prox(x: Tensor, tau: float | Tensor) -> float | Tensor:
     """``tau`` in a shape that multiplies ``x``, both checked."""
-    check_tensor("x", x)
-    check_nonnegative("tau", tau)
-    if isinstance(tau, Tensor) and tau.ndim == 1:
-        return tau.reshape(-1, *[1] * (x.ndim - 1))
-    return tau
+    check_batch(x)
+    tau = check_weights("tau", tau)
+    if not isinstance(tau, Tensor):
+        return tau
+    if tau.shape != (len(x),):
+        raise ValueError(
+            f"'tau' must be a number or have shape ({len(x)},), one for each image, got {tuple(tau.shape)}"
+        )
+    return tau.reshape(-1, *[1] * (x.ndim - 1))

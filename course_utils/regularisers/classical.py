@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._check import check_count, check_entries, check_nonnegative, check_numbers, check_tensor, trusting
 from ..operators import LinearOperator
-from .base import Regulariser, check_linear, check_prox
+from .base import Regulariser, check_batch, check_linear, check_prox
 from .fidelity import Fidelity
 from .objective import SQUARED, ImageObjective, Objective, QuadraticObjective, spread
 
@@ -19,6 +20,8 @@ __all__ = ["L1", "TV", "TVObjective", "Tikhonov", "TikhonovObjective", "divergen
 
 def gradient(x: Tensor) -> Tensor:
     """Forward differences, 0 across the lower and right border: (B, 1, H, W) -> (B, 2, H, W)."""
+    check_tensor("x", x, (None, 1, None, None))
+    check_entries("x", x)
     d = torch.zeros(len(x), 2, *x.shape[2:], dtype=x.dtype, device=x.device)
     d[:, 0, :-1] = x[:, 0, 1:] - x[:, 0, :-1]
     d[:, 1, :, :-1] = x[:, 0, :, 1:] - x[:, 0, :, :-1]
@@ -27,6 +30,8 @@ def gradient(x: Tensor) -> Tensor:
 
 def divergence(q: Tensor) -> Tensor:
     """Minus the adjoint of ``gradient``: (B, 2, H, W) -> (B, 1, H, W)."""
+    check_tensor("q", q, (None, 2, None, None))
+    check_entries("q", q)
     v = torch.zeros(len(q), 1, *q.shape[2:], dtype=q.dtype, device=q.device)
     v[:, 0, :-1] += q[:, 0, :-1]
     v[:, 0, 1:] -= q[:, 0, :-1]
@@ -66,9 +71,11 @@ class Tikhonov(Regulariser):
     smooth = True
 
     def __call__(self, x: Tensor) -> Tensor:
+        check_batch(x)
         return x.flatten(1).pow(2).sum(1)
 
     def grad(self, x: Tensor) -> Tensor:
+        check_batch(x)
         return 2 * x
 
     def prox(self, x: Tensor, tau: float | Tensor) -> Tensor:
@@ -101,11 +108,14 @@ class L1(Regulariser):
 
     def __init__(self, lam: float | Tensor, bounds: tuple[float, float] | None = None) -> None:
         super().__init__(lam)
-        if bounds is not None and not bounds[0] <= bounds[1]:
-            raise ValueError(f"'bounds' must be (low, high) with low <= high, got {bounds}")
+        if bounds is not None:
+            bounds = tuple(check_numbers("bounds", bounds, least=2))
+            if len(bounds) != 2 or not bounds[0] <= bounds[1]:
+                raise ValueError(f"'bounds' must be (low, high) with low <= high, got {bounds}")
         self.bounds = bounds
 
     def __call__(self, x: Tensor) -> Tensor:
+        check_batch(x)
         norm = x.flatten(1).abs().sum(1)
         if self.bounds is None:
             return norm
@@ -151,9 +161,12 @@ class TV(Regulariser):
 
     def prox(self, x: Tensor, tau: float | Tensor, tol: float = 1e-6, max_iter: int = 5_000) -> Tensor:
         """Denoising: argmin_v TV(v) + ||v - x||^2 / (2 tau), one ``tau`` for all images or one each; ``tv_prox``."""
-        check_prox(x, tau)
-        if not isinstance(tau, Tensor):
-            tau = torch.full((len(x),), float(tau), dtype=x.dtype, device=x.device)
+        tau = check_prox(x, tau)
+        tau = (
+            tau.flatten()
+            if isinstance(tau, Tensor)
+            else torch.full((len(x),), float(tau), dtype=x.dtype, device=x.device)
+        )
         return tv_prox(x, tau, tol=tol, max_iter=max_iter)[0]
 
     def problem(self, A: LinearOperator, y: Tensor, fidelity: Fidelity = SQUARED) -> Objective:
@@ -200,6 +213,22 @@ def tv_prox(
     >>> tv_prox(x, torch.tensor([0.5]))[0].flatten()
     tensor([0.5000, 1.5000])
     """
+    check_tensor("x", x, (None, 1, None, None))
+    check_tensor("tau", tau, (len(x),), like=x)
+    if dual is not None:
+        check_tensor("dual", dual, (len(x), 2, *x.shape[2:]), like=x)
+    tol, max_iter = check_nonnegative("tol", tol), check_count("max_iter", max_iter, minimum=0)
+    for name, value in (("x", x), ("tau", tau), ("dual", dual)):
+        if value is not None:
+            check_entries(name, value)
+    with trusting():
+        return _fast_gradient_projection(x, tau, dual, tol, max_iter)
+
+
+def _fast_gradient_projection(
+    x: Tensor, tau: Tensor, dual: Tensor | None, tol: float, max_iter: int
+) -> tuple[Tensor, Tensor]:
+    """The loop of ``tv_prox``."""
     v_out, q_out = x.clone(), torch.zeros_like(gradient(x)) if dual is None else dual.clone()
     index = (tau > 0).nonzero().squeeze(1)
     x, tau = x[index], tau[index, None, None, None]

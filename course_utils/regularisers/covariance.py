@@ -129,8 +129,7 @@ class LearnedCovariance(Generative):
         if not isinstance(G, StructuredVAE):
             raise TypeError(f"'G' must be a StructuredVAE, which knows a covariance, got {type(G).__name__}")
         super().__init__(G, lam)
-        check_nonnegative("log_det_weight", log_det_weight)
-        self.log_det_weight = log_det_weight
+        self.log_det_weight = check_nonnegative("log_det_weight", log_det_weight)
 
     def price(self, x: Tensor, g: Tensor, z: Tensor, mu: Tensor) -> Tensor:
         return self.joint(x, z)

@@ -12,9 +12,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_nonnegative
+from .._check import check_entries, check_nonnegative_entries, check_tensor, check_weights
 
 __all__ = ["Fidelity", "KullbackLeibler", "SquaredError"]
+
+
+def check_pair(p: Tensor, y: Tensor) -> None:
+    """Raise unless ``p`` and ``y`` are data of one shape: others would be broadcast in silence."""
+    check_tensor("p", p)
+    check_tensor("y", y, tuple(p.shape), like=p)
+    if p.ndim < 2:
+        raise ValueError(f"'p' must be a batch, with two axes or more, got shape {tuple(p.shape)}")
+    check_entries("p", p)
+    check_entries("y", y)
 
 
 class Fidelity:
@@ -58,6 +68,7 @@ class SquaredError(Fidelity):
     squared = True
 
     def __call__(self, p: Tensor, y: Tensor) -> Tensor:
+        check_pair(p, y)
         return (p - y).flatten(1).pow(2).sum(1)
 
     def magnitude(self, y: Tensor) -> Tensor:
@@ -96,10 +107,10 @@ class KullbackLeibler(Fidelity):
     """
 
     def __init__(self, background: float | Tensor = 0.0) -> None:
-        check_nonnegative("background", background)
-        self.background = background
+        self.background = check_weights("background", background)
 
     def __call__(self, p: Tensor, y: Tensor) -> Tensor:
+        check_pair(p, y)
         q = p + self.background
         impossible = (q < 0) | ((q == 0) & (y > 0))
         logarithm = torch.where(q > 0, q, 1.0).log()  # of 1 where it does not count: no NaN in a gradient
@@ -114,7 +125,7 @@ class KullbackLeibler(Fidelity):
         return 0.5 * (v + 1 - ((v - 1).pow(2) + 4 * sigma * y).sqrt())
 
     def check(self, y: Tensor) -> None:
-        check_nonnegative("y", y)
+        check_nonnegative_entries("y", y)
 
     def __repr__(self) -> str:
         return f"KullbackLeibler(background={self.background})"

@@ -15,7 +15,7 @@ import copy
 import torch
 from torch import Tensor
 
-from .._check import check_finite, check_nonnegative
+from .._check import check_finite, check_weights
 from .._inference import with_autograd
 from ..generators import Generator
 from ..operators import Identity
@@ -111,7 +111,9 @@ class Generative(Regulariser):
         Parameters as in ``__call__``.
         """
         self.G.check_images(x)
-        check_prox(x, tau)
+        tau = check_prox(x, tau)
+        if isinstance(tau, Tensor):
+            tau = tau.flatten()
         if x.shape[-1] != x.shape[-2]:
             raise ValueError(f"'x' must hold square images, got {tuple(x.shape)}")
         R = copy.copy(self)
@@ -136,6 +138,12 @@ class Generative(Regulariser):
         self.G.check_deterministic()
         if self.G.image_shape != A.shape_in:
             raise ValueError(f"'R' has a generator of images {self.G.image_shape}, the operator takes {A.shape_in}")
+        weight = next(self.G.parameters())
+        if (weight.dtype, weight.device) != (A.like.dtype, A.like.device):
+            raise TypeError(
+                f"'G', the generator, must be as the operator is, {A.like.dtype} on {A.like.device}, "
+                f"got {weight.dtype} on {weight.device}: G.to(A.like) moves it"
+            )
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{k}={v}" for k, v in vars(self).items() if k != "G")
@@ -147,5 +155,4 @@ class TwoWeights(Generative):
 
     def __init__(self, G: Generator, lam: float | Tensor, mu: float | Tensor) -> None:
         super().__init__(G, lam)
-        check_nonnegative("mu", mu)
-        self.mu = mu
+        self.mu = check_weights("mu", mu)

@@ -63,7 +63,7 @@ class Intermediate(TwoWeights):
 
     def __init__(self, G: Generator, lam: float | Tensor, mu: float | Tensor, layer: int = 3) -> None:
         super().__init__(G, lam, mu)
-        check_count("layer", layer)
+        layer = check_count("layer", layer)
         if not isinstance(getattr(G, "decoder", None), nn.Sequential):
             raise TypeError(f"'G' must have a decoder of layers, nn.Sequential, to be cut in two; a {G.name} has none")
         if layer >= len(G.decoder):

@@ -16,7 +16,16 @@ import math
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_finite, check_positive, check_tensor
+from .._check import (
+    check_count,
+    check_entries,
+    check_finite,
+    check_generator,
+    check_kind,
+    check_nonnegative,
+    check_positive,
+    check_tensor,
+)
 from ..generators import WGAN
 from .classical import gradient
 
@@ -55,7 +64,14 @@ class SquaredNorm(LatentRegulariser):
     """
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
+        check_latent(z)
         return z.pow(2).sum(1)
+
+
+def check_latent(z: Tensor) -> None:
+    """Raise unless ``z`` is a batch of latent vectors."""
+    check_tensor("z", z, (None, None))
+    check_entries("z", z)
 
 
 def _outside(distance: Tensor, size: Tensor | float) -> Tensor:
@@ -84,13 +100,15 @@ class Box(LatentRegulariser):
     constraint = True
 
     def __init__(self, bound: float = 1.0) -> None:
-        check_positive("bound", bound)
+        bound = check_positive("bound", bound)
         self.bound = float(bound)
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
+        check_latent(z)
         return _outside((z.abs().amax(1) - self.bound).clamp_min(0), self.bound)
 
     def project(self, z: Tensor) -> Tensor:
+        check_latent(z)
         return z.clamp(-self.bound, self.bound)
 
     def __repr__(self) -> str:
@@ -122,18 +140,20 @@ class Sphere(LatentRegulariser):
 
     def __init__(self, radius: float | None = None) -> None:
         if radius is not None:
-            check_positive("radius", radius)
+            radius = check_positive("radius", radius)
         self.radius = radius
 
     def _radius(self, z: Tensor) -> float:
         return z.shape[1] ** 0.5 if self.radius is None else self.radius
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
+        check_latent(z)
         radius = self._radius(z)
         return _outside((z.norm(dim=1) - radius).abs(), radius)
 
     def project(self, z: Tensor) -> Tensor:
         """z scaled to the radius; the origin, from which every point is equally far, goes to the first axis."""
+        check_latent(z)
         norm = z.norm(dim=1, keepdim=True)
         pole = torch.zeros_like(z)
         pole[:, 0] = 1.0
@@ -196,6 +216,7 @@ class GaussianMixture(LatentRegulariser):
     def _log_terms(self, z: Tensor) -> Tensor:
         """log of w_k N(z; m_k, C_k) / c: (B, K)."""
         check_tensor("z", z, (None, self.means.shape[1]))
+        check_entries("z", z)
         white = torch.einsum("kij,bkj->bki", self._whiten.to(z), z[:, None] - self.means.to(z))
         return self._log.to(z) - 0.5 * white.pow(2).sum(2)
 
@@ -239,7 +260,8 @@ class GaussianMixture(LatentRegulariser):
         """
         check_tensor("z", z, (None, None))
         check_finite("z", z)
-        check_count("n_components", n_components)
+        n_components = check_count("n_components", n_components)
+        max_iter, tol = check_count("max_iter", max_iter), check_nonnegative("tol", tol)
         N, d = z.shape
         if N <= d * n_components:
             raise ValueError(f"'z' must hold more than {d * n_components} vectors of {d} entries, got {N}")
@@ -249,8 +271,7 @@ class GaussianMixture(LatentRegulariser):
         weights = z.new_full((n_components,), 1 / n_components)
         if n_components == 1:
             return cls(weights, z.mean(0, keepdim=True), (scatter + ridge)[None])
-        if not isinstance(generator, torch.Generator):
-            raise TypeError(f"'generator' must be a torch.Generator, got {type(generator).__name__}")
+        check_generator(generator)
         pick = torch.randperm(N, generator=generator, device=generator.device)[:n_components]
         mixture = cls(weights, z[pick.to(z.device)], (scatter + ridge).expand(n_components, d, d))
         before = -math.inf
@@ -302,7 +323,7 @@ class ImageTV(LatentRegulariser):
     """
 
     def __init__(self, epsilon: float = 0.01) -> None:
-        check_positive("epsilon", epsilon)
+        epsilon = check_positive("epsilon", epsilon)
         self.epsilon = float(epsilon)
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
@@ -329,9 +350,7 @@ class CriticLoss(LatentRegulariser):
     """
 
     def __init__(self, critic: WGAN) -> None:
-        if not isinstance(critic, WGAN):
-            raise TypeError(f"'critic' must be a WGAN, which has a critic, got {type(critic).__name__}")
-        self.critic = critic
+        self.critic = check_kind("critic", critic, WGAN, "a WGAN, which has a critic")
 
     def __call__(self, z: Tensor, x: Tensor) -> Tensor:
         return -self.critic.critic(x)

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .._check import check_nonnegative
+from .._check import check_choice, check_weights
 from ..generators import Generator
 from ..operators import LinearOperator
 from .fidelity import Fidelity, SquaredError
-from .starts import latent_starts
+from .starts import STARTS, Dictionary, latent_starts
 
 __all__ = [
     "ImageObjective", "LatentObjective", "Objective", "QuadraticObjective", "per_problem", "spread", "sum_of_squares",
@@ -44,10 +44,10 @@ def per_problem(name: str, weight: float | Tensor, y: Tensor) -> Tensor:
     ------
     ValueError
     """
-    check_nonnegative(name, weight)
+    weight = check_weights(name, weight)
     if not isinstance(weight, Tensor):
         return torch.full((len(y),), float(weight), dtype=y.dtype, device=y.device)
-    if weight.shape not in ((), (len(y),)):
+    if weight.shape != (len(y),):
         raise ValueError(f"'{name}' must be a number or have shape ({len(y)},), got {tuple(weight.shape)}")
     return weight.to(y).expand(len(y)).contiguous()
 
@@ -165,6 +165,12 @@ class ImageObjective(Objective):
 
     def starts(self, start, n_starts, generator, x0):
         """``x0``, or 0; there is one start."""
+        if isinstance(start, Tensor):
+            raise ValueError("'start' is a latent vector, which this problem does not have: the first image is 'x0'")
+        if not isinstance(start, Dictionary):
+            check_choice("start", start, STARTS)
+        if n_starts != 1:
+            raise ValueError(f"'n_starts' must be 1 for a problem without latent vectors, got {n_starts}")
         x0 = torch.zeros(len(self.y), *self.A.shape_in, dtype=self.y.dtype, device=self.y.device) if x0 is None else x0
         return x0.unsqueeze(1)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .._check import check_choice
+from .._check import check_callable, check_choice, check_count, check_flag, check_kind, check_text, plain, trusting
 from ..operators import LinearOperator
 from .objective import Objective
 
@@ -74,12 +74,22 @@ class Algorithm:
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             if unknown := [name for name in settings if name not in (*taken, "trace")]:
                 said = f"the settings {', '.join(taken)}" if taken else "no settings"
-                raise TypeError(f"solver {self.name!r} takes {said}, got {', '.join(unknown)}")
+                raise TypeError(f"solver {self.name!r} takes {said}, got {', '.join(map(repr, unknown))}")
         first = (v0, x0) if self.first_image else (v0,)
-        return self.function(objective, *first, **settings)
+        return self.function(objective, *first, **{name: plain(value) for name, value in settings.items()})
 
 
 ALGORITHMS: list[Algorithm] = []
+
+
+def _trusted(function: Callable) -> Callable:
+    """The algorithm, within which operators do not look for NaN: a trial step that is not finite is refused there."""
+    if getattr(function, "trusted", False):  # entered twice
+        return function
+
+    run = trusting()(function)
+    run.trusted = True
+    return run
 
 
 def solves(
@@ -94,7 +104,16 @@ def solves(
 ):
     """Enter the decorated function as a solver; the attributes are those of ``Algorithm``."""
 
+    check_kind("kind", kind, type, "a class of objectives")
+    check_text("name", name)
+    rank = check_count("rank", rank, minimum=0)
+    for what, rule in (("view", view), ("needs", needs), ("fast", fast)):
+        check_callable(what, rule)
+    check_text("general", general)
+    check_flag("first_image", first_image)
+
     def enter(function: Callable) -> Callable:
+        function = _trusted(function)
         ALGORITHMS.append(Algorithm(name, kind, function, first_image, rank, view, needs, fast, general))
         return function
 
@@ -103,6 +122,7 @@ def solves(
 
 def algorithms_of(objective: Objective) -> dict[str, Algorithm]:
     """What can solve a problem, by name, first what "auto" prefers."""
+    check_kind("objective", objective, Objective, "an Objective")
     found: dict[str, Algorithm] = {}
     for kind in type(objective).__mro__:
         for algorithm in sorted((a for a in ALGORITHMS if a.kind is kind), key=lambda a: a.rank):

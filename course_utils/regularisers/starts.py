@@ -10,10 +10,14 @@ import copy
 import torch
 from torch import Tensor
 
-from .._check import check_choice, check_count, check_finite, check_tensor
+from .._check import check_choice, check_count, check_finite, check_generator, check_kind, check_tensor
 from ..generators import Generator
 
 __all__ = ["Dictionary", "latent_starts"]
+
+
+#: What ``start`` may be, but for a Dictionary or latent vectors.
+STARTS = ("dictionary", "random", "encoder")
 
 
 class Dictionary:
@@ -40,8 +44,9 @@ class Dictionary:
     def __init__(
         self, G: Generator, generator: torch.Generator, size: int = 4096, images: Tensor | None = None
     ) -> None:
-        check_count("size", size)
-        self.G = G
+        self.G = check_kind("G", G, Generator)
+        size = check_count("size", size)
+        check_generator(generator)
         self._projected: dict[str, Dictionary] = {}
         with torch.no_grad():
             if images is None:
@@ -51,6 +56,7 @@ class Dictionary:
                 if len(images) < size:
                     raise ValueError(f"'images' must hold at least size = {size} images, got {len(images)}")
                 pick = torch.randperm(len(images), generator=generator, device=generator.device)[:size]
+                check_finite("images", images)
                 self.z = torch.cat([G.encode(part) for part in images[pick.to(images.device)].split(512)])
             self.images = torch.cat([G(part) for part in self.z.split(512)])
 
@@ -68,7 +74,9 @@ class Dictionary:
     @torch.no_grad()
     def best(self, objective, k: int = 1) -> Tensor:
         """The ``k`` latent vectors of least objective for each problem: (B, k, d), best first."""
-        check_count("k", k)
+        if not callable(getattr(objective, "scores", None)):
+            raise TypeError(f"'objective' must be a problem with latent vectors, got {type(objective).__name__}")
+        k = check_count("k", k)
         if k > len(self.z):
             raise ValueError(f"'k' must be at most the size of the dictionary {len(self.z)}, got {k}")
         scores = objective.scores(self.images, self.z)  # (B, size)
@@ -81,22 +89,29 @@ def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, gene
     def allowed(z: Tensor) -> Tensor:
         return z if constraint is None else constraint.project(z)
 
+    n_starts = check_count("n_starts", n_starts)
+    if generator is not None:
+        check_generator(generator)
     if isinstance(start, Tensor):
         if start.ndim == 2:
             start = start.unsqueeze(1)
         check_tensor("start", start, (len(y), None, G.latent_dim), like=y)
         check_finite("start", start)
+        if n_starts not in (1, start.shape[1]):
+            raise ValueError(
+                f"'n_starts' must be left out with a tensor as 'start', got {n_starts} for {start.shape[1]}"
+            )
         return allowed(start.flatten(0, 1)).reshape(start.shape)
     if isinstance(start, Dictionary):
         if start.G is not G:
             raise ValueError("'start' is a Dictionary of another generator than that of 'R'")
         return _best_of(start, objective, len(y), n_starts, constraint)
-    check_choice("start", start, ("dictionary", "random", "encoder"))
+    check_choice("start", start, STARTS)
     if start == "encoder":
         if x0 is None:
             raise ValueError("start='encoder' needs 'x0', an image to encode (a Tikhonov reconstruction, say)")
         if n_starts != 1:
-            raise ValueError(f"start='encoder' gives one start, got n_starts={n_starts}")
+            raise ValueError(f"'n_starts' must be 1, as start='encoder' gives one start, got n_starts={n_starts}")
         return allowed(torch.cat([G.encode(part) for part in x0.split(512)])).unsqueeze(1)
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"start={start!r} needs 'generator', a torch.Generator, got {type(generator).__name__}")
@@ -107,5 +122,7 @@ def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, gene
 
 def _best_of(dictionary: Dictionary, objective, B: int, n_starts: int, constraint) -> Tensor:
     dictionary = dictionary if constraint is None else dictionary.projected(constraint)
+    if n_starts > len(dictionary.z):
+        raise ValueError(f"'n_starts' must be at most the size of the dictionary {len(dictionary.z)}, got {n_starts}")
     index = torch.arange(B, device=dictionary.z.device)
     return torch.cat([dictionary.best(objective.select(part), n_starts) for part in index.split(512)])

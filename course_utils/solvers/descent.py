@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_choice, check_count, check_nonnegative, check_positive
+from .._check import check_between, check_choice, check_count, check_nonnegative, check_number, check_positive
 from ..regularisers.generative import InnerProblem
 from ..regularisers.hard import HardObjective, PenalisedObjective
 from ..regularisers.objective import ImageObjective, Objective, spread, sum_of_squares
@@ -29,9 +29,8 @@ def smooth(objective: Objective) -> bool:
 def check_step_settings(L0: float, eta0: float, eta1: float, max_iter: int, tol: float, stop: str) -> None:
     """Raise unless 0 < L0, 0 < eta0 < 1 < eta1 and the stopping rule make sense."""
     check_positive("L0", L0)
-    if not 0 < eta0 < 1:
-        raise ValueError(f"'eta0' must lie in (0, 1), got {eta0:g}")
-    if not eta1 > 1:
+    check_between("eta0", eta0, 0, 1)
+    if not check_number("eta1", eta1) > 1:
         raise ValueError(f"'eta1' must be > 1, got {eta1:g}")
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)

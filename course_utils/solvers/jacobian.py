@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .._check import check_entries, check_kind, check_tensor
 from ..generators import Generator
 from ..generators.head import OneChannelConv
 from ..generators.networks import SamePad
@@ -54,6 +55,9 @@ def value_and_jacobian(G: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
     >>> images.shape, jacobian.shape
     (torch.Size([3, 1, 28, 28]), torch.Size([3, 2, 1, 28, 28]))
     """
+    check_kind("G", G, Generator)
+    check_tensor("z", z, (None, G.latent_dim), like=next(G.parameters()))
+    check_entries("z", z)
     G.check_deterministic()
     layers = getattr(G, "decoder", None)
     if not isinstance(layers, nn.Sequential) or not all(map(_known, layers)):

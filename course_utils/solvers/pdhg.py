@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_nonnegative, check_positive
+from .._check import check_between, check_count, check_nonnegative, check_positive
 from ..regularisers.classical import TVObjective, divergence, gradient
 from ..regularisers.objective import spread, sum_of_squares
 from ..regularisers.registry import solves
@@ -76,8 +76,7 @@ def pdhg(
     """
     if ratio is not None:
         check_positive("ratio", ratio)
-    if not 0 < relaxation < 2:
-        raise ValueError(f"'relaxation' must be in (0, 2), got {relaxation}")
+    check_between("relaxation", relaxation, 0, 2)
     check_count("max_iter", max_iter, minimum=0)
     check_nonnegative("tol", tol)
     A = objective.A

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_finite, check_tensor
+from .._check import check_count, check_finite, check_flag, check_generator, check_kind, check_tensor, trusting
 from .._inference import with_autograd
 from ..operators import LinearOperator
+from ..operators.base import check_operator
 from ..reconstructors import Reconstructor
 from ..regularisers import Fidelity, Regulariser
-from ..regularisers.objective import SQUARED, Objective
+from ..regularisers.objective import SQUARED, ImageObjective, Objective
 from ..regularisers.registry import Algorithm, choose
 from ..regularisers.starts import Dictionary
 from .pool import CONVERGED, ROUND_OFF
@@ -57,18 +58,30 @@ class Result:
     trace: dict[str, Tensor]
 
 
-def _posed(A, y: Tensor, method: Regulariser, solver: str, fidelity: Fidelity) -> tuple[Objective, Algorithm]:
+def _posed(
+    A, y: Tensor, method: Regulariser, solver: str, fidelity: Fidelity, name: str = "method"
+) -> tuple[Objective, Algorithm]:
     """The function that is minimised, and the algorithm that does it."""
     if not isinstance(method, Regulariser):
-        raise TypeError(f"'method' must be a Regulariser or a Reconstructor, got {type(method).__name__}")
+        raise TypeError(f"'{name}' must be a Regulariser or a Reconstructor, got {type(method).__name__}")
     _check_data(A, y)
-    fidelity.check(y)
+    check_kind("fidelity", fidelity, Fidelity).check(y)
     problem = method.problem(A, y, fidelity)
     algorithm = choose(problem, solver)
     return algorithm.view(problem), algorithm
 
 
+def _check_first_image(objective: Objective, algorithm: Algorithm, start) -> None:
+    """Raise if an ``x0`` would play no part."""
+    encoded = isinstance(start, str) and start == "encoder"
+    if not (encoded or algorithm.first_image or isinstance(objective, ImageObjective)):
+        raise ValueError(
+            f"'x0' plays no part for solver {algorithm.name!r} unless start='encoder': leave it out, or say so"
+        )
+
+
 def _check_data(A, y: Tensor) -> None:
+    check_operator(A)
     check_tensor("y", y, (None, *A.shape_out), like=A.like)
     check_finite("y", y)
     if len(y) == 0:
@@ -86,7 +99,7 @@ def objective_of(
     TypeError, ValueError
         See ``reconstruct``.
     """
-    return _posed(A, y, R, solver, fidelity)[0]
+    return _posed(A, y, R, solver, fidelity, "R")[0]
 
 
 @with_autograd
@@ -178,12 +191,15 @@ def reconstruct(
     if isinstance(method, Reconstructor):
         return _mapped(A, y, method, started)
     objective, algorithm = _posed(A, y, method, solver, fidelity)
-    check_count("batch_size", batch_size)
-    check_count("n_starts", n_starts)
+    batch_size, n_starts = check_count("batch_size", batch_size), check_count("n_starts", n_starts)
+    trace = check_flag("trace", trace)
+    if generator is not None:
+        check_generator(generator)
     if x0 is not None:
+        _check_first_image(objective, algorithm, start)
         check_tensor("x0", x0, (len(y), *A.shape_in), like=y)
         check_finite("x0", x0)
-    with torch.no_grad():
+    with torch.no_grad(), trusting():
         v0 = objective.starts(start, n_starts, generator, x0)
         B, S = v0.shape[:2]
         everyone = torch.arange(B, device=y.device)

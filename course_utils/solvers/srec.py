@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_nonnegative
+from .._check import check_count, check_kind, check_nonnegative
 from ..generators import Generator
 from ..operators import LinearOperator
 from ..regularisers.objective import Objective, sum_of_squares
@@ -112,11 +112,10 @@ def s_rec(
     >>> round(s_rec(Identity(28), G, torch.Generator().manual_seed(0), pairs=50).gamma, 4)  # A = I keeps distances
     1.0
     """
-    check_count("pairs", pairs)
-    check_count("descend", descend, minimum=0)
-    check_nonnegative("delta", delta)
-    if not isinstance(A, LinearOperator):
-        raise TypeError(f"'A' must be a LinearOperator, got {type(A).__name__}")
+    pairs, descend = check_count("pairs", pairs), check_count("descend", descend, minimum=0)
+    delta, max_iter = check_nonnegative("delta", delta), check_count("max_iter", max_iter, minimum=0)
+    check_kind("A", A, LinearOperator)
+    check_kind("G", G, Generator)
     if G.image_shape != A.shape_in:
         raise ValueError(f"'G' makes images {G.image_shape}, the operator takes {A.shape_in}")
     scale = float(A.spectrum().S.square().sum().sqrt()) / A.n**0.5

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .._check import check_tensor
+from .._check import check_finite, check_generator, check_tensor
 
 __all__ = ["augment"]
 
@@ -54,6 +54,8 @@ def augment(x: Tensor, generator: torch.Generator) -> Tensor:
     torch.Size([4, 1, 64, 64])
     """
     check_tensor("x", x, (None, 1, None, None))
+    check_finite("x", x)
+    check_generator(generator)
     B, (H, W) = len(x), x.shape[2:]
 
     def draw(*shape: int) -> Tensor:

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._check import check_choice, check_count, check_nonnegative
+from .._check import (
+    check_between,
+    check_choice,
+    check_count,
+    check_flag,
+    check_kind,
+    check_nonnegative,
+    check_numbers,
+    check_seed,
+    check_text,
+)
 from ..generators import GeneratorConfig, StructuredConfig
 from ..reconstructors import RadialConfig
 
@@ -38,8 +48,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_choice("keep", self.keep, ("best", "last"))
         for name in ("steps", "batch_size", "critic_steps", "validate_every", "patience"):
-            check_count(name, getattr(self, name))
-        check_nonnegative("lr", self.lr)
+            object.__setattr__(self, name, check_count(name, getattr(self, name)))
+        object.__setattr__(self, "lr", check_nonnegative("lr", self.lr))
+        object.__setattr__(self, "ema", check_between("ema", self.ema, 0, 1, "[)"))
+        object.__setattr__(self, "seed", check_seed("seed", self.seed))
+        betas = tuple(check_numbers("betas", self.betas, least=2))
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"'betas' must be two numbers in [0, 1), got {self.betas}")
+        object.__setattr__(self, "betas", betas)
+        check_flag("cosine", self.cosine)
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,15 @@ class Recipe:
     augmented: bool = False  # by ``augment``
     standardised: bool = False  # a VAE whose prior is afterwards fitted to its codes, by ``VAE.standardise``
     mean: str | None = None  # the generator whose mean a structured one takes over
+
+    def __post_init__(self) -> None:
+        check_kind("model", self.model, (GeneratorConfig, RadialConfig))
+        check_kind("train", self.train, TrainConfig)
+        check_text("data", self.data)
+        for name in ("full", "augmented", "standardised"):
+            check_flag(name, getattr(self, name))
+        if self.mean is not None:
+            check_text("mean", self.mean)
 
 
 def _mnist(family: str, latent_dim: int) -> Recipe:

@@ -19,7 +19,16 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .._check import check_finite, check_tensor
+from .._check import (
+    check_callable,
+    check_finite,
+    check_flag,
+    check_kind,
+    check_path,
+    check_seed,
+    check_tensor,
+    trusting,
+)
 from .._files import atomic
 from ..families import Trainable, build
 from ..generators import VAE
@@ -37,6 +46,10 @@ Change = Callable[[Tensor, torch.Generator], Tensor]
 @torch.no_grad()
 def validation_score(model: Trainable, val: Tensor, seed: int = 0) -> float:
     """``model.validation_score`` on ``val`` (N, 1, H, W), with random numbers from ``seed``."""
+    check_kind("model", model, Trainable, "a network that can be trained")
+    check_tensor("val", val, (None, *model.image_shape), like=next(model.parameters()))
+    check_finite("val", val)
+    seed = check_seed("seed", seed)
     return model.validation_score(val, torch.Generator(val.device).manual_seed(seed))
 
 
@@ -63,6 +76,7 @@ class _Batches:
         return self.change(batch, torch.Generator().manual_seed(self.seed + 1_000_003 * (k + 1) + 500_000))
 
 
+@trusting()  # that training diverged is said where it is validated
 def train(
     model: Trainable,
     images: Tensor,
@@ -115,10 +129,19 @@ def train(
     >>> [record["step"] for record in report["history"]]
     [2, 4]
     """
+    check_kind("model", model, Trainable, "a network that can be trained")
+    check_kind("config", config, TrainConfig)
+    folder = None if folder is None else check_path("folder", folder)
+    progress, finish = check_flag("progress", progress), check_flag("finish", finish)
+    for name, call in (("on_validation", on_validation), ("change", change)):
+        if call is not None:
+            check_callable(name, call)
     like = next(model.parameters())
     for name, value in (("images", images), ("val", val)):
         check_tensor(name, value, (None, *model.image_shape), like=like)
         check_finite(name, value)
+        if not len(value):
+            raise ValueError(f"'{name}' must hold at least one image, got none")
     run = _Run(model, config, images, folder, change)
     bar = tqdm(total=config.steps, initial=run.step, disable=not progress, unit="step", mininterval=1.0)
     started = time.perf_counter() - run.seconds

@@ -1,6 +1,6 @@
 """The shipped weights: ``pretrained("vae-mnist-8")`` verifies, loads, and says where they came from.
 
-Weights are safetensors only (float16 on disk, float32 in memory); their SHA-256 stand in a manifest.
+Weights are safetensors only (float16 on disk); their SHA-256 stand in a manifest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from .._check import check_choice
+from .._check import check_choice, check_device, check_flag, check_path, default
 from .._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
 from ..families import FAMILIES, build, configure
 from ..generators import Generator
@@ -84,8 +84,10 @@ def pretrained(
 
     Raises
     ------
-    ValueError
-        Unknown name.
+    TypeError, ValueError
+        Unknown name, a device that torch does not find here.
+    FileNotFoundError
+        Nothing was shipped in ``folder``.
     IntegrityError
         The weights, or the file that describes them, are damaged or altered.
 
@@ -95,6 +97,11 @@ def pretrained(
     >>> G(torch.zeros(1, 8)).shape
     torch.Size([1, 1, 28, 28])
     """
+    device, verbose, folder = (
+        check_device("device", device),
+        check_flag("verbose", verbose),
+        check_path("folder", folder),
+    )
     state, description = _stored(name, folder)
     model = build(configure(description["model"]), seed=0)
     model.load_state_dict(state)
@@ -104,13 +111,15 @@ def pretrained(
 
 
 def _stored(name: str, folder: Path) -> tuple[dict, dict]:
-    """Verified weights, as float32, and the description beside them."""
+    """Verified weights, in torch's default dtype, and the description beside them."""
+    if not (folder / "manifest.json").is_file():
+        raise FileNotFoundError(f"'folder' must hold shipped weights, there is no manifest.json in {folder}")
     check_choice("name", name, sorted(_manifest(folder)))
     entry = _manifest(folder)[name]
     weights = verify(folder / f"{name}.safetensors", entry["weights"])
     description = read_json(verify(folder / f"{name}.json", entry["card"]))
     try:
-        return {key: value.float() for key, value in load_file(weights).items()}, description
+        return {key: default(value) for key, value in load_file(weights).items()}, description
     except SafetensorError as error:
         raise IntegrityError(f"{weights} is not a readable safetensors file: {error}") from error
 

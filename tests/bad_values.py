@@ -1,0 +1,331 @@
+"""What the test of bad calls knows: a good value for every parameter of the library, and bad values of every kind.
+
+Parameters are recognised by their annotation (``KIND``), or by their name where that says more (``NAMED``).  A good
+value goes by the name of the parameter (``GOOD``), unless a function wants another one (``OWN``).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from registry import seeded
+from torch import nn
+
+import course_utils as C
+from course_utils import regularisers, training
+from course_utils.generators.diffusion import Diffusion
+from course_utils.generators.flow import Flow
+from course_utils.reconstructors import RadialConfig
+from course_utils.regularisers.objective import SQUARED
+
+
+@cache
+def built(what: str):
+    """What is shared by all calls, made once."""
+    return {
+        "A": lambda: C.GaussianBlur(28),
+        "beam": lambda: C.ParallelBeam(28, 4, 41),
+        "coils": lambda: C.MultiCoil(C.radial_mask(16, 5), C.simulate_coil_maps(16, 2)),
+        "vae": lambda: C.build(C.GeneratorConfig("vae", 2), seed=0).freeze(),
+        "wgan": lambda: C.build(C.GeneratorConfig("wgan", 2), seed=0).freeze(),
+        "structured": lambda: C.build(C.StructuredConfig("covariance", 2, width=3), seed=0).freeze(),
+        "starts": lambda: C.Dictionary(built("vae"), seeded(), size=8),
+        "mnist": lambda: C.load("mnist"),
+        "shapes": lambda: C.load("shapes").test[:2],
+        "problem": lambda: C.Tikhonov(0.1).problem(built("A"), images()),
+        "network": lambda: C.build(RadialConfig(28, 5, 0.1, steps=1, filters=2), seed=0),
+    }[what]()
+
+
+def images(n: int = 2, size: int = 28) -> torch.Tensor:
+    return torch.rand(n, 1, size, size, generator=seeded(1))
+
+
+def points(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=seeded(2))
+
+
+def kspace(coils: int = 2) -> torch.Tensor:
+    return torch.fft.fft2(C.simulate_coil_maps(16, coils) * images(1, 16)[0])
+
+
+def config(**other) -> training.TrainConfig:
+    return training.TrainConfig(steps=1, batch_size=2, validate_every=1, **other)
+
+
+#: Name of a parameter -> a good value, made anew for each call.
+GOOD = {
+    "A": lambda: built("A"), "B": lambda: built("A"), "G": lambda: built("vae"), "y": images, "x": images,
+    "z": lambda: points(2, 2), "generator": seeded, "truth": images, "size": lambda: 28, "mask": lambda: mask(),
+    "m": lambda: 4, "n": lambda: 2, "n_tests": lambda: 2, "n_iter": lambda: 2, "seed": lambda: 0, "width": lambda: 3,
+    "std": lambda: 1.0, "n_angles": lambda: 4, "n_detectors": lambda: 41, "angular_range": lambda: 1.5,
+    "detector_width": lambda: 50.0, "angles": lambda: [0.0, 0.5], "sigma": lambda: 0.5, "counts": lambda: 50.0,
+    "lines": lambda: 9, "centre": lambda: 3, "spokes": lambda: 5, "coils": lambda: 2, "kspace": kspace,
+    "threshold": lambda: 0.5, "maps": lambda: C.simulate_coil_maps(16, 2), "filter": lambda: "hann",
+    "cutoff": lambda: 0.5, "offsets": lambda: np.array([0.0, 0.5]), "images": images, "factor": lambda: 2.0,
+    "operators": lambda: [built("A"), built("A")], "shape_in": lambda: (1, 28, 28), "shape_out": lambda: (4,),
+    "scale": lambda: 1.0, "bin_width": lambda: 1.0, "q": lambda: points(2, 2, 28, 28), "weights": lambda: points(4),
+    "name": lambda: "mnist", "full": lambda: False, "data_range": lambda: 1.0, "config": lambda: built("vae").config,
+    "family": lambda: "vae", "latent_dim": lambda: 2, "variant": lambda: "lean", "head": lambda: "conv",
+    "rho": lambda: 0.5, "dropout": lambda: 0.25, "n_out": lambda: 2, "real": lambda: images(40),
+    "fake": lambda: images(40), "critic": lambda: built("wgan").critic, "mean": lambda: points(2, 2),
+    "log_std": lambda: points(2, 2), "module": lambda: nn.Linear(2, 2), "settings": lambda: {"family": "ae", "latent_dim": 2},
+    "log_diagonal": lambda: points(1, 1, 4, 4), "coefficients": lambda: points(1, 4, 4, 4), "steps": lambda: 2,
+    "filters": lambda: 2, "nodes": lambda: 3, "reach": lambda: 1.0, "lam": lambda: 0.5, "mu": lambda: 0.5,
+    "bounds": lambda: (0.0, 1.0), "bound": lambda: 1.0, "radius": lambda: 1.0, "epsilon": lambda: 0.5,
+    "means": lambda: torch.zeros(1, 2), "covariances": lambda: torch.eye(2)[None], "layer": lambda: 1,
+    "R_Z": regularisers.Box, "background": lambda: 0.5, "log_det_weight": lambda: 0.5, "tau": lambda: 0.5,
+    "dual": lambda: torch.zeros(2, 2, 28, 28), "tol": lambda: 0.5, "max_iter": lambda: 1,
+    "objective": lambda: built("problem"), "solver": lambda: "auto", "fidelity": lambda: SQUARED,
+    "method": lambda: C.Tikhonov(0.5), "R": lambda: C.Tikhonov(0.5), "start": lambda: "encoder", "n_starts": lambda: 1,
+    "x0": images, "batch_size": lambda: 8, "trace": lambda: False, "pairs": lambda: 4, "descend": lambda: 2,
+    "delta": lambda: 0.5, "kind": lambda: "network", "rank": lambda: 1, "needs": lambda: bool, "fast": lambda: bool,
+    "view": lambda: bool, "general": lambda: "", "first_image": lambda: False, "model": lambda: C.build(C.GeneratorConfig("ae", 2), 0),
+    "train": lambda: images(4), "lr": lambda: 0.5, "betas": lambda: (0.5, 0.5), "cosine": lambda: True,
+    "ema": lambda: 0.5, "critic_steps": lambda: 1, "validate_every": lambda: 1, "patience": lambda: 1,
+    "keep": lambda: "last", "data": lambda: built("mnist"), "augmented": lambda: False, "standardised": lambda: False,
+    "device": lambda: "cpu", "verbose": lambda: False, "folder": lambda: training.zoo.FOLDER, "val": images,
+    "progress": lambda: False, "on_validation": lambda: None, "finish": lambda: False, "change": lambda: training.trainer.augment,
+    "stop": lambda: 2.0, "make": lambda: C.Tikhonov, "validation": lambda: (images(), images()), "tuning": dict,
+    "running": dict, "blur": lambda: 0.5, "level": lambda: 0.5, "a": lambda: points(8, 2), "b": lambda: points(8, 2),
+    "other": lambda: images(8), "permutations": lambda: 2, "reference": images, "radii": lambda: [1.0, 2.0],
+    "z0": lambda: points(2, 2), "z1": lambda: points(2, 2), "draws": lambda: 2, "widen": lambda: 1.0, "among": images,
+    "d": lambda: 3, "n_search": lambda: 20, "foreign": lambda: images(20), "grey": lambda: 0.5,
+    "alpha1": lambda: [0.5], "alpha2": lambda: [0.5], "content": dict, "seconds": lambda: 1.0, "record": dict,
+    "made": dict, "dim": lambda: 2, "hidden": lambda: 2, "layers": lambda: 1, "t": lambda: torch.tensor([1, 2]),
+    "k": lambda: 1, "v": lambda: points(1, 1, 4, 4), "e": lambda: points(1, 1, 4, 4), "row": lambda: 0, "column": lambda: 0,
+    "p": images, "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
+}  # fmt: skip
+
+
+def mask() -> torch.Tensor:
+    return C.radial_mask(16, 5)
+
+
+#: (Function, parameter) -> a good value of its own.
+OWN = {
+    ("measure", "x"): images, ("fbp", "A"): lambda: built("beam"), ("fbp", "y"): lambda: images()[:, 0, :4, :1].expand(2, 4, 41),
+    ("back_project", "A"): lambda: built("beam"), ("back_project", "q"): lambda: torch.zeros(2, 4, 41),
+    ("ramp_filter", "n"): lambda: 64, ("view_weights", "angles"): lambda: torch.tensor([0.0, 0.5]),
+    ("line_lengths", "size"): lambda: 4, ("estimate_coil_maps", "width"): lambda: 6,
+    ("estimate_coil_maps", "mask"): lambda: torch.ones(16, 16, dtype=torch.bool),
+    ("root_sum_of_squares", "images"): lambda: kspace()[None], ("zero_filled", "A"): lambda: built("coils"),
+    ("zero_filled", "y"): lambda: built("coils")(images(2, 16)), ("cartesian_mask", "size"): lambda: 16,
+    ("poisson_noise", "y"): images, ("StructuredConfig", "family"): lambda: "covariance",
+    ("StructuredVAE", "config"): lambda: built("structured").config, ("WGAN", "config"): lambda: built("wgan").config,
+    ("AE", "config"): lambda: C.GeneratorConfig("ae", 2), ("reconstruct", "method"): lambda: C.Hard(built("vae"), 0.5),
+    ("reconstruct", "solver"): lambda: "lbfgs", ("RadialConfig", "family"): lambda: "variational network",
+    ("RadialNetwork", "config"): lambda: RadialConfig(28, 5, 0.1, steps=1, filters=2), ("CriticLoss", "critic"): lambda: built("wgan"),
+    ("LearnedCovariance", "G"): lambda: built("structured"), ("GaussianMixture", "weights"): lambda: torch.ones(1),
+    ("tv_prox", "tau"): lambda: torch.ones(2), ("solves", "kind"): lambda: type, ("solves", "name"): lambda: "mine",
+    ("family", "config"): lambda: type, ("Recipe", "train"): config, ("Recipe", "model"): lambda: built("vae").config,
+    ("Recipe", "data"): lambda: "mnist", ("Recipe", "mean"): lambda: "vae-mnist-8", ("train", "config"): config,
+    ("train", "images"): lambda: images(4), ("train", "folder"): lambda: None, ("card", "name"): lambda: "vae-mnist-8",
+    ("pretrained", "name"): lambda: "vae-mnist-8", ("sweep", "lam"): lambda: [0.5], ("sweep", "mu"): lambda: None,
+    ("tuned_run", "lam"): lambda: [0.5, 1.0], ("tuned_run", "mu"): lambda: None, ("geometric", "start"): lambda: 0.5,
+    ("classifier_test", "blur"): lambda: 0.5, ("duplicate_threshold", "x"): lambda: images(8), ("duplicate_threshold", "n"): lambda: 8,
+    ("emd_floor", "x"): lambda: images(8), ("nearest", "x"): images, ("shape_parameters", "x"): lambda: built("shapes"),
+    ("range_errors", "solver"): lambda: "lbfgs", ("score_card", "n"): lambda: 100, ("score_card", "name"): lambda: "mine",
+    ("triangle", "z"): lambda: points(3, 2), ("support_size", "x"): lambda: images(4), ("frechet_distance", "a"): lambda: points(8, 2),
+    ("load_result", "name"): lambda: "fig9", ("save_result", "name"): lambda: "mine", ("augment", "x"): images,
+    ("Diffusion.add_noise", "x"): lambda: points(2, 2), ("LearnedCovariance.joint", "z"): lambda: points(2, 2),
+    ("objective_of", "solver"): lambda: "cg", ("gradient_penalty", "real"): lambda: images(2), ("gradient_penalty", "fake"): lambda: images(2),
+    ("ParallelBeam", "n_detectors"): lambda: 41,
+    ("reconstruct", "start"): lambda: torch.zeros(2, 2),
+    ("ParallelBeam", "n_angles"): lambda: 4, ("s_rec", "pairs"): lambda: 4, ("s_rec", "descend"): lambda: 2,
+    ("s_rec", "max_iter"): lambda: 1, ("log_likelihood", "draws"): lambda: 2, ("spectral_norm", "A"): lambda: C.Identity(8),
+    ("TV.prox", "max_iter"): lambda: 1, ("StructuredConfig", "width"): lambda: 3, ("duplicate_threshold", "level"): lambda: 0.5,
+    ("Diffusion", "x"): lambda: points(2, 2), ("Flow", "x"): lambda: points(2, 2), ("Diffusion", "steps"): lambda: 3,
+    (".best", "objective"): lambda: C.Hard(built("vae"), 0.5).problem(built("A"), images()), (".__call__", "start"): lambda: "encoder",
+    (".prox", "start"): lambda: "encoder", (".covariance_of", "row"): lambda: 1, ("MultiCoil", "x"): lambda: images(2, 16),
+    ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
+}  # fmt: skip
+
+#: Annotation -> kind.
+KIND = {
+    "int": "count", "float": "number", "bool": "flag", "Tensor": "tensor", "torch.Tensor": "tensor", "str": "choice",
+    "torch.Generator": "random", "LinearOperator": "operator", "ParallelBeam": "operator", "Generator": "network",
+    "float | Tensor": "weight", "Sequence[float]": "numbers", "Path": "path", "str | Path": "path", "Callable": "call",
+    "np.ndarray": "numbers", "dict": "dictionary", "Dataset": "dataset", "tuple[float, float]": "numbers",
+    "Fidelity": "fidelity", "Regulariser": "regulariser", "str | torch.device": "device", "torch.device | str": "device",
+    "GeneratorConfig": "config", "StructuredConfig": "config", "RadialConfig": "config", "TrainConfig": "config",
+    "nn.Module": "module", "Objective": "objective", "LatentRegulariser": "prior", "WGAN": "network", "VAE": "network",
+    "StructuredVAE": "network", "Trainable": "module", "type": "type", "tuple[int, ...]": "shape",
+    "GeneratorConfig | RadialConfig": "config", "Regulariser | Reconstructor": "regulariser",
+    "Sequence[LinearOperator]": "operators", "str | Tensor | Dictionary": "start", "tuple[Tensor, Tensor]": "pair",
+    "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
+    "Callable[[Objective], bool]": "call",
+}  # fmt: skip
+
+#: Name -> kind, where the annotation is missing or says less.
+NAMED = {
+    "A": "operator", "G": "network", "config": "config", "critic": "call", "seed": "seed", "mask": "mask", "R": "regulariser",
+    "maps": "complex", "kspace": "complex", "radii": "numbers", "fake": "tensor", "generator": "random", "t": "times",
+    "start": "start", "objective": "objective",
+}  # fmt: skip
+
+#: (Function, parameter) -> another kind than the name and the annotation say.
+OWN_KIND = {
+    ("geometric", "start"): "number", ("CriticLoss", "critic"): "network", ("save_result", "name"): "text", ("load_result", "name"): "text",
+    ("score_card", "name"): "text", ("solves", "name"): "text", ("solves", "general"): "text", ("Recipe", "data"): "text",
+    ("Recipe", "mean"): "text", ("family", "names"): "text", ("fourier", "x"): "tensor", ("triangle", "alpha1"): "numbers",
+    ("triangle", "alpha2"): "numbers", ("as_generator", "G"): "network", ("root_sum_of_squares", "images"): "plane",
+    ("fourier", "x"): "plane", ("inverse_fourier", "kspace"): "plane", ("build", "config"): "config",
+    ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor", ("Reconstructor.forward", "A"): "operator",
+}  # fmt: skip
+
+RANDOM = (("a seed", 0), ("NumPy's", np.random.default_rng(0)), ("text", "seed"))
+NOT_A_NUMBER = (("text", "0.1"), ("nothing", None), ("a list", [1.0]), ("a tensor", torch.ones(3)), ("a truth", True))
+THING = (("nothing", None), ("text", "x"), ("a number", 3), ("a function", len))
+
+#: Kind -> (what it is, a bad value).  ``None`` is left out where it is the default.
+BAD = {
+    "count": (*NOT_A_NUMBER, ("a fraction", 2.5), ("negative", -1), ("NaN", math.nan)),
+    "seed": (*NOT_A_NUMBER, ("a fraction", 2.5), ("negative", -1), ("too large", 2**70)),
+    "number": (*NOT_A_NUMBER, ("NaN", math.nan), ("infinite", math.inf), ("negative", -1.0)),
+    "weight": (
+        ("text", "0.1"), ("nothing", None), ("an array", np.ones(2)), ("NaN", math.nan), ("negative", -1.0),
+        ("negative among", torch.tensor([1.0, -1.0])), ("NaN among", torch.tensor([1.0, math.nan])),
+        ("integers", torch.tensor([1, 2])),
+    ),
+    "flag": (("text", "no"), ("nothing", None), ("a number", 2)),
+    "choice": (("unknown", "nonsense"), ("nothing", None), ("a number", 3), ("a list", [])),
+    "text": (("nothing", None), ("a number", 3), ("a list", [])),
+    "random": (("nothing", None), *RANDOM),
+    "operator": (*THING, ("a layer", nn.Linear(2, 2))),
+    "operators": (*THING, ("none", []), ("others", [len])),
+    "network": (*THING, ("a layer", nn.Linear(2, 2))),
+    "module": (*THING,),
+    "regulariser": (*THING,),
+    "fidelity": (*THING,),
+    "prior": (*THING,),
+    "objective": (*THING,),
+    "dataset": (*THING,),
+    "config": (*THING, ("a dictionary", {"family": "vae"})),
+    "dictionary": (*THING, ("a list", [])),
+    "type": THING,
+    "call": (("nothing", None), ("text", "x"), ("a number", 3)),
+    "path": (("nothing", None), ("a number", 3), ("bytes", b"x"), ("a null", "a\0b")),
+    "device": (("unknown", "nonsense"), ("a number", 3), ("not here", "cuda:99")),
+    "numbers": (("nothing", None), ("text", "abc"), ("a number", 3.0), ("none", []), ("NaN", [math.nan]), ("words", ["a"])),
+    "shape": (("nothing", None), ("text", "abc"), ("a number", 3), ("fractions", (1.5, 2.0)), ("zero", (0,))),
+    "start": (("unknown", "nonsense"), ("nothing", None), ("an array", np.zeros((2, 2))), ("a number", 3), ("a list", [[0.0]])),
+    "pair": (("nothing", None), ("one", (torch.zeros(2, 1, 28, 28),)), ("others", (None, None)), ("a number", 3)),
+    "times": (("nothing", None), ("fractions", torch.tensor([0.5, 0.5])), ("too late", torch.tensor([10**6, 1]))),
+}  # fmt: skip
+
+
+def spoiled(good: torch.Tensor) -> torch.Tensor:
+    """The same with a NaN at its first place."""
+    bad = good.clone()
+    bad.view(-1)[0] = math.nan
+    return bad
+
+
+def bad_tensors(good: torch.Tensor, kind: str) -> tuple:
+    """Bad values in place of a good tensor."""
+    others = (("nothing", None), ("text", "x"), ("a list", good.tolist()), ("an array", good.numpy()))
+    if kind == "mask":
+        return (*others, ("numbers", good.double()), ("empty", good & ~good), ("not square", good[:, 1:]))
+    wrong = (*others, ("integers", torch.ones(good.shape, dtype=torch.int64)), ("NaN", spoiled(good.contiguous())))
+    return (
+        wrong if kind == "plane" else (*wrong, ("a number", good.flatten()[0]), ("more axes", good[None, None, None]))
+    )
+
+
+#: Class -> an instance, whose public methods are called.
+INSTANCES = {
+    "GaussianBlur": lambda: built("A"),
+    "GaussianMatrix": lambda: C.GaussianMatrix(4, 28, seeded()),
+    "Identity": lambda: C.Identity(28),
+    "Inpainting": lambda: C.Inpainting(torch.ones(28, 28, dtype=torch.bool)),
+    "ParallelBeam": lambda: built("beam"),
+    "MaskedFourier": lambda: C.MaskedFourier(mask()),
+    "MultiCoil": lambda: built("coils"),
+    "Magnitude": lambda: C.Magnitude(built("A")),
+    "VAE": lambda: built("vae"),
+    "WGAN": lambda: built("wgan"),
+    "StructuredVAE": lambda: built("structured"),
+    "RadialNetwork": lambda: built("network"),
+    "Flow": lambda: Flow(2),
+    "Diffusion": lambda: Diffusion(2, steps=3),
+    "LocalPrecision": lambda: C.LocalPrecision(torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4, 4)),
+    "Dictionary": lambda: built("starts"),
+    "Tikhonov": lambda: C.Tikhonov(0.5),
+    "L1": lambda: C.L1(0.5),
+    "TV": lambda: C.TV(0.5),
+    "Hard": lambda: C.Hard(built("vae"), 0.5),
+    "Relaxed": lambda: C.Relaxed(built("vae"), 0.5, 0.5),
+    "EncoderDistance": lambda: regularisers.EncoderDistance(built("vae"), 0.5),
+    "LearnedCovariance": lambda: C.LearnedCovariance(built("structured"), 0.5),
+    "Box": regularisers.Box,
+    "Sphere": regularisers.Sphere,
+    "SquaredNorm": regularisers.SquaredNorm,
+    "ImageTV": regularisers.ImageTV,
+    "CriticLoss": lambda: regularisers.CriticLoss(built("wgan")),
+    "GaussianMixture": lambda: mixture(),
+    "SquaredError": C.SquaredError,
+    "KullbackLeibler": C.KullbackLeibler,
+}
+
+
+def mixture():
+    return regularisers.GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None])
+
+
+class Smooth(C.Regulariser):
+    """A function of the image with a gradient, as a reader would write it."""
+
+    smooth = True
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1).pow(4).sum(1)
+
+
+def generative(make) -> tuple:
+    return make, {"start": torch.zeros(2, 2)}
+
+
+#: Class of a problem -> a regulariser that makes it, and what ``reconstruct`` needs beside.
+PROBLEMS = {
+    "HardObjective": lambda: generative(C.Hard(built("vae"), 0.5)),
+    "PenalisedObjective": lambda: generative(C.Hard(built("vae"), 0.5, regularisers.ImageTV())),
+    "ConstrainedObjective": lambda: generative(C.Hard(built("vae"), 0.5, regularisers.Box())),
+    "RelaxedObjective": lambda: generative(C.Relaxed(built("vae"), 0.5, 0.5)),
+    "SparseObjective": lambda: generative(C.Sparse(built("vae"), 0.5, 0.5)),
+    "SparseTVObjective": lambda: generative(C.SparseTV(built("vae"), 0.5, 0.5)),
+    "EncoderObjective": lambda: generative(regularisers.EncoderDistance(built("vae"), 0.5)),
+    "IntermediateObjective": lambda: generative(regularisers.Intermediate(built("vae"), 0.5, 0.5)),
+    "CovarianceObjective": lambda: generative(C.LearnedCovariance(built("structured"), 0.5)),
+    "TikhonovObjective": lambda: (C.Tikhonov(0.5), {}),
+    "TVObjective": lambda: (C.TV(0.5), {}),
+    "ImageObjective": lambda: (C.L1(0.5), {}),
+    ("ImageObjective", "paper"): lambda: (Smooth(0.5), {}),
+}
+
+#: (Function, parameter) that takes anything, and why.
+OPEN = {
+    # a constraint or a prior of z does not look at the image, one of the image not at z
+    *((f"{R_Z}.__call__", "x") for R_Z in ("Box", "Sphere", "SquaredNorm", "GaussianMixture")),
+    *((f"{R_Z}.__call__", "z") for R_Z in ("ImageTV", "CriticLoss")),
+    # there is nothing to call: the error says so
+    *((f"{R_Z}.project", "z") for R_Z in ("SquaredNorm", "ImageTV", "CriticLoss", "GaussianMixture")),
+    *((f"{R}.grad", "x") for R in ("L1", "TV", "Hard", "Relaxed", "EncoderDistance", "LearnedCovariance")),
+    ("WGAN.encode", "x"),
+}
+#: (Function, parameter, label) of a value that is good there.
+ALLOWED = {
+    ("LinearOperator", "scale", "negative"), ("Scaled", "factor", "negative"),
+    *((noise, "y", label) for noise in ("add_noise", "poisson_noise") for label in ("a number", "more axes")),
+    *((R, "x", "more axes") for R in ("Tikhonov", "L1", "duplicate_threshold", "subset")),
+    # of a pair whose shapes differ, the other one is named
+    ("emd", "b", "more axes"), ("nearest", "among", "more axes"), ("SquaredError", "p", "more axes"),
+    ("KullbackLeibler", "p", "more axes"), ("SquaredError", "p", "a number"), ("KullbackLeibler", "p", "a number"),
+}  # fmt: skip
+#: (Function, parameter) -> the parameter in whose place it is given.
+INSTEAD = {("ParallelBeam", "angles"): "n_angles"}
+#: Too slow to be called with good values.
+SLOW = {"score_card", "feature_network", "classifier_test"}
