@@ -57,7 +57,9 @@ class Result:
     trace: dict[str, Tensor]
 
 
-def _posed(A, y: Tensor, method: Regulariser, solver: str, fidelity: Fidelity, name: str = "method") -> tuple[Objective, Algorithm]:
+def _posed(
+    A, y: Tensor, method: Regulariser, solver: str, fidelity: Fidelity, name: str = "method"
+) -> tuple[Objective, Algorithm]:
     """The function that is minimised, and the algorithm that does it."""
     if not isinstance(method, Regulariser):
         raise TypeError(f"'{name}' must be a Regulariser or a Reconstructor, got {type(method).__name__}")
