@@ -201,15 +201,18 @@ def check_path(name: str, value) -> Path:
     return Path(value)
 
 
-def check_device(name: str, value) -> torch.device:
-    """A device that torch finds here."""
+def check_device(name: str, value, here: bool = True) -> torch.device:
+    """A device, one that torch finds ``here`` or that it knows at all."""
     if not isinstance(value, (str, torch.device)):
         raise TypeError(f"'{name}' must be a torch.device or its name, got {_shown(value)}")
     try:
         device = torch.device(value)
-        torch.empty(0, device=device)
+        if here:
+            torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"'{name}' must be a device that torch finds here, got {str(value)!r}") from error
+        raise ValueError(
+            f"'{name}' must be a device that torch {'finds here' if here else 'knows'}, got {str(value)!r}"
+        ) from error
     return device
 
 

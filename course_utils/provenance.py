@@ -38,7 +38,7 @@ def device_name(device: torch.device | str | None = None) -> str:
     device : torch.device or str, optional
         As for torch; default: torch's own default device.
     """
-    kind = torch.get_default_device() if device is None else check_device("device", device)
+    kind = torch.get_default_device() if device is None else check_device("device", device, here=False)
     if kind.type == "cuda":
         return torch.cuda.get_device_name(kind)
     return machine()["processor"] + (" (MPS)" if kind.type == "mps" else "")

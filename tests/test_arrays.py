@@ -56,7 +56,8 @@ def double():
 def test_one_dtype_throughout(double):
     """With float64 as the default nothing of the library is float32, so that all fits together."""
     operators = [
-        GaussianBlur(16), ParallelBeam(16, 3, 23), Identity(16), MultiCoil(radial_mask(16, 5), simulate_coil_maps(16, 2)),
+        GaussianBlur(16), ParallelBeam(16, 3, 23), Identity(16),
+        MultiCoil(radial_mask(16, 5), simulate_coil_maps(16, 2)),
     ]  # fmt: skip
     x = torch.rand(2, 1, 16, 16, generator=seeded())
     for A in operators:
@@ -117,7 +118,8 @@ SILENT = {
         lambda: reconstruct(Identity(28), X, Tikhonov(0.1), start=torch.zeros(4, 3)), "'start' is a latent vector",
     ),
     "x0 that plays no part": (
-        lambda: reconstruct(Identity(28), X, Hard(tiny(dtype=torch.float32)), start=torch.zeros(4, 3), x0=X), "'x0' plays no part",
+        lambda: reconstruct(Identity(28), X, Hard(tiny(dtype=torch.float32)), start=torch.zeros(4, 3), x0=X),
+        "'x0' plays no part",
     ),
     "one noise level for each datum": (lambda: measure(Identity(28), X, torch.ones(784), seeded()), "'sigma'"),
     "no range": (lambda: psnr(X, X, data_range=0), "'data_range' must be > 0"),
@@ -166,7 +168,7 @@ def test_endless_grids_are_refused(bad):
 
 
 def test_a_solver_may_try_what_is_not_finite():
-    """Operators look for NaN when a user calls them, not within the steps of an algorithm, which refuses such a step."""
+    """Operators look for NaN when a user calls them, not within an algorithm, which refuses such a step."""
     A, G = GaussianBlur(28), tiny(dtype=torch.float32)
     objective = objective_of(A, X, Hard(G, 0.1))
     with pytest.raises(ValueError, match="'z' must be finite"):

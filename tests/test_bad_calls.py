@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import importlib
 import inspect
-import math
 import re
 import signal
 import sys
@@ -60,13 +59,15 @@ MODULES = (
 )  # fmt: skip
 #: What is no place for a wrong value: base classes without a method of their own, protocols, plain containers.
 BARE = {
-    "Fidelity", "IntegrityError", "LatentRegulariser", "MatrixSpectrum", "Reconstructor", "SVD", "Spectrum", "Trainable",
+    "Fidelity", "IntegrityError", "LatentRegulariser", "MatrixSpectrum", "Reconstructor", "SVD", "Spectrum",
+    "Trainable",
 }  # fmt: skip
 #: Methods that the trainer, the solvers or the library's own objectives call, and nobody else.
 INNER = {
     "_apply", "_forward", "_adjoint", "batches_per_step", "check", "check_images", "critic_losses", "dual_step",
-    "generator_loss", "loss", "losses", "magnitude", "phi", "placed", "price", "problem", "projected", "searched", "step",
-    "train", "validation_score", "filters", "select", "standardise", "drawn", "fit", "add_noise",
+    "generator_loss", "loss", "losses", "magnitude", "phi", "placed", "price", "problem", "projected", "searched",
+    "step",
+    "train", "validation_score", "filters", "select", "standardise", "drawn", "fit",
 }  # fmt: skip
 
 
@@ -226,7 +227,7 @@ def elsewhere(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("callee", CALLEES.values(), ids=CALLEES)
 def test_a_bad_value_is_named(callee):
-    wrong, count = [], 0
+    wrong = []
     for name in callee.parameters:
         if any(key in OPEN for key in keys(callee, name)):
             continue
@@ -234,14 +235,9 @@ def test_a_bad_value_is_named(callee):
             given = arguments(callee) | {name: value}
             given.pop(INSTEAD.get((callee.name, name)), None)
             said = complaint(name, lambda given=given: invoke(callee, given), path=kind(callee, name) == "path")
-            count += 1
             if said:
                 wrong.append(f"{callee.name}({name}={label}) {said}")
-    COUNTS[callee.name] = count
     assert not wrong, "\n" + "\n".join(wrong)
-
-
-COUNTS: dict[str, int] = {}
 
 
 def settings() -> Iterator[tuple[str, str, str]]:
@@ -268,7 +264,6 @@ def test_a_bad_setting_of_a_solver_is_named(problem, solver, name):
 
         if said := complaint(name, call):
             wrong.append(f"reconstruct(solver={solver!r}, {name}={label}) {said}")
-        COUNTS[f"{problem} {solver} {name}"] = COUNTS.get(f"{problem} {solver} {name}", 0) + 1
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -332,7 +327,7 @@ def test_a_function_without_checks_is_caught():
     assert complaint("n", lambda: careless(None, "3")) == "passes in silence"
     assert "AttributeError" in complaint("x", lambda: None.shape)
     assert "does not name" in complaint("n", lambda: int("x"))
-    assert kind(newcomer, "n") == "KIND" or BAD
+    assert kind(newcomer, "n") == "count" and kind(newcomer, "x") == "tensor"
     with limited(0.2), pytest.raises(TimeoutError):
         endless(3)
     with pytest.raises(AssertionError, match="'brand_new'"):
@@ -345,4 +340,3 @@ def test_operators_are_of_the_room():
         n for n, c in functions().items() if inspect.isclass(c.function) and issubclass(c.function, LinearOperator)
     }
     assert exported - {"LinearOperator", "Scaled", "Stacked", "Composed"} <= set(INSTANCES)
-    assert math.isfinite(len(exported))

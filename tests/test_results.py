@@ -35,7 +35,7 @@ def test_sweep_finds_the_best_weight_and_says_when_it_lies_at_the_edge():
     assert found.psnr.shape == (3, 3)
     inside = sweep(A, y, x, Tikhonov, [0.01, 25.0, 1e6])
     assert inside.best == {"lam": 25.0} and inside.at_edge() == []
-    with pytest.raises(ValueError, match="must hold at least one value"):
+    with pytest.raises(ValueError, match="'lam' must hold at least 1 number"):
         sweep(A, y, x, Tikhonov, [])
 
 
