@@ -50,7 +50,7 @@ class LinearOperator(nn.Module):
         self, shape_in: tuple[int, ...], shape_out: tuple[int, ...], scale: float, norm: float | None = None
     ) -> None:
         super().__init__()
-        self._norm = norm
+        self._norm = None if norm is None else float(check_nonnegative("norm", norm))
         for name, shape in (("shape_in", shape_in), ("shape_out", shape_out)):
             for length in check_kind(name, shape, (tuple, list), "a tuple of integers"):
                 check_count(name, length)

@@ -110,10 +110,6 @@ def range_errors(
         raise ValueError(f"'x' must hold images that are not zero everywhere, got {int(black.sum())} of {len(x)}")
     if isinstance(start, str) and start == "auto":
         start = "encoder" if G.has_encoder else "dictionary"
-    encoding = None
-    with torch.no_grad():
-        if G.has_encoder:
-            encoding = nrmse(images_of(G, torch.cat([G.encode(part) for part in x.split(512)])), x)
     if isinstance(start, str) and start == "encoder":
         start = torch.cat([G.encode(part).detach() for part in x.split(512)])
     elif isinstance(start, str):
@@ -124,6 +120,10 @@ def range_errors(
     found = reconstruct(
         A, x, Hard(G, 0.0), solver=solver, start=start, n_starts=n_starts, generator=generator, **settings
     )
+    encoding = None
+    with torch.no_grad():
+        if G.has_encoder:
+            encoding = nrmse(images_of(G, torch.cat([G.encode(part) for part in x.split(512)])), x)
     return RangeErrors(
         z=found.z, x=found.x, nrmse=nrmse(found.x, x), psnr=psnr(found.x, x), encoding=encoding,
         converged=float(found.converged.double().mean()), seconds=found.seconds,
