@@ -23,6 +23,11 @@ from .networks import LEAN, PAPER, SIZES, decoder
 __all__ = ["Generator", "GeneratorConfig"]
 
 
+#: Layers that draw in training mode, and layers that look at the other images of a batch.
+DROPS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+LOOKS_AROUND = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
 @dataclass(frozen=True)
 class GeneratorConfig:
     """Everything that is needed to build a generator again.
@@ -97,8 +102,8 @@ class Generator(Trainable):
     def check_deterministic(self) -> None:
         """Raise a ValueError if a layer in training mode draws, or looks at the other images of a batch."""
         for layer in self.modules():
-            random = isinstance(layer, nn.modules.dropout._DropoutNd) and layer.p > 0
-            if layer.training and (random or isinstance(layer, nn.modules.batchnorm._BatchNorm)):
+            random = isinstance(layer, DROPS) and layer.p > 0
+            if layer.training and (random or isinstance(layer, LOOKS_AROUND)):
                 raise ValueError(
                     "'G' must be in evaluation mode (G.freeze()): "
                     f"its {type(layer).__name__} makes it another function at each call"
