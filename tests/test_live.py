@@ -391,7 +391,7 @@ def test_quasi_newton_steps_are_those_of_torch(page, which, name):
     results, traces = paper(which, name, {})
     assert error(found["f"][:6], traces["f"][:6, 0]) < 1e-3
     assert abs(found["f"][-1] / float(results["f"]) - 1) < 1e-2
-    assert found["status"][-1] == "converged" and abs(found["count"][-1] - int(results["iterations"])) <= 10
+    assert found["status"][-1] == "converged" and abs(found["count"][-1] - int(results["iterations"])) <= 20
     assert found["apart"] < 1e-6 and found["f"][-1] == min(found["f"])
 
 
@@ -568,7 +568,7 @@ class Averages(LinearOperator):
     """Running means of three neighbours of a signal (1, 1, n), as data (1, 1, n), times 0.9."""
 
     def __init__(self, n: int) -> None:
-        super().__init__((1, 1, n), (1, 1, n), scale=1.0)
+        super().__init__((1, 1, n), (1, 1, n), scale=1.0, norm=1.0)  # a bound
         ones = torch.ones(n, n)
         self.register_buffer("K", 0.3 * (ones.triu(-1) - ones.triu(2)))
 

@@ -95,7 +95,7 @@ class Generator(Trainable):
 
     @property
     def name(self) -> str:
-        """What it is called in a table or a message: its family, or its class."""
+        """The name for tables and messages, which is the family or else the class."""
         config = getattr(self, "config", None)
         return type(self).__name__ if config is None else config.family
 

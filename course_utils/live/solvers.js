@@ -161,8 +161,11 @@ export function* algorithm3(objective, z0, u0 = null, settings = {}) {
   }
 }
 
-/** -H grad, where H is made of the last steps s and changes y of the gradient, newest last. */
-function quasiNewton(grad, pairs, out) {
+/**
+ * -H grad, where H is made of the last steps s and changes y of the gradient, newest last. Where no curvature is known,
+ * the step goes to where the tangent of f is 0.
+ */
+function quasiNewton(f, grad, pairs, out) {
   for (let i = 0; i < out.length; i++) out[i] = -grad[i];
   const add = (factor, v) => {
     for (let i = 0; i < out.length; i++) out[i] += factor * v[i];
@@ -173,7 +176,7 @@ function quasiNewton(grad, pairs, out) {
     add(-alphas[k], pairs[k].y);
   }
   const newest = pairs.at(-1);
-  const first = 1 / Math.max(1, Math.sqrt(sumOfSquares(grad))); // a step of length at most 1
+  const first = Math.abs(f) / Math.max(sumOfSquares(grad), 1e-38);
   const scale = newest?.rho ? dot(newest.s, newest.y) / sumOfSquares(newest.y) : first;
   for (let i = 0; i < out.length; i++) out[i] *= scale;
   pairs.forEach(({ s, y, rho }, k) => add(alphas[k] - rho * dot(y, out), s));
@@ -181,7 +184,8 @@ function quasiNewton(grad, pairs, out) {
 
 /**
  * L-BFGS with an Armijo line search, for `hard` and `reduced`: the same minima as Algorithm 1, sooner. Stops when
- * old f - f <= tol |f|.
+ * old f - f <= tol |f| and the model, for which a pair has to be known, does not promise fifty times as much, or
+ * that happens twice in a row.
  */
 export function* lbfgs(objective, z0, { memory = 6, maxIter = 200, tol = 1e-5, ...unknown } = {}) {
   expectNone(unknown);
@@ -189,11 +193,11 @@ export function* lbfgs(objective, z0, { memory = 6, maxIter = 200, tol = 1e-5, .
   expectVector("z0", z0, objective.d);
   const z = Float32Array.from(z0), d = z.length, trial = new Float32Array(d), direction = new Float64Array(d);
   const grad = new Float32Array(d), newGrad = new Float32Array(d), pairs = [];
-  let f = objective.gradient(z, grad), values = 1;
+  let f = objective.gradient(z, grad), values = 1, calm = 0;
   let state = { iterations: 0, objective: f, values, status: maxIter > 0 ? "running" : "budget" };
   yield report(objective, state, z);
   for (let k = 1; state.status === "running"; k++) {
-    quasiNewton(grad, pairs, direction);
+    quasiNewton(f, grad, pairs, direction);
     let slope = dot(direction, grad);
     if (!(slope < 0)) {
       for (let i = 0; i < d; i++) direction[i] = -grad[i];
@@ -213,7 +217,11 @@ export function* lbfgs(objective, z0, { memory = 6, maxIter = 200, tol = 1e-5, .
       const best = (-t * t * slope) / (2 * (reached - f - t * slope));
       t = Math.min(0.5 * t, Math.max(0.1 * t, Number.isFinite(best) ? best : 0));
     }
-    const fOld = f;
+    const fOld = f, known = (pairs.at(-1)?.rho ?? 0) > 0;
+    // a direction of the model may lead nowhere where the steepest one still does: forget the model and look again
+    const again = stuck && pairs.some((pair) => pair.rho > 0);
+    if (again) pairs.length = 0;
+    if (-slope <= noise && !again) stuck = true;
     if (!stuck) {
       const s = trial.map((value, i) => value - z[i]), y = newGrad.map((value, i) => value - grad[i]), sy = dot(s, y);
       const good = sy > 1e-10 * Math.sqrt(sumOfSquares(s) * sumOfSquares(y));
@@ -223,8 +231,10 @@ export function* lbfgs(objective, z0, { memory = 6, maxIter = 200, tol = 1e-5, .
       grad.set(newGrad);
       f = reached;
     }
-    const done = fOld - f <= tol * Math.abs(f);
-    const status = stuck ? "round-off" : done ? "converged" : k >= maxIter ? "budget" : "running";
+    const small = fOld - f <= tol * Math.abs(f);
+    calm = small ? calm + 1 : 0;
+    const done = small && known && (-slope <= 100 * tol * Math.abs(fOld) || calm > 1);
+    const status = stuck && !again ? "round-off" : done && !stuck ? "converged" : k >= maxIter ? "budget" : "running";
     state = { iterations: k, objective: f, values, status };
     yield report(objective, state, z);
   }

@@ -78,6 +78,10 @@ class Objective:
         """The size of the data from whose difference the values come: (B,), for the size of round-off."""
         return self.fidelity.magnitude(self.y)
 
+    def depth(self, f: Tensor) -> Tensor:
+        """By how much a value f may still fall, roughly: as much as it is above 0, for a sum of squares."""
+        return f.abs()
+
     def _parts(self, v: Tensor):
         """The batch in pieces of a good size: (objective, variables) of each."""
         size = CHUNK.get(v.device.type, GPU_CHUNK)

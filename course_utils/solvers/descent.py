@@ -151,12 +151,14 @@ def gradient_descent(
     return pool.close(), pool.traces()
 
 
-def _two_loop(f: Tensor, grad: Tensor, steps: list[Tensor], changes: list[Tensor], curvature: list[Tensor]) -> Tensor:
+def _two_loop(
+    depth: Tensor, grad: Tensor, steps: list[Tensor], changes: list[Tensor], curvature: list[Tensor]
+) -> Tensor:
     """L-BFGS direction -H grad; a pair whose curvature entry is 0 does not count for that problem.
 
-    Where no curvature is known, the step goes to where the tangent is 0, so that units play no part.
+    Where no curvature is known, the step goes to where the tangent has fallen by ``depth``: units play no part.
     """
-    blind = f.abs() / sum_of_squares(grad).clamp_min(torch.finfo(f.dtype).tiny)
+    blind = depth / sum_of_squares(grad).clamp_min(torch.finfo(grad.dtype).tiny)
     direction, alphas = -grad, []
     for s, y, rho in zip(reversed(steps), reversed(changes), reversed(curvature), strict=True):
         alpha = rho * (s * direction).sum(1)
@@ -226,7 +228,8 @@ def lbfgs(
     for _ in range(max_iter):
         if not len(pool):
             break
-        direction = _two_loop(pool.f, pool.grad, steps, changes, curvature)
+        depth = pool.objective.depth(pool.f)
+        direction = _two_loop(depth, pool.grad, steps, changes, curvature)
         slope = (direction * pool.grad).sum(1)
         uphill = ~(slope < 0)
         direction = torch.where(uphill[:, None], -pool.grad, direction)
@@ -236,7 +239,7 @@ def lbfgs(
         small = has_converged("objective", tol, pool.v, v, pool.f, f)
         pool.calm = torch.where(small, pool.calm + 1, 0.0)
         known = curvature[-1] > 0 if curvature else torch.zeros_like(stuck)
-        done = small & known & ((-slope <= 100 * tol * f.abs()) | (pool.calm > 1))
+        done = small & known & ((-slope <= 100 * tol * depth) | (pool.calm > 1))
         s, y = v - pool.v, grad - pool.grad
         sy = (s * y).sum(1)
         good = sy > 1e-10 * (sum_of_squares(s) * sum_of_squares(y)).sqrt()

@@ -52,6 +52,9 @@ class _LogRatio(Objective):
     def magnitude(self) -> Tensor:
         return torch.ones_like(self.pair[:, 0])  # a logarithm: round-off has the size of 1
 
+    def depth(self, f: Tensor) -> Tensor:
+        return torch.ones_like(f)  # a logarithm has no least value; a factor of e is much
+
     def _value(self, v: Tensor) -> Tensor:
         z1, z2 = v.chunk(2, dim=1)
         difference = self.G(z1) - self.G(z2)
