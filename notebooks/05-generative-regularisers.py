@@ -854,8 +854,8 @@ markdown_table(["weight", "predicted", "tuned", "tuned / predicted"], rows)
 # ### A part of it, live
 #
 # The VAE rows again on the first of the same images, with the tuned weights. Do the stored numbers hold on your
-# machine? Most images come out the same. Now and then one ends in another local minimum, because round-off differs
-# from machine to machine and a search that is not convex can amplify it: one such image moves a mean of few.
+# machine? Most images come out the same. One may end in another local minimum, and it moves a mean of few: the stored
+# numbers were computed when L-BFGS took another first step, and round-off differs from machine to machine, too.
 
 # %%
 live, seeds = 5 if FAST else 20, stored["settings"]["seeds"]
