@@ -234,7 +234,7 @@ def lbfgs(
         uphill = ~(slope < 0)
         direction = torch.where(uphill[:, None], -pool.grad, direction)
         slope = torch.where(uphill, -sum_of_squares(pool.grad), slope)
-        v, f, grad, values, stuck = _armijo(pool.objective, pool.v, pool.f, direction, slope, pool.grad)
+        v, f, grad, values, stuck = _armijo(pool.objective, pool.v, pool.f, direction, slope, pool.grad, bool(steps))
         stuck |= -slope <= machine_noise(pool.objective, pool.f)
         small = has_converged("objective", tol, pool.v, v, pool.f, f)
         pool.calm = torch.where(small, pool.calm + 1, 0.0)
@@ -264,16 +264,23 @@ def lbfgs(
     return pool.close(), pool.traces()
 
 
-def _armijo(objective: Objective, v: Tensor, f: Tensor, direction: Tensor, slope: Tensor, grad: Tensor) -> tuple:
+def _armijo(
+    objective: Objective, v: Tensor, f: Tensor, direction: Tensor, slope: Tensor, grad: Tensor, likely: bool
+) -> tuple:
     """Shorten the step until f falls by 1e-4 of what the slope promises; quadratic interpolation between.
 
-    The full step is nearly always taken, so it is evaluated with its gradient at once.
+    Where the full step is ``likely`` to be taken, it is evaluated with its gradient at once.
     """
     noise, t = machine_noise(objective, f), torch.ones_like(f)
     trial = v + direction
-    f_trial, grad_trial = objective.value_and_grad(trial)
     values, stuck = torch.zeros_like(f, dtype=torch.int64), torch.zeros_like(f, dtype=torch.bool)
-    shortened = pending = (~(f_trial <= f + 1e-4 * slope)).nonzero().squeeze(1)
+    if likely:
+        f_trial, grad_trial = objective.value_and_grad(trial)
+    else:
+        f_trial, grad_trial = objective.value(trial), torch.zeros_like(grad)
+        values += 1
+    pending = (~(f_trial <= f + 1e-4 * slope)).nonzero().squeeze(1)
+    shortened = pending if likely else torch.arange(len(f), device=f.device)
     f_last = f_trial.clone()
     while len(pending):
         hopeless = ~(-t[pending] * slope[pending] > noise[pending])  # NaN is hopeless, too

@@ -43,6 +43,19 @@ def _step(grad: Tensor, matrix: Tensor, damping: Tensor) -> tuple[Tensor, Tensor
     return s, -(grad * s).sum(1) + damping * (D * s * s).sum(1)
 
 
+def _finished(pool: Pool, promised: Tensor, damping: float, tol: float) -> Tensor:
+    """Whether the model promises no more than ``tol`` f, with the present damping and with the first one: (B,) bool.
+
+    After refusals, at a kink of G, a step promises little only because it is short.
+    """
+    done = promised <= tol * pool.f
+    short = (done & (pool.damping > damping)).nonzero().squeeze(1)
+    if len(short):
+        longer = torch.full_like(promised[short], damping)
+        done[short] = _step(pool.grad[short], pool.matrix[short], longer)[1] <= tol * pool.f[short]
+    return done
+
+
 @solves(HardObjective, "lm", rank=3)
 @solves(RelaxedObjective, "lm", rank=3, view=RelaxedObjective.reduced, fast=decomposes)
 @torch.no_grad()
@@ -73,7 +86,8 @@ def levenberg_marquardt(
     max_iter : int
         Steps tried, refused ones among them.
     tol : float
-        A problem is finished when the tangent promises to decrease f by no more than ``tol`` f.
+        A problem is finished when the tangent promises to decrease f by no more than ``tol`` f, also with the first
+        damping.
     trace : bool
 
     Returns
@@ -99,7 +113,7 @@ def levenberg_marquardt(
         pool.trace(v=pool.v, f=pool.f)
     for _ in range(max_iter):
         step, promised = _step(pool.grad, pool.matrix, pool.damping)
-        done = promised <= tol * pool.f
+        done = _finished(pool, promised, damping, tol)
         stuck = ~done & (promised <= machine_noise(pool.objective, pool.f))
         pool.status = torch.where(stuck, ROUND_OFF, torch.where(done, CONVERGED, pool.status))
         finished = done | stuck
