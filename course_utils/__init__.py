@@ -59,7 +59,9 @@ from .operators import (
 )
 from .reconstructors import Reconstructor
 from .regularisers import (
+    H1,
     L1,
+    TGV,
     TV,
     Dictionary,
     Hard,
@@ -71,18 +73,21 @@ from .regularisers import (
     SparseTV,
     SquaredError,
     Tikhonov,
+    Wavelets,
 )
 from .solvers import Result, reconstruct
 from .training.zoo import available, pretrained
 
 __all__ = [
     "AE",
+    "H1",
     "KSpace",
     "L1",
     "KullbackLeibler",
     "Reconstructor",
     "Regulariser",
     "SquaredError",
+    "TGV",
     "TV",
     "VAE",
     "WGAN",
@@ -109,6 +114,7 @@ __all__ = [
     "StructuredConfig",
     "StructuredVAE",
     "Tikhonov",
+    "Wavelets",
     "TiltSeries",
     "add_noise",
     "available",

@@ -17,7 +17,7 @@ from torch import nn
 from course_utils import L1, TV, GaussianMatrix, Hard, Relaxed, Sparse, SparseTV, Tikhonov, reconstruct
 from course_utils.generators import Generator
 from course_utils.regularisers import Box, EncoderDistance, GaussianMixture, Intermediate, Sphere
-from course_utils.regularisers.classical import gradient
+from course_utils.regularisers.differences import gradient
 from course_utils.regularisers.registry import algorithms_of
 
 SIZE, D = 8, 3

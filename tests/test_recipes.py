@@ -115,7 +115,7 @@ def test_a_reconstructor_is_one_file_and_one_export(copy):
 
         from ..families import family
         from ..operators import GaussianBlur, measure
-        from .base import Reconstructor
+        from .base import LearnedReconstructor
 
 
         @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def test_a_reconstructor_is_one_file_and_one_export(copy):
 
 
         @family("factor", config=FactorConfig)
-        class Factor(Reconstructor):
+        class Factor(LearnedReconstructor):
             """x = c A^T y."""
 
             def __init__(self, config):

@@ -80,6 +80,10 @@ class Scaled(_Made):
     def norm(self) -> float:
         return abs(self.factor) * self.parts[0].norm
 
+    def views(self, index: Sequence[int]) -> Scaled:
+        """The same of some views only, for an operator that has views."""
+        return Scaled(self.factor, self.parts[0].views(index))
+
     def _forward(self, x: Tensor) -> Tensor:
         return self.factor * self.parts[0]._forward(x)
 

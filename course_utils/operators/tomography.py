@@ -227,10 +227,7 @@ class ParallelBeam(LinearOperator):
         matrix.data /= norm
         matrix.data = default(torch.from_numpy(matrix.data)).numpy()  # half the size, before there is a transpose
         self.register_buffer("angles", default(torch.from_numpy(view_angles)))
-        # in plain buffers, which can be copied and shared, as sparse tensors cannot
-        for name, stored in (("matrix", matrix), ("transpose", scipy.sparse.csr_array(matrix.T))):
-            for part, values in (("starts", stored.indptr), ("columns", stored.indices), ("values", stored.data)):
-                self.register_buffer(f"{name}_{part}", torch.from_numpy(values))
+        self._store(matrix)
 
     @classmethod
     def full(cls, size: int, n_angles: int | None = None, **settings) -> ParallelBeam:
@@ -267,6 +264,34 @@ class ParallelBeam(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         x = _SparseProduct.apply(y.flatten(1), *self._parts("transpose"), *self._parts("matrix"))
         return x.reshape(-1, *self.shape_in)
+
+    def views(self, index: Sequence[int]) -> ParallelBeam:
+        """The operator of some views only, in the units of this one: its norm is less than 1.
+
+        Raises
+        ------
+        ValueError
+            An empty list, or a number that no view has.
+        """
+        rows = torch.tensor([check_count("index", i, minimum=0) for i in index])
+        if not len(rows) or int(rows.max()) >= len(self.angles):
+            raise ValueError(f"'index' must hold numbers of views below {len(self.angles)}, got {rows.tolist()}")
+        view_angles, offsets = self._geometry
+        part = ParallelBeam.__new__(ParallelBeam)
+        LinearOperator.__init__(part, self.shape_in, (len(rows), len(offsets)), scale=self.scale)
+        part.bin_width, part._geometry = self.bin_width, (view_angles[rows.numpy()], offsets)
+        starts, columns, values = (t.cpu().numpy() for t in self._parts("matrix"))
+        matrix = scipy.sparse.csr_array((values, columns, starts), shape=(self.m, self.n))
+        lines = (rows[:, None] * len(offsets) + torch.arange(len(offsets))).flatten().numpy()
+        part.register_buffer("angles", self.angles[rows.to(self.angles.device)])
+        part._store(matrix[lines])
+        return part.to(self.angles.device)
+
+    def _store(self, matrix: scipy.sparse.csr_array) -> None:
+        """The matrix and its transpose in plain buffers, which can be copied and shared, as sparse tensors cannot."""
+        for name, stored in (("matrix", matrix), ("transpose", scipy.sparse.csr_array(matrix.T))):
+            for part, values in (("starts", stored.indptr), ("columns", stored.indices), ("values", stored.data)):
+                self.register_buffer(f"{name}_{part}", torch.from_numpy(values))
 
     def _parts(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
         return tuple(getattr(self, f"{name}_{part}") for part in ("starts", "columns", "values"))

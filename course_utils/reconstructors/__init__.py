@@ -1,7 +1,26 @@
-"""Reconstruction methods that are learned from pairs of data and images, for one operator and one noise level."""
+"""Maps from data to images: inversion formulas, iterations that are stopped in time, and networks that are learned."""
 
-from .base import Reconstructor
+from .analytic import FilteredBackProjection, ZeroFilled
+from .base import LearnedReconstructor, Reconstructor
+from .bregman import LinearisedBregman
+from .emission import MLEM, OSEM
+from .iterative import CGLS, Iterative, Landweber
 from .radial import FAMILY, RadialConfig, RadialNetwork
 from .variational_network import VariationalNetwork
 
-__all__ = ["FAMILY", "RadialConfig", "RadialNetwork", "Reconstructor", "VariationalNetwork"]
+__all__ = [
+    "CGLS",
+    "FAMILY",
+    "MLEM",
+    "OSEM",
+    "FilteredBackProjection",
+    "Iterative",
+    "Landweber",
+    "LearnedReconstructor",
+    "LinearisedBregman",
+    "RadialConfig",
+    "RadialNetwork",
+    "Reconstructor",
+    "VariationalNetwork",
+    "ZeroFilled",
+]

@@ -1,4 +1,4 @@
-"""What every learned reconstruction map can do: N(y, A) -> x; losses and settings as every trained network has."""
+"""What every reconstruction map can do, learned or not: N(y, A) -> x, and what it says about itself."""
 
 from __future__ import annotations
 
@@ -7,11 +7,26 @@ from torch import Tensor
 from ..families import Trainable
 from ..operators import LinearOperator
 
-__all__ = ["Reconstructor"]
+__all__ = ["LearnedReconstructor", "Reconstructor"]
 
 
-class Reconstructor(Trainable):
-    """A map from data, and the operator that they come from, to images; learned from pairs.
+class Reconstructor:
+    """A map from data, and the operator that they come from, to images.
+
+    A subclass implements ``__call__``, or ``run`` if it has more to tell than the images.
+    """
+
+    def __call__(self, y: Tensor, A: LinearOperator) -> Tensor:
+        """Images from data: ``(B, *A.shape_out)`` -> ``(B, *A.shape_in)``."""
+        return self.run(y, A)["x"]
+
+    def run(self, y: Tensor, A: LinearOperator, trace: bool = False) -> dict:
+        """The images "x", and what there is to say: "iterations" (B,), "converged" (B,) bool, "trace", a dict."""
+        return {"x": self(y, A)}
+
+
+class LearnedReconstructor(Trainable, Reconstructor):
+    """A reconstruction map that is learned from pairs; losses and settings as every trained network has.
 
     A subclass sets ``image_shape`` and implements ``forward``, ``losses`` and ``settings``.
     """

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .._check import check_count, check_kind, check_nonnegative, check_positive, check_seed, check_tensor
 from ..operators import LinearOperator, measure
-from .base import Reconstructor
+from .base import LearnedReconstructor
 
 __all__ = ["VariationalNetwork"]
 
@@ -42,7 +42,7 @@ class _Influence(torch.autograd.Function):
         return grad * slope / ctx.spacing, (left + right).to(grad).reshape(ctx.shape), None, None
 
 
-class VariationalNetwork(Reconstructor):
+class VariationalNetwork(LearnedReconstructor):
     r"""T steps of gradient descent on a learned energy, each with its own filters, influence functions, data weight.
 
     .. math:: x^{t+1} = x^t - \sum_i (K_i^t)^\top \phi_i^t(K_i^t x^t) - \mu^t A^\top (A x^t - y), \qquad x^0 = A^\top y.

@@ -1,8 +1,9 @@
-"""Regularisers R: by hand (Tikhonov, TV, L1), from a generator (Hard, Relaxed, Sparse), their variants; data terms."""
+"""Regularisers R: by hand (Tikhonov, H1, L1, wavelets, TV, TGV), from a generator, their variants; data terms."""
 
 from .base import Regulariser
-from .classical import L1, TV, Tikhonov, divergence, gradient, tv_prox
+from .composite import Composite, CompositeObjective
 from .covariance import LearnedCovariance
+from .differences import divergence, gradient
 from .encoder import EncoderDistance
 from .fidelity import Fidelity, KullbackLeibler, SquaredError
 from .hard import Hard
@@ -11,12 +12,20 @@ from .latent import Box, CriticLoss, GaussianMixture, ImageTV, LatentRegulariser
 from .objective import ImageObjective, LatentObjective, Objective
 from .relaxed import Relaxed
 from .sparse import Sparse, SparseTV
+from .sparsity import L1, Wavelets
 from .starts import Dictionary
+from .tgv import TGV
+from .tikhonov import H1, Tikhonov
+from .tv import TV, tv_prox
 
 __all__ = [
+    "H1",
     "L1",
+    "TGV",
     "TV",
     "Box",
+    "Composite",
+    "CompositeObjective",
     "CriticLoss",
     "Dictionary",
     "EncoderDistance",
@@ -39,6 +48,7 @@ __all__ = [
     "SquaredError",
     "SquaredNorm",
     "Tikhonov",
+    "Wavelets",
     "divergence",
     "gradient",
     "tv_prox",

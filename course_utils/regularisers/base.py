@@ -30,9 +30,12 @@ class Regulariser:
     ----------
     smooth : bool
         R has a gradient everywhere.
+    channels : int
+        Of the variables of the problem: 1, the image, unless R has others beside it.
     """
 
     smooth = False
+    channels = 1
 
     def __init__(self, lam: float | Tensor) -> None:
         self.lam = check_weights("lam", lam)

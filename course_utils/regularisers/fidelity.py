@@ -53,6 +53,9 @@ class Fidelity:
     def check(self, y: Tensor) -> None:
         """Raise unless ``y`` can be data of this kind."""
 
+    def check_model(self, A, y: Tensor) -> None:
+        """Raise unless some image makes F(A x, y) finite."""
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -126,6 +129,17 @@ class KullbackLeibler(Fidelity):
 
     def check(self, y: Tensor) -> None:
         check_nonnegative_entries("y", y)
+
+    def check_model(self, A, y: Tensor) -> None:
+        """Raise if there are counts where A predicts none, whatever the image, and there is no background."""
+        with torch.no_grad():
+            seen = A(torch.ones(1, *A.shape_in, dtype=y.dtype, device=y.device)) + self.background
+        impossible = (seen == 0) & (y > 0)
+        if bool(impossible.any()):
+            raise ValueError(
+                f"'y' has counts in {int(impossible.any(0).sum())} places where A predicts none for any image: "
+                "give KullbackLeibler a 'background', or leave them out"
+            )
 
     def __repr__(self) -> str:
         return f"KullbackLeibler(background={self.background})"

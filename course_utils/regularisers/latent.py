@@ -27,7 +27,7 @@ from .._check import (
     check_tensor,
 )
 from ..generators import WGAN
-from .classical import gradient
+from .differences import gradient
 
 __all__ = ["Box", "CriticLoss", "GaussianMixture", "ImageTV", "LatentRegulariser", "SquaredNorm", "Sphere"]
 

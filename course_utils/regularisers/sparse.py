@@ -9,11 +9,12 @@ from torch import Tensor
 
 from ..generators import Generator
 from ..operators import LinearOperator
-from .classical import TV, gradient, tv_prox
+from .differences import gradient
 from .fidelity import Fidelity
 from .generative import TwoWeights
 from .latent import ImageTV
 from .objective import SQUARED, LatentObjective, Objective, per_problem, sum_of_squares
+from .tv import TV, tv_prox
 
 __all__ = ["DeviationObjective", "Sparse", "SparseObjective", "SparseTV", "SparseTVObjective"]
 

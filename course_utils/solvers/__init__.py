@@ -6,6 +6,7 @@ Each module enters its algorithms for the problems that they solve; see ``regula
 from ..regularisers.registry import algorithms_of, solves
 from ..regularisers.starts import Dictionary
 from .adapted import adapt
+from .admm import admm
 from .alternating import alternating_gradient_descent, palm, warm_palm
 from .conjugate import conjugate_gradients
 from .covariance import alternate, eliminate
@@ -16,7 +17,7 @@ from .jacobian import value_and_jacobian
 from .levenberg import levenberg_marquardt
 from .pdhg import pdhg
 from .projected import projected_gradient_descent
-from .proximal import fista, proximal_gradient
+from .proximal import fista, forward_backward, proximal_gradient
 from .reconstruct import Result, objective_of, reconstruct
 from .sparse_tv import linearised, sparse_tv_palm
 from .srec import SREC, s_rec
@@ -27,12 +28,14 @@ __all__ = [
     "Dictionary",
     "Result",
     "adapt",
+    "admm",
     "algorithms_of",
     "alternate",
     "alternating_gradient_descent",
     "conjugate_gradients",
     "eliminate",
     "fista",
+    "forward_backward",
     "gradient_descent",
     "gradient_descent_from_range",
     "lbfgs",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative
-from ..regularisers.classical import TikhonovObjective
+from ..regularisers.composite import QuadraticComposite
 from ..regularisers.objective import QuadraticObjective, spread, sum_of_squares
 from ..regularisers.registry import solves
 from .pool import CONVERGED, Pool
@@ -14,7 +14,7 @@ from .pool import CONVERGED, Pool
 __all__ = ["conjugate_gradients"]
 
 
-@solves(TikhonovObjective, "cg", rank=1)
+@solves(QuadraticComposite, "cg", rank=1)
 @torch.no_grad()
 def conjugate_gradients(
     objective: QuadraticObjective, x0: Tensor, max_iter: int = 500, tol: float = 1e-6, trace: bool = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..regularisers.classical import TikhonovObjective
 from ..regularisers.registry import solves
+from ..regularisers.tikhonov import TikhonovObjective
 from .descent import decomposes
 from .pool import CONVERGED
 

@@ -1,4 +1,4 @@
-"""Total variation by the primal-dual hybrid gradient method, for a batch of independent problems."""
+"""The primal-dual hybrid gradient method for F(A x, y) + lam Phi(K (x, w)), for a batch of independent problems."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from .._check import check_between, check_count, check_nonnegative, check_positive
-from ..regularisers.classical import TVObjective, divergence, gradient
+from ..regularisers.composite import CompositeObjective
 from ..regularisers.objective import spread, sum_of_squares
 from ..regularisers.registry import solves
+from ..regularisers.tv import TVObjective
 from .pool import FAILED, Pool
 
 __all__ = ["balanced_ratio", "pdhg", "step_sizes"]
@@ -16,9 +17,9 @@ __all__ = ["balanced_ratio", "pdhg", "step_sizes"]
 CHECK_EVERY = 10
 
 
-def step_sizes(ratio: Tensor) -> tuple[Tensor, Tensor]:
-    """tau, sigma with tau / sigma = ratio and tau sigma 3^2 = 1, where 3 bounds the norm of (A / ||A||, gradient)."""
-    return ratio.sqrt() / 3, 1 / (3 * ratio.sqrt())
+def step_sizes(ratio: Tensor, norm: float = 3.0) -> tuple[Tensor, Tensor]:
+    """tau, sigma with tau / sigma = ratio and tau sigma norm^2 = 1; 3 bounds the norm of (A / ||A||, gradient)."""
+    return ratio.sqrt() / norm, 1 / (norm * ratio.sqrt())
 
 
 def balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
@@ -30,10 +31,11 @@ def balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
     return (sum_of_squares(way) / sum(sum_of_squares(p) for p in duals).clamp_min(1e-30)).clamp(1e-2, 1e2)
 
 
-@solves(TVObjective, "paper", rank=0, general="F")
+@solves(TVObjective, "paper", rank=1, general="F")
+@solves(CompositeObjective, "pdhg", rank=0, general="F", fast=lambda objective: not objective.R.closed_prox)
 @torch.no_grad()
 def pdhg(
-    objective: TVObjective,
+    objective: CompositeObjective,
     x0: Tensor,
     ratio: float | None = None,
     relaxation: float = 1.9,
@@ -41,16 +43,16 @@ def pdhg(
     tol: float = 1e-5,
     trace: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Primal-dual hybrid gradient for ||A x - y||^2 + lam TV(x).
+    """Primal-dual hybrid gradient for F(A x, y) + lam Phi(K (x, w)); for TV, Phi(K x) is the 1-norm of the gradient.
 
-    The saddle point problem has the dual variables p (for A x) and q (for the gradient of x, ``|q| <= lam``), and
-    the operator (A / ||A||, gradient) has norm at most 3, since ||gradient||^2 <= 8; the step for p is divided by
-    the square of ||A||.
+    The saddle point problem has the dual variables p (for A x) and q (for K (x, w); of TV, ``|q| <= lam``), and the
+    norm of the operator (A / ||A||, K) is at most the root of 1 + ||K||^2, 3 for TV; the step for p is divided by the
+    square of ||A||.
 
     Parameters
     ----------
-    objective : TVObjective
-    x0 : (B, 1, H, W) tensor
+    objective : CompositeObjective
+    x0 : (B, channels, H, W) tensor
     ratio : float > 0, optional
         Primal over dual step size; their product is fixed by the norm. Default: 1 for ten steps, then for each
         problem ||x - x0||^2 over the squared norm of (p, q).
@@ -83,9 +85,10 @@ def pdhg(
     norm = A.norm or 1.0  # of A = 0 any number will do
     squared = norm**2
     unit = squared**2  # of a ratio: with c A, c y and c^2 lam in place of A, y and lam it is that of before over c^4
+    R, bound = objective.R, (1 + objective.R.norm_squared) ** 0.5
     f0 = objective.value(x0)
     pool = Pool(
-        objective, x=x0, u=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(gradient(x0)),
+        objective, x=x0, u=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(R.K(x0)),
         ratio=torch.full_like(objective.lam, (1.0 if ratio is None else ratio) / unit), f=f0,
         x_checked=x0,
     )  # fmt: skip
@@ -93,15 +96,13 @@ def pdhg(
         if not len(pool):
             break
         problem = pool.objective
-        tau, sigma = step_sizes(pool.ratio)
-        x = pool.u - spread(tau, x0) * (A.T(pool.p) - divergence(pool.q))
+        tau, sigma = step_sizes(pool.ratio, bound)
+        x = problem.nearest(pool.u - spread(tau, x0) * (problem.lift(A.T(pool.p)) + R.KT(pool.q)))
         bar = 2 * x - pool.u
         s = spread(sigma, pool.p) / squared
-        p = problem.fidelity.dual_step(pool.p, A(bar), problem.y, s)
-        q = pool.q + spread(sigma, pool.q) * gradient(bar)
-        length = q.pow(2).sum(1, keepdim=True).sqrt()
-        lam = problem.lam[:, None, None, None]
-        q = q * torch.where(length > lam, lam / length, torch.ones_like(length))
+        p = problem.fidelity.dual_step(pool.p, A(problem.image(bar)), problem.y, s)
+        s = spread(sigma, pool.q)
+        q = R.dual_step(pool.q + s * R.K(bar), spread(problem.lam, pool.q), s)
         pool.u, pool.p, pool.q = (
             old + relaxation * (new - old) for old, new in ((pool.u, x), (pool.p, p), (pool.q, q))
         )

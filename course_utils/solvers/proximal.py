@@ -1,4 +1,4 @@
-"""A smooth term plus a simple one: proximal gradient steps with backtracking, and FISTA.
+"""A smooth term plus a simple one: proximal gradient steps with backtracking, forward-backward splitting, and FISTA.
 
 With the indicator of a set as the simple term, the proximal operator is the projection: projected gradient.
 """
@@ -15,7 +15,7 @@ from .alternating import proximal_backtrack
 from .descent import check_step_settings, has_converged
 from .pool import FAILED, Pool, check_first, machine_noise
 
-__all__ = ["fista", "proximal_gradient"]
+__all__ = ["fista", "forward_backward", "proximal_gradient"]
 
 
 @solves(ConstrainedObjective, "constrained", rank=0, general="AF")
@@ -80,8 +80,27 @@ def proximal_gradient(
     return pool.close(), pool.traces()
 
 
-@solves(ImageObjective, "fista", rank=2, needs=lambda objective: objective.R.proximable)
-@torch.no_grad()
+def _image_alone(objective: ImageObjective) -> bool:
+    return objective.R.proximable and objective.R.channels == 1
+
+
+@solves(ImageObjective, "forward-backward", rank=3, needs=_image_alone)
+def forward_backward(
+    objective: ImageObjective, x0: Tensor, max_iter: int = 10_000, tol: float = 1e-12, trace: bool = False
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    r"""Fit the data, denoise: :math:`x \leftarrow \operatorname{prox}_{\tau\lambda R}(x - 2\tau A^*(Ax - y))`.
+
+    With the step :math:`\tau = 1/(2\|A\|^2)` the objective falls in every iteration.  ``fista`` is this with momentum.
+    Parameters and results as ``fista``.
+
+    Source
+    ------
+    Lectures, part I.1, option 2; Combettes and Wajs, Multiscale Model. Simul. 4 (2005).
+    """
+    return _proximal_steps(objective, x0, max_iter, tol, trace, momentum=False)
+
+
+@solves(ImageObjective, "fista", rank=2, needs=_image_alone)
 def fista(
     objective: ImageObjective, x0: Tensor, max_iter: int = 3_000, tol: float = 1e-10, trace: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -107,6 +126,14 @@ def fista(
     Beck and Teboulle, SIAM J. Imaging Sci. 2 (2009); restarts: O'Donoghue and Candes, Found. Comput. Math. 15
     (2015).
     """
+    return _proximal_steps(objective, x0, max_iter, tol, trace, momentum=True)
+
+
+@torch.no_grad()
+def _proximal_steps(
+    objective: ImageObjective, x0: Tensor, max_iter: int, tol: float, trace: bool, momentum: bool
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Steps of length 1 / (2 ||A||^2), from an extrapolated point if ``momentum``."""
     check_step_settings(1.0, 0.5, 2.0, max_iter, tol, "iterate")
     squared = (objective.A.norm or 1.0) ** 2
     x0 = objective.prox(x0, 0.0)
@@ -124,10 +151,10 @@ def fista(
         step = x - pool.v
         backwards = ((pool.w - x) * step).flatten(1).sum(1) > 0  # the momentum points uphill
         t = torch.where(backwards, 1.0, (1 + (1 + 4 * pool.t**2).sqrt()) / 2)
-        momentum = torch.where(backwards, 0.0, (pool.t - 1) / t)
+        further = torch.where(backwards, 0.0, (pool.t - 1) / t) if momentum else torch.zeros_like(t)
         size = sum_of_squares(x)
         finished = pool.stop(sum_of_squares(step) <= tol * size, broken=~torch.isfinite(size))
-        pool.v, pool.w, pool.t = x, x + momentum[:, None, None, None] * step, t
+        pool.v, pool.w, pool.t = x, x + further[:, None, None, None] * step, t
         pool.iterations += 1
         pool.gradients += 1
         if trace:

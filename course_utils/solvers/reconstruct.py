@@ -35,12 +35,13 @@ class Result:
     z : (B, d) latent vector, or None
     u : (B, 1, H, W) deviation x - G(z) from the range, or None
     objective : (B,) value of the problem that was solved, in the order and with the weights of the formula; None for
-        a learned map, which solves none
+        a map, which solves none
     iterations, values, gradients : (B,) steps taken, and evaluations of the objective without and with gradient;
         over all starts
     converged : (B,) bool, True where the solver's stopping rule holds, or no step can lower the objective beyond
         round-off; False where the iteration budget ran out, something was not finite, or the objective rose.  True for
-        a learned map, which is finished when it has been applied
+        a formula or a network, which is finished when it has been applied; of a method that is stopped in time, see
+        ``Iterative``
     seconds : float, for the whole batch
     trace : dict, "f" (steps, B, starts) and, for generative regularisers, "z" (steps, B, starts, d); NaN after
         the end; empty unless asked for
@@ -117,7 +118,7 @@ def reconstruct(
     fidelity: Fidelity = SQUARED,
     **settings,
 ) -> Result:
-    """Images from a batch of data: by min F(A x, y) + lam R(x), or by a learned map.
+    """Images from a batch of data: by min F(A x, y) + lam R(x), or by a map.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def reconstruct(
     y : (B, *A.shape_out) tensor
     method : Regulariser or Reconstructor
         A regulariser has its weights; (B,) tensors as weights give each problem its own, so that a sweep is one batch.
-        A reconstructor is applied as ``method(y, A)``, and all arguments below play no part.
+        A reconstructor is applied as ``method(y, A)``, and of the arguments below only ``trace`` plays a part.
     solver : str
         "paper": Algorithm 1 (Tikhonov, hard), 2 (relaxed), 3 (sparse, sparse-TV), PDHG (TV), as in Appendix A.
         "lbfgs": L-BFGS for hard, for relaxed and the learned covariance after x has been eliminated exactly, and in the
@@ -139,7 +140,8 @@ def reconstruct(
         "linearised": sparse-TV by convex problems, G replaced by its tangent.
         "projected": hard by eq. (8).  "constrained": hard with a constraint R_Z, by projected gradient steps in z.
         "adapted": hard, then the weights of G follow too, ``max_iter`` steps of size ``lr``; u is what they changed.
-        "fista": L1 and any regulariser that has a proximal operator.
+        "fista", "forward-backward": any regulariser that is a function of the image and has a proximal operator.
+        "pdhg", "admm": Tikhonov, H1, L1, Wavelets, TV, TGV, with bounds on the grey values and with counts, too.
         "alternating": the learned covariance and relaxed, x by conjugate gradients and z in turn; what "auto" takes for
         relaxed where the operator is too large to be decomposed.
         "auto": the fastest of these; where the operator is too large to be decomposed, the fastest without that.
@@ -189,7 +191,7 @@ def reconstruct(
     """
     started = time.perf_counter()
     if isinstance(method, Reconstructor):
-        return _mapped(A, y, method, started)
+        return _mapped(A, y, method, check_flag("trace", trace), started)
     objective, algorithm = _posed(A, y, method, solver, fidelity)
     batch_size, n_starts = check_count("batch_size", batch_size), check_count("n_starts", n_starts)
     trace = check_flag("trace", trace)
@@ -224,15 +226,16 @@ def reconstruct(
     )  # fmt: skip
 
 
-def _mapped(A: LinearOperator, y: Tensor, network: Reconstructor, started: float) -> Result:
-    """What a learned map makes of the data."""
+def _mapped(A: LinearOperator, y: Tensor, method: Reconstructor, trace: bool, started: float) -> Result:
+    """What a map makes of the data: a formula, an iteration, or a network."""
     _check_data(A, y)
     with torch.no_grad():
-        x = network(y, A)
+        found = method.run(y, A, trace=trace)
     none = torch.zeros(len(y), dtype=torch.int64, device=y.device)
     return Result(
-        x=x, z=None, u=None, objective=None, iterations=none, values=none, gradients=none, converged=none == 0,
-        seconds=time.perf_counter() - started, trace={},
+        x=found["x"], z=None, u=None, objective=None, iterations=found.get("iterations", none), values=none,
+        gradients=found.get("iterations", none), converged=found.get("converged", none == 0),
+        seconds=time.perf_counter() - started, trace=found.get("trace", {}),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative, check_positive
-from ..regularisers.classical import divergence, gradient
+from ..regularisers.differences import divergence, gradient
 from ..regularisers.hard import HardObjective
 from ..regularisers.objective import spread, sum_of_squares
 from ..regularisers.registry import solves

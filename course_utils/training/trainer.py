@@ -92,7 +92,7 @@ def train(
 
     Parameters
     ----------
-    model : Generator or Reconstructor
+    model : Generator or LearnedReconstructor
         On the device on which to train.
     images, val : (N, 1, H, W) tensors in [0, 1], on the model's device
     config : TrainConfig

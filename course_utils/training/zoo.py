@@ -15,7 +15,7 @@ from .._check import check_choice, check_device, check_flag, check_path, default
 from .._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
 from ..families import FAMILIES, build, configure
 from ..generators import Generator
-from ..reconstructors import Reconstructor
+from ..reconstructors import LearnedReconstructor
 
 __all__ = ["available", "card", "pretrained"]
 
@@ -66,7 +66,7 @@ def card(name: str) -> dict:
 
 def pretrained(
     name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER
-) -> Generator | Reconstructor:
+) -> Generator | LearnedReconstructor:
     """Load a shipped generator or reconstructor, frozen and ready for use.
 
     Parameters
@@ -79,7 +79,7 @@ def pretrained(
 
     Returns
     -------
-    Generator or Reconstructor
+    Generator or LearnedReconstructor
         In evaluation mode, without gradients for its weights.
 
     Raises
@@ -135,7 +135,7 @@ def _provenance_line(name: str, description: dict) -> str:
     )
 
 
-def save(model: Generator | Reconstructor, path: Path, description: dict) -> None:
+def save(model: Generator | LearnedReconstructor, path: Path, description: dict) -> None:
     """Write weights (float16) to ``path`` and the description beside it, both atomically."""
     state = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
     with atomic(path) as temporary:
@@ -146,7 +146,7 @@ def save(model: Generator | Reconstructor, path: Path, description: dict) -> Non
 def ship(name: str, weights: Path, folder: Path = FOLDER) -> None:
     """Copy trained weights and their description into the package and enter them in the manifest."""
     _, model = FAMILIES[read_json(weights.with_suffix(".json"))["model"]["family"]]
-    entry = {"kind": "network"} if issubclass(model, Reconstructor) else {}
+    entry = {"kind": "network"} if issubclass(model, LearnedReconstructor) else {}
     for part, source in (("weights", weights), ("card", weights.with_suffix(".json"))):
         target = folder / f"{name}{source.suffix}"
         with atomic(target) as temporary:
