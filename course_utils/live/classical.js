@@ -74,8 +74,9 @@ function totalVariation(x, height, width, d) {
  *
  * shape: [height, width] of x, or the length of a signal. The dual variables are p, for A x, and q, for the
  * differences, |q| <= lam in every pixel; 3 bounds the norm of both maps together. ratio: primal over dual step size;
- * by default 1 for ten steps, then ||x - x0||^2 over the squared norm of (p, q), which makes the bound of the error
- * least. Every ten iterations it looks whether objective and image still change by more than tol, relatively.
+ * by default 1 for ten steps, then from how far x and (p, q) have come since the ratio was last looked at, after 10, 20,
+ * 40, ... steps. It ends when, twice in a row, ten iterations have changed objective and image by no more than tol,
+ * relatively.
  */
 export function* tv(A, y, shape, lam, settings = {}) {
   const { ratio = null, relaxation = 1.9, maxIter = 2000, tol = 1e-5, x0 = null, ...unknown } = settings;
@@ -92,7 +93,8 @@ export function* tv(A, y, shape, lam, settings = {}) {
   const p = new Float32Array(A.m), pNew = new Float32Array(A.m), data = new Float32Array(A.m);
   const q = new Float32Array(2 * n), qNew = new Float32Array(2 * n), d = new Float32Array(2 * n);
   const value = () => squaredDistance(A.forward(x, data), y) + lam * totalVariation(x, height, width, d);
-  let ratioNow = ratio ?? 1, f = value(), fChecked = f;
+  const markedX = x.slice(), markedP = p.slice(), markedQ = q.slice();
+  let ratioNow = ratio ?? 1, f = value(), fChecked = f, balanced = checkEvery, calm = false;
   let now = { iterations: 0, objective: f, status: maxIter > 0 ? "running" : "budget", x: x.slice() };
   yield now;
   for (let k = 1; now.status === "running"; k++) {
@@ -119,11 +121,18 @@ export function* tv(A, y, shape, lam, settings = {}) {
     let done = false;
     if (k % checkEvery === 0 || k === maxIter) {
       const way = squaredDistance(x, checked);
-      if (ratio === null && k === checkEvery) {
-        const duals = Math.max(sumOfSquares(pNew) + sumOfSquares(qNew), 1e-30);
-        ratioNow = Math.min(100, Math.max(0.01, way / duals));
+      if (ratio === null && k === balanced) {
+        const duals = Math.max(squaredDistance(pNew, markedP) + squaredDistance(qNew, markedQ), 1e-30);
+        const found = 0.3 * Math.min(100, Math.max(0.01, squaredDistance(x, markedX) / duals));
+        ratioNow = k === checkEvery ? found : Math.sqrt(ratioNow * found);
+        balanced *= 2;
+        markedX.set(x);
+        markedP.set(pNew);
+        markedQ.set(qNew);
       }
-      done = Math.abs(fChecked - f) <= tol * f && way <= tol * Math.max(sumOfSquares(x), 1e-60);
+      const still = Math.abs(fChecked - f) <= tol * f && way <= tol * Math.max(sumOfSquares(x), 1e-60);
+      done = still && calm; // once may be where the objective, which is not monotone, turns
+      calm = still;
       fChecked = f;
       checked.set(x);
     }

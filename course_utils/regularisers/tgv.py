@@ -120,9 +120,9 @@ class TGV(Composite):
     def _least(self, d: Tensor, tol: float, max_iter: int) -> Tensor:
         """min_w ||d - w||_1 + beta ||E w||_1: (B,)."""
         step = 1 / 3  # the norm of w -> (w, E w) is at most 3
-        w, one = torch.zeros_like(d), torch.ones(1, 1, 1, 1).to(d)
+        w, one = d, torch.ones(1, 1, 1, 1).to(d)
         q = torch.zeros(len(d), 5, *d.shape[2:], dtype=d.dtype, device=d.device)
-        bar, best = w, torch.full((len(d),), torch.inf, dtype=d.dtype, device=d.device)
+        bar, best = w, self.beta * symmetrised(d).pow(2).sum(1).sqrt().flatten(1).sum(1)
         for k in range(max_iter):
             moved = torch.cat([d - inside(bar), symmetrised(bar)], 1)
             q = self.dual_step(q + step * moved, one, one)

@@ -15,6 +15,11 @@ from .pool import FAILED, Pool
 __all__ = ["balanced_ratio", "pdhg", "step_sizes"]
 
 CHECK_EVERY = 10
+#: Iterations after which the ratio of the step sizes is looked at: ever fewer, so that it comes to rest.
+BALANCED = frozenset(CHECK_EVERY * 2**k for k in range(20))
+#: Of the ratio that the bound of ``balanced_ratio`` asks for.  Measured with TV and TGV, for deblurring, compressed
+#: sensing and tomography: 0.3 needs at most as many iterations as 1, and up to a third fewer.
+SHARE = 0.3
 
 
 def step_sizes(ratio: Tensor, norm: float = 3.0) -> tuple[Tensor, Tensor]:
@@ -23,10 +28,10 @@ def step_sizes(ratio: Tensor, norm: float = 3.0) -> tuple[Tensor, Tensor]:
 
 
 def balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
-    """||x - x0||^2 / ||duals||^2 for each problem, in [0.01, 100]: (B,).
+    """||way||^2 / ||duals||^2 for each problem, in [0.01, 100]: (B,).
 
-    The error after k steps is bounded by (||x - x0||^2 / tau + ||duals||^2 / sigma) / k at the solution, from duals 0:
-    this ratio makes that least.
+    With way = x - x0, at the solution and from duals 0, the error after k steps is bounded by
+    (||x - x0||^2 / tau + ||duals||^2 / sigma) / k: this ratio makes that least.
     """
     return (sum_of_squares(way) / sum(sum_of_squares(p) for p in duals).clamp_min(1e-30)).clamp(1e-2, 1e2)
 
@@ -55,14 +60,14 @@ def pdhg(
     x0 : (B, channels, H, W) tensor
     ratio : float > 0, optional
         Primal over dual step size; their product is fixed by the norm. Default: 1 for ten steps, then for each
-        problem ||x - x0||^2 over the squared norm of (p, q).
+        problem from how far x and (p, q) have come since the ratio was last looked at, after 10, 20, 40, 80, ... steps.
     relaxation : float in (0, 2)
         Every step goes so many times as far as its proximal maps say. 1: the method as it was published; 1.9 needs
         about two thirds of the iterations.
     max_iter : int
     tol : float
-        A problem is finished when, over ten iterations, neither its objective nor its image has changed by
-        more than this, relatively.
+        A problem is finished when, twice in a row, neither its objective nor its image has changed over ten iterations
+        by more than this, relatively.
     trace : bool
         Also return the objective, every ten iterations.
 
@@ -87,10 +92,12 @@ def pdhg(
     unit = squared**2  # of a ratio: with c A, c y and c^2 lam in place of A, y and lam it is that of before over c^4
     R, bound = objective.R, (1 + objective.R.norm_squared) ** 0.5
     f0 = objective.value(x0)
+    p0, q0 = torch.zeros_like(objective.y), torch.zeros_like(R.K(x0))
     pool = Pool(
-        objective, x=x0, u=x0, p=torch.zeros_like(objective.y), q=torch.zeros_like(R.K(x0)),
-        ratio=torch.full_like(objective.lam, (1.0 if ratio is None else ratio) / unit), f=f0,
-        x_checked=x0,
+        objective, x=x0, u=x0, p=p0, q=q0, f=f0,
+        ratio=torch.full_like(objective.lam, (1.0 if ratio is None else ratio) / unit),
+        calm=torch.zeros_like(f0, dtype=torch.bool),
+        x_checked=x0, x_marked=x0, p_marked=p0, q_marked=q0,
     )  # fmt: skip
     for k in range(1, max_iter + 1):
         if not len(pool):
@@ -109,11 +116,16 @@ def pdhg(
         pool.x = x
         pool.iterations += 1
         if k % CHECK_EVERY == 0 or k == max_iter:
-            if ratio is None and k == CHECK_EVERY:
-                pool.ratio = balanced_ratio(x - pool.x_checked, p / norm, q / squared) / unit
+            if ratio is None and k in BALANCED:
+                since = (x - pool.x_marked, (p - pool.p_marked) / norm, (q - pool.q_marked) / squared)
+                found = SHARE * balanced_ratio(*since) / unit
+                pool.ratio = found if k == CHECK_EVERY else (pool.ratio * found).sqrt()
+                pool.x_marked, pool.p_marked, pool.q_marked = x, p, q
             f = problem.value(x)
             change = sum_of_squares(x - pool.x_checked).sqrt() / sum_of_squares(x).sqrt().clamp_min(1e-30)
-            done = ((pool.f - f).abs() <= tol * f) & (change <= tol**0.5)
+            calm = ((pool.f - f).abs() <= tol * f) & (change <= tol**0.5)
+            done = calm & pool.calm  # once may be where the objective, which is not monotone, turns
+            pool.calm = calm
             pool.f, pool.x_checked = f, x
             if trace:
                 pool.trace(f=f)
