@@ -16,8 +16,6 @@ from .path import SolutionPath, rows_of
 
 __all__ = ["morozov", "squared_noise"]
 
-#: A bracket this narrow, in log lambda, is a jump of the residual.
-NARROW = 1e-5
 #: Where the grid does not hold a solution, it is widened by this factor at a time.
 WIDEN = 100.0
 
@@ -196,8 +194,9 @@ class _Search:
         wa, wb = self.fa.clone(), self.fb.clone()  # values with Illinois' weights
         width, age = self.b - self.a, torch.zeros_like(self.unconverged)
         for _ in range(max_iter):
-            open_ = (self.miss > self.tol) & (self.b - self.a > NARROW)
-            rows = open_.nonzero().squeeze(1)
+            # a bracket of round-off is a jump of the residual
+            narrow = self.b - self.a <= 8 * torch.finfo(self.a.dtype).eps * (1 + self.a.abs())
+            rows = ((self.miss > self.tol) & ~narrow).nonzero().squeeze(1)
             if not len(rows):
                 return
             a, b, ua, ub = self.a[rows], self.b[rows], wa[rows], wb[rows]

@@ -119,9 +119,7 @@ def _of_tikhonov(solutions: SolutionPath) -> DegreesOfFreedom:
 
 
 @torch.no_grad()
-def _of_draws(
-    solutions: SolutionPath, generator: torch.Generator, draws: int, step: float | None
-) -> DegreesOfFreedom:
+def _of_draws(solutions: SolutionPath, generator: torch.Generator, draws: int, step: float | None) -> DegreesOfFreedom:
     A, y = solutions.A, solutions.y
     P, B = solutions.residual.shape
     rows = torch.arange(B, device=y.device).repeat(P)

@@ -62,7 +62,7 @@ class SolutionPath:
         return self.make(self.lam.repeat_interleave(len(self.y)))(self.result.x).unflatten(0, self.residual.shape)
 
     def run(self, lam: Tensor, rows: Tensor, y: Tensor | None = None) -> tuple[Result, Tensor]:
-        """More reconstructions: of problem ``rows[i]`` with weight ``lam[i]``, or of other data; and their residuals."""
+        """More reconstructions, of problem ``rows[i]`` with weight ``lam[i]`` or of other data, and their residuals."""
         return _run(self.A, self.y[rows] if y is None else y, self.make, lam, rows, self.settings)
 
 
@@ -84,10 +84,10 @@ def rows_of(result: Result, index: Tensor) -> Result:
     return replace(result, **taken, trace={name: value[:, index] for name, value in result.trace.items()})
 
 
-def solution_path(
-    A: LinearOperator, y: Tensor, make: Callable, lam: Sequence[float], **settings
-) -> SolutionPath:
-    r"""Reconstruct every problem with every weight: :math:`x_\lambda\in\arg\min_x\|Ax-y\|^2+\lambda R(x)`, as one batch.
+def solution_path(A: LinearOperator, y: Tensor, make: Callable, lam: Sequence[float], **settings) -> SolutionPath:
+    r"""Reconstruct every problem with every weight, as one batch: all that the rules read.
+
+    The entries are :math:`x_\lambda\in\arg\min_x\|Ax-y\|^2+\lambda R(x)`.
 
     Parameters
     ----------

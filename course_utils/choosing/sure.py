@@ -42,12 +42,12 @@ def sure(solutions: SolutionPath, sigma: float | Tensor, freedom: DegreesOfFreed
     >>> from course_utils.choosing import degrees_of_freedom, solution_path
     >>> from course_utils.operators import Identity, measure
     >>> from course_utils.regularisers import Tikhonov
-    >>> x = torch.ones(1, 1, 64, 64)
-    >>> y = measure(Identity(64), x, 1.0, torch.Generator().manual_seed(0))
-    >>> path = solution_path(Identity(64), y, Tikhonov, [0.1, 1.0, 10.0])
+    >>> x = torch.ones(1, 1, 20, 20)
+    >>> y = measure(Identity(20), x, 1.0, torch.Generator().manual_seed(0))
+    >>> path = solution_path(Identity(20), y, Tikhonov, [0.1, 1.0, 10.0])
     >>> choice = sure(path, 1.0, degrees_of_freedom(path))
     >>> (path.x - x).pow(2).sum((1, 2, 3, 4)).round(), choice.curves["sure"].flatten().round(), choice.lam
-    (tensor([3380., 2054., 3425.]), tensor([3418., 2015., 3309.]), tensor([1.]))
+    (tensor([318., 184., 330.]), tensor([334., 209., 363.]), tensor([1.]))
     """
     check_freedom(freedom, solutions)
     variance = per_problem("sigma", sigma, solutions.y) ** 2

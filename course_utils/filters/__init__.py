@@ -1,4 +1,4 @@
-"""Spectral filters: what Tikhonov, truncated SVD, Landweber and CG do to each singular value, and how fast they converge.
+"""Spectral filters: Tikhonov, truncated SVD, Landweber and CG as functions of the singular values, and their rates.
 
 With A = U diag(S) V^T a filter phi makes the reconstruction sum_i phi_i (u_i, y) / S_i v_i.  phi = 1 is the
 pseudo-inverse, and every method here is near 1 for large singular values and near 0 for small ones.

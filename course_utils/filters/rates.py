@@ -102,7 +102,9 @@ def convergence_rate(
     check_decomposes(A)
     check_choice("method", method, METHODS)
     nu = check_positive("nu", nu)
-    deltas = sorted((check_positive("deltas", value) for value in check_numbers("deltas", deltas, least=2)), reverse=True)
+    deltas = sorted(
+        (check_positive("deltas", value) for value in check_numbers("deltas", deltas, least=2)), reverse=True
+    )
     if len(set(deltas)) < 2:
         raise ValueError(f"'deltas' must hold two different noise levels, got {deltas[0]:g} alone")
     if w is not None:

@@ -6,6 +6,7 @@ from .covariance import LearnedCovariance
 from .encoder import EncoderDistance
 from .fidelity import Fidelity, KullbackLeibler, SquaredError
 from .hard import Hard
+from .huber import HuberTV
 from .intermediate import Intermediate
 from .latent import Box, CriticLoss, GaussianMixture, ImageTV, LatentRegulariser, Sphere, SquaredNorm
 from .objective import ImageObjective, LatentObjective, Objective
@@ -23,6 +24,7 @@ __all__ = [
     "Fidelity",
     "GaussianMixture",
     "Hard",
+    "HuberTV",
     "ImageObjective",
     "ImageTV",
     "Intermediate",
