@@ -106,6 +106,20 @@ def test_weights_of_zero_and_operators_out_of_reach_are_named():
         gaussian_posterior(GaussianBlur(28), torch.zeros(200, 1, 28, 28), 1.0, 1.0, prior="gradient")
 
 
+def test_bad_questions_to_a_posterior_are_named():
+    posterior = gaussian_posterior(Identity(4), torch.zeros(2, 1, 4, 4), 1.0, 1.0)
+    for name, call in (
+        ("x", lambda: posterior.covariance(torch.zeros(1, 1, 4, 4))),
+        ("x", lambda: posterior.covariance(torch.full((2, 1, 4, 4), math.nan))),
+        ("n", lambda: posterior.samples(0, seeded())),
+        ("generator", lambda: posterior.samples(3, 0)),
+        ("level", lambda: posterior.interval(1.0)),
+        ("level", lambda: posterior.interval("90 %")),
+    ):
+        with pytest.raises((TypeError, ValueError), match=f"'{name}'"):
+            call()
+
+
 # Smoothed total variation
 
 

@@ -197,6 +197,8 @@ def test_random_signs_find_the_trace(blurred):
     assert bool(((drawn.value - exact.value).abs() < 4 * drawn.error + 1e-3).all())
     one = degrees_of_freedom(path, seeded(6))
     assert bool(one.error.isnan().all())
+    beside = solution_path(A, torch.cat([5 * y[1:2], y[:1]]), Plain, GRID[6::3], tol=1e-10)
+    assert torch.allclose(degrees_of_freedom(beside, seeded(6)).value[:, 1], one.value[:, 0], rtol=1e-4)
     with pytest.raises(TypeError, match="'generator' must be a torch.Generator where"):
         degrees_of_freedom(path)
 

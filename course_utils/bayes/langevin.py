@@ -65,8 +65,9 @@ class Chains:
         """What is to be printed beside every result."""
         return {
             "acceptance": round(float(self.acceptance.mean()), 3), "step": self.step,
-            "least_ess": float(self.ess.min()), "median_ess": float(self.ess.median()), "worst_rhat": round(float(self.rhat.max()), 4),
-            "draws": len(self.samples), "chains": self.samples.shape[1], "seconds": round(self.seconds, 2),
+            "least_ess": float(self.ess.min()), "median_ess": float(self.ess.median()),
+            "worst_rhat": round(float(self.rhat.max()), 4), "draws": len(self.samples),
+            "chains": self.samples.shape[1], "seconds": round(self.seconds, 2),
         }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def squared_noise(m: int, sigma: float) -> Moments:
 
     Source
     ------
-    Engl, Hanke and Neubauer, Regularization of Inverse Problems (1996), Sect. 4.3, for the principle.
+    Engl, Hanke and Neubauer, Regularization of Inverse Problems (1996), Chapter 4, for the principle.
 
     Example
     -------

@@ -51,7 +51,7 @@ def convergence_rate(
     w: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Rate:
-    r"""Reconstruct :math:`x^\dagger=(A^*A)^\nu w,\ \|w\|=1`, from noisier and less noisy data, and fit the slope.
+    r"""How the error falls with the noise for a truth :math:`x^\dagger=(A^*A)^\nu w,\ \|w\|=1`, and the fitted slope.
 
     The regularisation is chosen a priori, :math:`\alpha=\delta^{2/(2\nu+1)}`: lambda for Tikhonov, the square of the
     least singular value that is kept, 1 / (omega k) for k steps of Landweber with :math:`\omega=1/\|A\|^2`.  Then the
@@ -89,8 +89,7 @@ def convergence_rate(
 
     Source
     ------
-    Engl, Hanke and Neubauer, Regularization of Inverse Problems (1996), Theorem 4.3, Examples 4.15 and 4.16, and
-    Sect. 5.1 and 6.1.
+    Engl, Hanke and Neubauer, Regularization of Inverse Problems (1996), Chapters 4 to 6.
 
     Example
     -------
@@ -102,9 +101,8 @@ def convergence_rate(
     check_decomposes(A)
     check_choice("method", method, METHODS)
     nu = check_positive("nu", nu)
-    deltas = sorted(
-        (check_positive("deltas", value) for value in check_numbers("deltas", deltas, least=2)), reverse=True
-    )
+    deltas = [check_positive("deltas", value) for value in check_numbers("deltas", deltas, least=2)]
+    deltas = sorted(deltas, reverse=True)
     if len(set(deltas)) < 2:
         raise ValueError(f"'deltas' must hold two different noise levels, got {deltas[0]:g} alone")
     if w is not None:

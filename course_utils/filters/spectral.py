@@ -55,7 +55,7 @@ def tikhonov_filter(S: Tensor, lam: float | Tensor) -> Tensor:
 
     Source
     ------
-    Hansen, Discrete Inverse Problems (2010), Sect. 4.2.
+    Hansen, Discrete Inverse Problems (2010), Chapter 4.
 
     Example
     -------
@@ -83,7 +83,7 @@ def truncated_filter(S: Tensor, level: float | Tensor) -> Tensor:
 
     Source
     ------
-    Hansen, Discrete Inverse Problems (2010), Sect. 4.1.
+    Hansen, Discrete Inverse Problems (2010), Chapter 4.
 
     Example
     -------
@@ -95,7 +95,9 @@ def truncated_filter(S: Tensor, level: float | Tensor) -> Tensor:
 
 
 def landweber_filter(S: Tensor, steps: int, step: float) -> Tensor:
-    r"""``steps`` of Landweber's iteration :math:`x\leftarrow x+\omega A^*(y-Ax)` from 0: :math:`1-(1-\omega\sigma^2)^k`.
+    r"""``steps`` of Landweber's iteration from 0: :math:`\varphi(\sigma)=1-(1-\omega\sigma^2)^k`.
+
+    A step is :math:`x\leftarrow x+\omega A^*(y-Ax)`.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def landweber_filter(S: Tensor, steps: int, step: float) -> Tensor:
 
     Source
     ------
-    Landweber, Amer. J. Math. 73 (1951); Engl, Hanke and Neubauer, Regularization of Inverse Problems (1996), Sect. 6.1.
+    Landweber, Amer. J. Math. 73 (1951); Engl, Hanke and Neubauer, Regularization of Inverse Problems (1996), Chapter 6.
 
     Example
     -------
@@ -157,7 +159,7 @@ def cg_filter(A: LinearOperator, y: Tensor, steps: int) -> Tensor:
     Source
     ------
     Hestenes and Stiefel, J. Research of the National Bureau of Standards 49 (1952); Hansen, Discrete Inverse Problems
-    (2010), Sect. 6.3.
+    (2010), Chapter 6.
 
     Example
     -------
@@ -189,7 +191,9 @@ def cg_filter(A: LinearOperator, y: Tensor, steps: int) -> Tensor:
 
 
 def filtered(A: LinearOperator, y: Tensor, phi: Tensor) -> Tensor:
-    r"""The filtered pseudo-inverse :math:`\sum_i\varphi_i\,\langle u_i,y\rangle/\sigma_i\,v_i`, without what A does not see.
+    r"""The filtered pseudo-inverse :math:`\sum_i\varphi_i\,\langle u_i,y\rangle/\sigma_i\,v_i`.
+
+    What A does not see, sigma = 0, is left out.
 
     Parameters
     ----------
@@ -205,7 +209,7 @@ def filtered(A: LinearOperator, y: Tensor, phi: Tensor) -> Tensor:
 
     Source
     ------
-    Engl, Hanke and Neubauer, Regularization of Inverse Problems (1996), Sect. 4.1.
+    Engl, Hanke and Neubauer, Regularization of Inverse Problems (1996), Chapter 4.
 
     Example
     -------
