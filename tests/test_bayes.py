@@ -17,6 +17,7 @@ from course_utils.bayes import (
     split_rhat,
     whitening,
 )
+from course_utils.operators import LinearOperator
 from course_utils.regularisers import HuberTV, gradient
 
 DENSE = ("blur", "compressed sensing", "more data than pixels", "tomography", "Fourier, spokes", "inpainting")
@@ -239,6 +240,41 @@ def test_langevin_finds_the_gaussian_posterior(tomograph, whitened):
     if whitened:
         C = closed_form(A, y[0], lam, sigma)[1]
         assert torch.allclose(root @ root.T, C, atol=1e-8)
+
+
+class TwoPixels(LinearOperator):
+    """A sum and a single pixel of images of one row and two columns."""
+
+    def __init__(self) -> None:
+        super().__init__((1, 1, 2), (2,), scale=1.0)
+        self.register_buffer("M", torch.tensor([[0.6, 0.6], [0.0, 0.5]], dtype=torch.float64))
+
+    def _forward(self, x):
+        return x.flatten(1) @ self.M.T
+
+    def _adjoint(self, y):
+        return (y @ self.M).reshape(-1, 1, 1, 2)
+
+
+def test_langevin_finds_the_posterior_of_smoothed_tv_on_two_pixels():
+    """Against integration on a grid: mean, standard deviations and the credible interval."""
+    A, R, sigma = TwoPixels(), HuberTV(0.8, 0.05), 0.4
+    y = torch.tensor([[0.5, 0.6]], dtype=torch.float64)
+    t = torch.linspace(-5, 5, 1001, dtype=torch.float64)
+    grid = torch.cartesian_prod(t, t).reshape(-1, 1, 1, 2)
+    density = LogPosterior(A, y, R, sigma)
+    weight = density(grid)[0].softmax(0)
+    mean = (weight[:, None] * grid.flatten(1)).sum(0)
+    sd = (weight[:, None] * (grid.flatten(1) - mean) ** 2).sum(0).sqrt()
+    for root in (None, whitening(density, mean.reshape(1, 1, 1, 2))):
+        chains = mala(density, torch.zeros(20, *A.shape_in).double(), 0.5, 2000, seeded(25), root=root)
+        assert bool(((chains.mean.flatten() - mean).abs() < 4 * chains.error.flatten()).all())
+        assert torch.allclose(chains.sd.flatten(), sd, rtol=0.05) and float(chains.ess.min()) > 1000
+        low, high = credible_interval(chains.samples.flatten(0, 1), 0.9)
+        marginal = weight.reshape(1001, 1001).sum(1).cumsum(0)  # of the first pixel
+        ends = t[torch.searchsorted(marginal, torch.tensor([0.05, 0.95], dtype=torch.float64))]
+        found = torch.stack([low.flatten()[0], high.flatten()[0]])
+        assert torch.allclose(found, ends, atol=0.1 * float(sd[0]))
 
 
 def test_langevin_keeps_a_density_that_is_not_gaussian():

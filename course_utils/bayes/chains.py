@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from .._check import check_finite, check_tensor
 
 __all__ = ["effective_sample_size", "split_rhat"]
 
-#: Pixels whose autocovariances are computed at once, times steps and chains.
+#: Pixels that are looked at together, times draws and chains.
 CHUNK = 4_000_000
 
 
@@ -60,10 +61,20 @@ def split_rhat(samples: Tensor) -> Tensor:
     >>> split_rhat(x).round(decimals=2), (split_rhat(x + torch.arange(4.0)[:, None]) > 1.5)
     (tensor([1.]), tensor([True]))
     """
-    x = _exact(_halves(samples))
+    return _of_each_pixel(_rhat, samples)
+
+
+def _of_each_pixel(measure: Callable, samples: Tensor) -> Tensor:
+    """``measure`` of split chains (n, C, pixels), some pixels at a time: many draws of an image are large."""
+    flat = _halves(samples)
+    parts = flat.split(max(1, CHUNK // flat[..., 0].numel()), 2)
+    return torch.cat([measure(_exact(part)) for part in parts]).to(samples).reshape(samples.shape[2:])
+
+
+def _rhat(x: Tensor) -> Tensor:
     within, total = _moments(x)
-    ratio = torch.where(within > 0, total / within.clamp_min(1e-300), torch.where(total > 0, torch.inf, 1.0))
-    return ratio.sqrt().to(samples).reshape(samples.shape[2:])
+    still = torch.where(total > 0, torch.inf, 1.0)
+    return torch.where(within > 0, total / within.where(within > 0, 1.0), still).sqrt()
 
 
 def _exact(x: Tensor) -> Tensor:
@@ -99,9 +110,7 @@ def effective_sample_size(samples: Tensor) -> Tensor:
     >>> 3200 < float(effective_sample_size(x)) < 5000
     True
     """
-    x = _halves(samples)
-    parts = x.split(max(1, CHUNK // x[..., 0].numel()), 2)
-    return torch.cat([_ess(_exact(part)) for part in parts]).to(samples).reshape(samples.shape[2:])
+    return _of_each_pixel(_ess, samples)
 
 
 def _ess(x: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from .path import SolutionPath, rows_of
 
 __all__ = ["morozov", "squared_noise"]
 
+#: Of a weight that comes from its logarithm.
+ROUND_OFF = 1e-5
 #: Where the grid does not hold a solution, it is widened by this factor at a time.
 WIDEN = 100.0
 
@@ -119,7 +121,7 @@ def morozov(
     return Choice(
         rule="Morozov", lam=lam, grid=grid,
         curves={"residual": solutions.residual, "level": level.expand_as(solutions.residual)},
-        at_edge=(lam <= grid[0]) | (lam >= grid[-1]), solved=solved, result=result,
+        at_edge=(lam <= grid[0] * (1 + ROUND_OFF)) | (lam >= grid[-1] * (1 - ROUND_OFF)), solved=solved, result=result,
         unconverged=(~solutions.converged).sum(0) + search.unconverged,
         reconstructions=len(solutions.result.x) + search.count,
     )  # fmt: skip

@@ -111,8 +111,8 @@ def _has_closed_form(solutions: SolutionPath) -> bool:
 
 def _of_tikhonov(solutions: SolutionPath) -> DegreesOfFreedom:
     P, B = solutions.residual.shape
-    square = solutions.A.spectrum().S.double() ** 2
-    value = (square / (square + solutions.lam.double()[:, None])).sum(1).to(solutions.y)
+    square = solutions.A.spectrum().S.cpu().double() ** 2
+    value = (square / (square + solutions.lam.cpu().double()[:, None])).sum(1).to(solutions.y)
     value = value[:, None].expand(P, B)
     none = torch.zeros(B, dtype=torch.int64, device=value.device)
     return DegreesOfFreedom(value, torch.zeros_like(value), True, none, 0)

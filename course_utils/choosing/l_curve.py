@@ -64,14 +64,15 @@ def l_curve(solutions: SolutionPath, window: int = 5) -> Choice:
     P, B = solutions.residual.shape
     if window % 2 == 0 or window > P:
         raise ValueError(f"'window' must be odd and at most the number of weights {P}, got {window}")
-    residual, penalty = solutions.residual.double(), solutions.penalty().double()
+    # on the CPU, because it is little and not every device has float64
+    residual, penalty = solutions.residual.cpu().double(), solutions.penalty().cpu().double()
     there = (residual > NOTHING * residual.amax(0)) & (penalty > NOTHING * penalty.amax(0))
-    first, second = _derivatives(solutions.lam.double().log(), window)
+    first, second = _derivatives(solutions.lam.cpu().double().log(), window)
     rho, eta = residual.clamp_min(1e-300).log(), penalty.clamp_min(1e-300).log()
     rho_1, rho_2, eta_1, eta_2 = first @ rho, second @ rho, first @ eta, second @ eta
     curvature = (rho_1 * eta_2 - rho_2 * eta_1) / (rho_1**2 + eta_1**2).clamp_min(1e-300) ** 1.5
 
-    candidate = torch.zeros(P, B, dtype=torch.bool, device=residual.device)
+    candidate = torch.zeros(P, B, dtype=torch.bool)
     half = window // 2
     candidate[half : P - half] = there.unfold(0, window, 1).all(-1)
     if not bool(candidate.any(0).all()):
@@ -80,7 +81,8 @@ def l_curve(solutions: SolutionPath, window: int = 5) -> Choice:
             f"'solutions' must have {window} neighbouring weights for which neither the residual nor R vanishes, got "
             f"none for {lost} of {B} problems"
         )
-    curvature = torch.where(candidate, curvature, torch.nan).to(solutions.y)
+    candidate = candidate.to(solutions.y.device)
+    curvature = torch.where(candidate, curvature.to(solutions.y), torch.nan)
     best = curvature.nan_to_num(nan=-torch.inf).argmax(0)
     ends = candidate.int().argmax(0), P - 1 - candidate.flip(0).int().argmax(0)
     curves = {"curvature": curvature, "residual": solutions.residual, "penalty": penalty.to(solutions.y)}

@@ -112,8 +112,8 @@ def convergence_rate(
             raise ValueError("'w' must not be 0 everywhere")
     if generator is not None:
         check_generator(generator)
-    S = A.spectrum().S.double()
-    source = None if w is None else A.spectrum().of_image(w / w.norm())[0].double()
+    S = A.spectrum().S.cpu().double()
+    source = None if w is None else A.spectrum().of_image(w / w.norm())[0].cpu().double()
     S, source = S[S > 0], source if source is None else source[S > 0]
     order = min(nu, 1.0) if method == "tikhonov" else nu
     alphas = [delta ** (2 / (2 * order + 1)) for delta in deltas]

@@ -130,7 +130,7 @@ def landweber_filter(S: Tensor, steps: int, step: float) -> Tensor:
     largest = float(S.max()) if len(S) else 0.0
     if step * largest**2 >= 2:
         raise ValueError(f"'step' must be less than 2 / ||A||^2 = {2 / largest**2:g}, got {step:g}")
-    part = step * S.double() ** 2
+    part = step * S.cpu().double() ** 2
     # by logarithms, because 1 - (1 - 1e-17)^k is 0 in floating point where it should be k 1e-17
     small = -torch.expm1(steps * torch.log1p(-part.clamp_max(0.5)))
     return torch.where(part < 0.5, small, 1 - (1 - part) ** steps).to(S)

@@ -29,6 +29,7 @@ class HuberTV(Regulariser):
 
     Example
     -------
+    >>> import torch
     >>> x = torch.zeros(1, 1, 8, 8)
     >>> x[..., :4] = 1  # an edge of 8 pixels and height 1
     >>> HuberTV(0.1, epsilon=0.5)(x)
