@@ -54,6 +54,16 @@ def test_landweber_is_its_filter(name, steps):
     assert torch.allclose(filtered(A, y, landweber_filter(A.spectrum().S, steps, step)), x, atol=1e-10)
 
 
+def test_landweber_is_its_filter_in_single_precision_too():
+    A = OPERATORS["blur"]()
+    y = measure(A, torch.rand(3, *A.shape_in, generator=seeded(1)), 0.05, seeded(2))
+    x = torch.zeros(3, *A.shape_in)
+    for _ in range(30):
+        x = x + A.T(y - A(x))
+    found = filtered(A, y, landweber_filter(A.spectrum().S, 30, 1.0))
+    assert float((found - x).norm() / x.norm()) < 1e-6
+
+
 def test_landweber_keeps_its_digits_where_singular_values_are_tiny_and_steps_are_many():
     S = torch.tensor([1e-9, 1e-5, 1.0], dtype=torch.float64)
     found = landweber_filter(S, 1_000_000, 1.0)
