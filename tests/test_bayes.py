@@ -13,6 +13,7 @@ from course_utils.bayes import (
     credible_interval,
     effective_sample_size,
     gaussian_posterior,
+    intervals,
     mala,
     split_rhat,
     whitening,
@@ -68,7 +69,7 @@ def test_samples_have_mean_and_covariance(prior):
     A = OPERATORS["tomography"]().double()
     y = torch.randn(1, *A.shape_out, generator=seeded(3), dtype=torch.float64)
     posterior = gaussian_posterior(A, y, 0.1, 0.2, prior=prior, epsilon=0.05)
-    n = 20_000
+    n = 10_000
     draws = (posterior.samples(n, seeded(4)) - posterior.mean).flatten(1)
     C = closed_form(A, y[0], 0.1, 0.2, 0.05 if prior == "gradient" else None)[1]
     sd = C.diagonal().sqrt()
@@ -143,11 +144,11 @@ def test_smoothed_tv_lies_below_tv_and_has_the_gradient_it_says():
 
 
 def test_the_map_of_smoothed_tv_tends_to_that_of_tv():
-    A, x = Identity(28).double(), load("mnist").test[:2].double()
+    A, x = Identity(20).double(), load("mnist").test[:1, :, 4:24, 4:24].double()
     y = measure(A, x, 0.1, seeded(9))
-    tv = reconstruct(A, y, TV(0.1), tol=1e-9, max_iter=5000).x
-    away = [(reconstruct(A, y, HuberTV(0.1, e)).x - tv).norm() for e in (0.1, 0.01, 0.001)]
-    assert away[0] > 3 * away[1] > 9 * away[2] and float(away[2]) < 0.01 * float(tv.norm())
+    tv = reconstruct(A, y, TV(0.1), tol=1e-8, max_iter=1000).x
+    away = [(reconstruct(A, y, HuberTV(0.1, e), tol=1e-11).x - tv).norm() for e in (0.1, 0.01, 0.001)]
+    assert away[0] > 3 * away[1] > 9 * away[2] and float(away[2]) < 0.003 * float(tv.norm())
 
 
 def test_the_density_is_that_of_the_objective():
@@ -260,18 +261,18 @@ def test_langevin_finds_the_posterior_of_smoothed_tv_on_two_pixels():
     """Against integration on a grid: mean, standard deviations and the credible interval."""
     A, R, sigma = TwoPixels(), HuberTV(0.8, 0.05), 0.4
     y = torch.tensor([[0.5, 0.6]], dtype=torch.float64)
-    t = torch.linspace(-5, 5, 1001, dtype=torch.float64)
+    t = torch.linspace(-5, 5, 501, dtype=torch.float64)
     grid = torch.cartesian_prod(t, t).reshape(-1, 1, 1, 2)
     density = LogPosterior(A, y, R, sigma)
     weight = density(grid)[0].softmax(0)
     mean = (weight[:, None] * grid.flatten(1)).sum(0)
     sd = (weight[:, None] * (grid.flatten(1) - mean) ** 2).sum(0).sqrt()
     for root in (None, whitening(density, mean.reshape(1, 1, 1, 2))):
-        chains = mala(density, torch.zeros(20, *A.shape_in).double(), 0.5, 2000, seeded(25), root=root)
+        chains = mala(density, torch.zeros(20, *A.shape_in).double(), 0.5, 800, seeded(25), root=root)
         assert bool(((chains.mean.flatten() - mean).abs() < 4 * chains.error.flatten()).all())
-        assert torch.allclose(chains.sd.flatten(), sd, rtol=0.05) and float(chains.ess.min()) > 1000
+        assert torch.allclose(chains.sd.flatten(), sd, rtol=0.05) and float(chains.ess.min()) > 400
         low, high = credible_interval(chains.samples.flatten(0, 1), 0.9)
-        marginal = weight.reshape(1001, 1001).sum(1).cumsum(0)  # of the first pixel
+        marginal = weight.reshape(501, 501).sum(1).cumsum(0)  # of the first pixel
         ends = t[torch.searchsorted(marginal, torch.tensor([0.05, 0.95], dtype=torch.float64))]
         found = torch.stack([low.flatten()[0], high.flatten()[0]])
         assert torch.allclose(found, ends, atol=0.1 * float(sd[0]))
@@ -330,25 +331,23 @@ def test_the_mean_of_smoothed_tv_and_its_intervals_at_28_x_28():
     y = measure(A, x, 0.1, seeded(19))
     R = HuberTV(0.15, 0.05)
     density, best = LogPosterior(A, y, R, 0.1), reconstruct(A, y, R).x
-    start = best + 0.1 * torch.randn(16, 1, 28, 28, generator=seeded(20))
-    pilot = mala(density, start, 0.02, 100, seeded(21), burn_in=200)
-    chains = mala(density, pilot.last, 0.5, 500, seeded(22), burn_in=100, root=whitening(density, pilot.last))
-    assert float(chains.ess.min()) > 40 and float(chains.rhat.max()) < 1.25
+    start = best + 0.1 * torch.randn(8, 1, 28, 28, generator=seeded(20))
+    pilot = mala(density, start, 0.02, 100, seeded(21), burn_in=150)
+    chains = mala(density, pilot.last, 0.5, 500, seeded(22), burn_in=80, root=whitening(density, pilot.last))
+    assert float(chains.ess.min()) > 25 and float(chains.rhat.max()) < 1.25
     assert abs(float(chains.acceptance.mean()) - 0.574) < 0.1
-    halves = [chains.samples[:, :8].mean((0, 1)), chains.samples[:, 8:].mean((0, 1))]
+    halves = [chains.samples[:, :4].mean((0, 1)), chains.samples[:, 4:].mean((0, 1))]
     assert float(((halves[0] - halves[1]) / (2 * chains.error)).pow(2).mean()) < 2.5
     assert float(psnr(chains.mean[None], x)) > float(psnr(y, x)) + 3
     held = coverage(*(end[None] for end in credible_interval(chains.samples.flatten(0, 1), 0.9)), x)
     assert 0.5 < float(held) < 1
 
 
-def test_quantiles_of_many_samples_and_a_share_of_pixels():
-    x = torch.rand(2, 1, 3000, 3000, generator=seeded(23))  # more than torch.quantile takes at once
-    low, high = credible_interval(x, 0.5)
-    assert low.shape == (1, 3000, 3000) and torch.allclose(low + high, x.sum(0))
-    assert torch.allclose(high - low, (x[0] - x[1]).abs() / 2, atol=1e-6)
+def test_quantiles_of_many_samples_and_a_share_of_pixels(monkeypatch):
     x = torch.randn(4000, 1, 8, 8, generator=seeded(24))
     low, high = credible_interval(x, 0.9)
     assert float(low.mean()) == pytest.approx(-1.645, abs=0.01)
     held = coverage(low.expand_as(x), high.expand_as(x), x)
     assert float(held.mean()) == pytest.approx(0.9, abs=0.001)
+    monkeypatch.setattr(intervals, "PIECE", 20_000)  # found in pieces, they are the same
+    assert all(torch.equal(a, b) for a, b in zip(credible_interval(x, 0.9), (low, high), strict=True))

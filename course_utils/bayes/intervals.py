@@ -9,6 +9,9 @@ from .._check import check_between, check_finite, check_tensor
 
 __all__ = ["coverage", "credible_interval"]
 
+#: Entries whose quantiles are found together: ``torch.quantile`` takes no more than 2^24.
+PIECE = 2**23
+
 
 def credible_interval(samples: Tensor, level: float) -> tuple[Tensor, Tensor]:
     """The central interval that holds each pixel with posterior probability ``level``, from samples.
@@ -43,8 +46,7 @@ def credible_interval(samples: Tensor, level: float) -> tuple[Tensor, Tensor]:
     level = check_between("level", level, 0, 1)
     flat = samples.flatten(1)
     ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=flat.dtype, device=flat.device)
-    # in pieces, because torch.quantile takes no more than 2^24 entries
-    parts = [torch.quantile(part, ends, dim=0) for part in flat.split(max(1, 2**23 // len(flat)), 1)]
+    parts = [torch.quantile(part, ends, dim=0) for part in flat.split(max(1, PIECE // len(flat)), 1)]
     low, high = torch.cat(parts, 1).reshape(2, *samples.shape[1:])
     return low, high
 
