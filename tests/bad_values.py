@@ -15,7 +15,7 @@ from registry import seeded
 from torch import nn
 
 import course_utils as C
-from course_utils import regularisers, training
+from course_utils import bayes, choosing, regularisers, training
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
 from course_utils.reconstructors import RadialConfig
@@ -36,6 +36,9 @@ def built(what: str):
         "mnist": lambda: C.load("mnist"),
         "shapes": lambda: C.load("shapes").test[:2],
         "problem": lambda: C.Tikhonov(0.1).problem(built("A"), images()),
+        "path": lambda: choosing.solution_path(built("A"), images(), C.Tikhonov, [0.01, 0.1, 1.0, 10.0]),
+        "freedom": lambda: choosing.degrees_of_freedom(built("path")),
+        "posterior": lambda: bayes.LogPosterior(built("A"), images(1), regularisers.HuberTV(0.5), 0.5),
         "network": lambda: C.build(RadialConfig(28, 5, 0.1, steps=1, filters=2), seed=0),
     }[what]()
 
@@ -102,8 +105,18 @@ GOOD = {
     "made": dict, "dim": lambda: 2, "hidden": lambda: 2, "layers": lambda: 1, "t": lambda: torch.tensor([1, 2]),
     "k": lambda: 1, "v": lambda: points(1, 1, 4, 4), "e": lambda: points(1, 1, 4, 4), "row": lambda: 0,
     "column": lambda: 0,
+    "solutions": lambda: built("path"), "freedom": lambda: built("freedom"), "window": lambda: 3, "each": lambda: True,
+    "step": lambda: 0.5, "S": lambda: torch.tensor([1.0, 0.5]), "phi": lambda: torch.ones(784), "nu": lambda: 0.5,
+    "deltas": lambda: [0.1, 0.05], "w": lambda: images(1), "prior": lambda: "identity",
+    "posterior": lambda: built("posterior"), "log_density": lambda: normal_density, "burn_in": lambda: 2,
+    "root": lambda: torch.eye(4), "thin": lambda: 2, "samples": lambda: points(8, 2, 3), "low": lambda: points(2, 3),
+    "high": lambda: points(2, 3),
     "p": images, "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
 }  # fmt: skip
+
+
+def normal_density(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return -0.5 * x.flatten(1).pow(2).sum(1), -x
 
 
 def mask() -> torch.Tensor:
@@ -156,6 +169,9 @@ OWN = {
     (".__call__", "start"): lambda: "encoder",
     (".prox", "start"): lambda: "encoder", (".covariance_of", "row"): lambda: 1,
     ("MultiCoil", "x"): lambda: images(2, 16),
+    ("solution_path", "lam"): lambda: [0.5, 1.0], ("LogPosterior", "y"): lambda: images(1),
+    ("convergence_rate", "method"): lambda: "tikhonov", ("mala", "n"): lambda: 8,
+    ("mala", "x0"): lambda: points(2, 1, 2, 2), ("coverage", "truth"): lambda: points(2, 3),
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
 }  # fmt: skip
 
@@ -173,7 +189,8 @@ KIND = {
     "GeneratorConfig | RadialConfig": "config", "Regulariser | Reconstructor": "regulariser",
     "Sequence[LinearOperator]": "operators", "str | Tensor | Dictionary": "start", "tuple[Tensor, Tensor]": "pair",
     "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
-    "Callable[[Objective], bool]": "call",
+    "Callable[[Objective], bool]": "call", "SolutionPath": "solutions", "DegreesOfFreedom": "freedom",
+    "LogPosterior": "posterior",
 }  # fmt: skip
 
 #: Name -> kind, where the annotation is missing or says less.
@@ -194,7 +211,8 @@ OWN_KIND = {
     ("triangle", "alpha1"): "numbers",
     ("triangle", "alpha2"): "numbers", ("as_generator", "G"): "network", ("root_sum_of_squares", "images"): "plane",
     ("fourier", "x"): "plane", ("inverse_fourier", "kspace"): "plane", ("build", "config"): "config",
-    ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor", ("Reconstructor.forward", "A"): "operator",
+    ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor",
+    ("convergence_rate", "method"): "choice", ("Reconstructor.forward", "A"): "operator",
 }  # fmt: skip
 
 RANDOM = (("a seed", 0), ("NumPy's", np.random.default_rng(0)), ("text", "seed"))
@@ -222,6 +240,9 @@ BAD = {
     "regulariser": (*THING,),
     "fidelity": (*THING,),
     "prior": (*THING,),
+    "solutions": (*THING,),
+    "freedom": (*THING,),
+    "posterior": (*THING,),
     "objective": (*THING,),
     "dataset": (*THING,),
     "config": (*THING, ("a dictionary", {"family": "vae"})),
@@ -283,6 +304,8 @@ INSTANCES = {
     "Tikhonov": lambda: C.Tikhonov(0.5),
     "L1": lambda: C.L1(0.5),
     "TV": lambda: C.TV(0.5),
+    "HuberTV": lambda: regularisers.HuberTV(0.5),
+    "LogPosterior": lambda: built("posterior"),
     "Hard": lambda: C.Hard(built("vae"), 0.5),
     "Relaxed": lambda: C.Relaxed(built("vae"), 0.5, 0.5),
     "EncoderDistance": lambda: regularisers.EncoderDistance(built("vae"), 0.5),
@@ -340,6 +363,8 @@ OPEN = {
     # there is nothing to call: the error says so
     *((f"{R_Z}.project", "z") for R_Z in ("SquaredNorm", "ImageTV", "CriticLoss", "GaussianMixture")),
     *((f"{R}.grad", "x") for R in ("L1", "TV", "Hard", "Relaxed", "EncoderDistance", "LearnedCovariance")),
+    ("HuberTV.prox", "x"),
+    ("HuberTV.prox", "tau"),
     ("WGAN.encode", "x"),
 }
 #: (Function, parameter, label) of a value that is good there.
@@ -350,6 +375,7 @@ ALLOWED = {
     # a record may name the device of another machine
     ("device_name", "device", "not here"), ("provenance", "device", "not here"),
     # of a pair whose shapes differ, the other one is named
+    ("coverage", "truth", "more axes"),
     ("emd", "b", "more axes"), ("nearest", "among", "more axes"), ("SquaredError", "p", "more axes"),
     ("KullbackLeibler", "p", "more axes"), ("SquaredError", "p", "a number"), ("KullbackLeibler", "p", "a number"),
 }  # fmt: skip

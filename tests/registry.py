@@ -28,7 +28,16 @@ from course_utils import (
     stack,
 )
 from course_utils.operators import cartesian_mask, radial_mask, simulate_coil_maps
-from course_utils.regularisers import Box, CriticLoss, EncoderDistance, GaussianMixture, ImageTV, Intermediate, Sphere
+from course_utils.regularisers import (
+    Box,
+    CriticLoss,
+    EncoderDistance,
+    GaussianMixture,
+    HuberTV,
+    ImageTV,
+    Intermediate,
+    Sphere,
+)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -95,7 +104,11 @@ GENERATIVE = {
     "sparse": (Sparse, ("paper", "warm")),
     "sparse-TV": (SparseTV, ("paper", "linearised")),
 }
-CLASSICAL = {"tikhonov": (Tikhonov, ("direct", "cg", "paper")), "tv": (TV, ("paper",))}
+CLASSICAL = {
+    "tikhonov": (Tikhonov, ("direct", "cg", "paper")),
+    "tv": (TV, ("paper",)),
+    "smooth tv": (lambda lam: HuberTV(lam, 0.1), ("lbfgs", "paper")),
+}
 
 
 def mixture(dim: int = 3, components: int = 2) -> GaussianMixture:

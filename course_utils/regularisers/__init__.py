@@ -7,6 +7,7 @@ from .differences import divergence, gradient
 from .encoder import EncoderDistance
 from .fidelity import Fidelity, KullbackLeibler, SquaredError
 from .hard import Hard
+from .huber import HuberTV
 from .intermediate import Intermediate
 from .latent import Box, CriticLoss, GaussianMixture, ImageTV, LatentRegulariser, Sphere, SquaredNorm
 from .objective import ImageObjective, LatentObjective, Objective
@@ -32,6 +33,7 @@ __all__ = [
     "Fidelity",
     "GaussianMixture",
     "Hard",
+    "HuberTV",
     "ImageObjective",
     "ImageTV",
     "Intermediate",
