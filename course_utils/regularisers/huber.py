@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .._check import check_positive
 from .base import Regulariser
-from .classical import divergence, gradient
+from .differences import divergence, gradient
 
 __all__ = ["HuberTV"]
 
