@@ -184,8 +184,8 @@ def test_neighbours_change_nothing_but_round_off(blurred):
     loud = y.clone()
     loud[1::2] *= 1e10
     for make in (GENERATIVE["hard"], GENERATIVE["relaxed"], GENERATIVE["sparse"]):
-        together = reconstruct(A, y, make(G), start=start)
-        small = reconstruct(A, y, make(G), start=start, batch_size=3)
+        together = reconstruct(A, y, make(G), start=start, max_iter=60)
+        small = reconstruct(A, y, make(G), start=start, max_iter=60, batch_size=3)
         assert torch.allclose(small.x, together.x, atol=1e-5)
         beside = reconstruct(A, loud, make(G), start=start, max_iter=60)
         alone = reconstruct(A, y[::2], make(G), start=start[::2], max_iter=60)
