@@ -89,6 +89,7 @@ def test_both_solvers_reach_one_minimum_and_x_is_exact():
 
 
 @solvers
+@pytest.mark.slow
 def test_result_does_not_depend_on_batch_neighbours(solver):
     A, y, R, z = problem()
     together = solve(A, y, R, z, solver, max_iter=3)

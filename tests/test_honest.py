@@ -166,6 +166,7 @@ def test_sparse_tv_goes_on_until_its_convex_problem_is_solved(blurred, lam):
     assert bool((found.objective <= best * (1 + 1e-3)).all())
 
 
+@pytest.mark.slow
 def test_relaxed_without_a_decomposition_reaches_what_a_long_run_does():
     A = MultiCoil(radial_mask(128, 25), simulate_coil_maps(128, 4))
     assert not A.decomposes
