@@ -96,8 +96,8 @@ def names(site) -> list[str]:
     return sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts)
 
 
-#: All that is asked of one page is done by one process, which opens it once.
-on_every_page = [pytest.param(name, id=name, marks=pytest.mark.xdist_group(f"page {name}")) for name in PAGES]
+#: All that is asked of one page is done by one process, which opens it once; see conftest.
+on_every_page = [pytest.param(name, id=name) for name in PAGES]
 on_chapters = [param for param in on_every_page if param.values[0].startswith("notebooks/")]
 
 
