@@ -99,6 +99,7 @@ def test_result_does_not_depend_on_batch_neighbours(solver):
         assert int(alone.iterations) == int(together.iterations[i])
 
 
+@pytest.mark.slow
 def test_weights_per_problem_are_a_sweep():
     A, y, R, z = problem(B=1)
     weights = [1e-3, 1e-2]

@@ -133,6 +133,7 @@ class Scaled(Generator):
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "lm", "paper"])
+@pytest.mark.slow
 def test_units_play_no_part(blurred, solver):
     A, y, G = blurred
     start = G.sample_latent(20, seeded(5))
