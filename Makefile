@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 BIN := $(VENV)/bin/python
 # One thread of torch for each; tests/conftest.py says what keeps together, and what starts first.
-PYTEST := OMP_NUM_THREADS=1 $(BIN) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 # Containers run as root, which JupyterLab refuses unless it is told.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 

@@ -1,6 +1,6 @@
 """What every test gets: sleeping idle threads, no window for figures, a browser, executed chapters, its place in line.
 
-A run is divided into groups, each done by one process: a file, unless a test names another one (``xdist_group``).
+A run is divided into groups, each done by one process: a file, or of some files what is asked of one chapter or page.
 """
 
 import functools
@@ -18,35 +18,53 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 #: What a test of the quick selection does without (``make quick``, or pytest -m "not slow").
 SLOW = {"browser", "executed", "lab", "page", "site"}
+#: Examples in docstrings that train a network.
+SLOW_EXAMPLES = {"course_utils.properties.card.score_card", "course_utils.properties.features.feature_network"}
+#: Files whose tests keep together by their parameter: all that is asked of a chapter, of a page of the book.
+APART = {"test_chapters", "test_decks", "test_book_site"}
 #: Groups in the order in which they start: the chapters, which everything waits for; what takes long; the rest; and
 #: at the end the single pages of the book, which are short and many, so that no process is left waiting.
 LONG = ("test_lab", "test_book_site", "test_page_live", "test_page", "test_live", "test_training", "test_colab")
 CHAPTER = re.compile(r"\d\d-[a-z]")
 
 
-def group(item) -> str:
-    """Which tests of a run keep together."""
-    mark = item.get_closest_marker("xdist_group")
-    return mark.args[0] if mark else item.nodeid.partition("::")[0].removesuffix(".py").removeprefix("tests/")
+def group(nodeid: str) -> str:
+    """Which tests of a run keep together.
+
+    From the name alone, which is all that the process that divides the run knows of a test: xdist's own groups are
+    parts of names that it changes, which fails in silence with pytest 9.2.
+    """
+    path, _, test = nodeid.partition("::")
+    name = path.removesuffix(".py").removeprefix("tests/")
+    parameter = re.search(r"\[(.*)\]", test)
+    return parameter[1] if parameter and name in APART else name
 
 
 def rank(name: str) -> int:
     if CHAPTER.match(name):
         return 0
-    return 1 + LONG.index(name) if name in LONG else 98 if not name.startswith("page ") else 99
+    return 1 + LONG.index(name) if name in LONG else 98 if not name.endswith(".html") else 99
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return ByGroup(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     first: dict[str, int] = {}
     for place, item in enumerate(items):
-        name = group(item)
-        first.setdefault(name, place)
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(name))
-        if SLOW & set(getattr(item, "fixturenames", ())):
+        first.setdefault(group(item.nodeid), place)
+        if SLOW & set(getattr(item, "fixturenames", ())) or item.name in SLOW_EXAMPLES:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: (rank(group(item)), first[group(item)]))
+    items.sort(key=lambda item: (rank(group(item.nodeid)), first[group(item.nodeid)]))
 
 
 # What was measured
@@ -77,7 +95,13 @@ def words_of_chapters() -> dict[str, re.Pattern]:
     return found
 
 
+#: Group -> the processes that ran it.
+PLACES: dict[str, set[str]] = {}
+
+
 def pytest_runtest_logreport(report):
+    if hasattr(report, "worker_id"):
+        PLACES.setdefault(group(report.nodeid), set()).add(report.worker_id)
     for stem, words in words_of_chapters().items():
         if words.search(report.nodeid):
             SPENT[stem] = SPENT.get(stem, 0.0) + report.duration
@@ -93,6 +117,9 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("seconds of one process for all tests of a chapter, its execution among them")
         for stem, seconds in sorted(SPENT.items()):
             terminalreporter.write_line(f"{stem}: {seconds:.0f} s")
+    if divided := sorted(name for name, places in PLACES.items() if len(places) > 1):
+        terminalreporter.section("what should have kept together and was done by several processes")
+        terminalreporter.write_line(", ".join(divided))
 
 
 # What tests ask for

@@ -14,6 +14,7 @@ from filelock import FileLock
 from measured import MEASURED
 
 from course_utils._files import REPOSITORY, write_json
+from course_utils.notebooks import generate
 
 FOLDER = REPOSITORY / "book" / "_build" / "executed-fast"
 #: One name for all processes of a run.
@@ -65,6 +66,18 @@ def executed(text: Path) -> Execution:
     if isinstance(found, str):
         pytest.fail(found, pytrace=False)
     return found
+
+
+def at_hand(text: Path) -> Execution | None:
+    """The executed chapter if it was run before, and nothing has changed since that it depends on; it is not run."""
+    path = FOLDER / f"{text.stem}.ipynb"
+    try:
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        notebook = nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        return None
+    current = execute.chapter_digest(generate(text), _library(), fast=True)
+    return Execution(notebook, record) if record["digest"] == current else None
 
 
 def tell(text: Path) -> None:

@@ -11,6 +11,7 @@ from registry import seeded, tiny
 
 from course_utils import (
     TV,
+    Dictionary,
     GaussianBlur,
     Hard,
     Identity,
@@ -38,7 +39,7 @@ from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
 from course_utils.operators import fourier, line_lengths
 from course_utils.operators.backprojection import view_weights
-from course_utils.properties import as_generator, frechet_distance, samples
+from course_utils.properties import as_generator, features, frechet_distance, samples
 from course_utils.solvers import objective_of
 from course_utils.tuning import geometric, sweep
 
@@ -53,7 +54,7 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def test_one_dtype_throughout(double):
+def test_one_dtype_throughout(double, monkeypatch):
     """With float64 as the default nothing of the library is float32, so that all fits together."""
     operators = [
         GaussianBlur(16), ParallelBeam(16, 3, 23), Identity(16),
@@ -68,12 +69,15 @@ def test_one_dtype_throughout(double):
     assert data.test.dtype == G.encode(data.test[:2]).dtype == torch.float64
     A = GaussianBlur(28)
     y = measure(A, data.test[:2], 0.05, seeded())
-    assert reconstruct(A, y, Relaxed(G, 0.1, 0.1), generator=seeded(), max_iter=2).x.dtype == torch.float64
+    start = Dictionary(G, seeded(), size=8)
+    assert reconstruct(A, y, Relaxed(G, 0.1, 0.1), start=start, max_iter=2).x.dtype == torch.float64
     S = build(StructuredConfig("covariance", 2, width=3), seed=0).freeze()
     found = reconstruct(A, y, LearnedCovariance(S, 0.1), start=torch.zeros(2, 2), max_iter=1)
     assert found.x.dtype == torch.float64
     assert load_kspace().kspace.dtype == torch.complex128 and load_tilt_series().sinograms.dtype == torch.float64
     assert Flow(2).sample(3, seeded()).dtype == Diffusion(2, steps=2).sample(3, seeded()).dtype == torch.float64
+    monkeypatch.setattr(features, "STEPS", 2)  # of a network of its own, which is not kept
+    monkeypatch.setattr(features, "_trained", features._trained.__wrapped__)
     assert math.isfinite(frechet_distance(data.test[:50], data.test[50:100]))
     assert samples(as_generator(G), 2, seeded()).dtype == torch.float64
 

@@ -114,6 +114,7 @@ def small(folder, code=""):
     return text
 
 
+@pytest.mark.slow
 def test_a_chapter_is_run_in_page_mode_and_only_when_something_changed(tmp_path, capsys):
     code = "import os\nprint(os.environ['COURSE_PAGE'], os.environ['COURSE_FAST'], os.listdir())"
     text, folder = small(tmp_path, code), tmp_path / "executed"
@@ -152,6 +153,7 @@ def test_of_two_that_want_a_chapter_one_runs_it(tmp_path):
     ],
     ids=["exception", "stderr", "printed traceback", "inside a widget", "dead kernel"],
 )
+@pytest.mark.slow
 def test_a_chapter_that_is_not_clean_stops_the_book_and_is_not_kept(code, message, tmp_path):
     with pytest.raises(execute.ChapterError, match=message) as caught:
         execute.execute(small(tmp_path, code), tmp_path / "executed", "library")

@@ -142,10 +142,7 @@ def bad_outputs(notebook) -> list[str]:
     return complaints
 
 
-#: All that is asked of one chapter is done by one process.
-every_chapter = pytest.mark.parametrize(
-    "text", [pytest.param(text, id=text.stem, marks=pytest.mark.xdist_group(text.stem)) for text in chapters()]
-)
+every_chapter = pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
 
 
 @every_chapter

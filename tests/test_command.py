@@ -13,6 +13,7 @@ from course_utils import _command
     ("command", "unbuffered"),
     [("reproduce list", ""), ("notebooks list", ""), ("notebooks list", "1"), ("training -h", "")],
 )
+@pytest.mark.slow
 def test_nobody_has_to_read_a_list_to_its_end(command, unbuffered):
     """The reading end is closed before a line is written, as ``head`` closes it after the last line it wants."""
     reader, writer = os.pipe()
@@ -24,6 +25,7 @@ def test_nobody_has_to_read_a_list_to_its_end(command, unbuffered):
     assert (done.stderr, done.returncode) == ("", _command.READER_GONE)
 
 
+@pytest.mark.slow
 def test_the_first_line_is_there_and_the_rest_is_not_missed():
     command = f"{sys.executable} -m course_utils.reproduce list | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=200)

@@ -62,7 +62,7 @@ def test_value_is_minus_the_log_density(family):
 @pytest.mark.slow
 def test_objective_is_that_of_the_formula_and_falls(family, solver):
     A, y, R, z = problem(family)
-    r = solve(A, y, R, z, solver, trace=True)
+    r = solve(A, y, R, z, solver, trace=True, max_iter=12)
     expected = (A(r.x) - y).flatten(1).pow(2).sum(1) + R.lam * R.joint(r.x, r.z)
     assert torch.allclose(r.objective, expected, rtol=1e-8)
     assert torch.allclose(r.u, r.x - R.G(r.z))
@@ -89,22 +89,24 @@ def test_both_solvers_reach_one_minimum_and_x_is_exact():
 
 
 @solvers
+@pytest.mark.slow
 def test_result_does_not_depend_on_batch_neighbours(solver):
     A, y, R, z = problem()
-    together = solve(A, y, R, z, solver, max_iter=8)
+    together = solve(A, y, R, z, solver, max_iter=3)
     for i in range(3):
-        alone = solve(A, y[i : i + 1], R, z[i : i + 1], solver, max_iter=8)
+        alone = solve(A, y[i : i + 1], R, z[i : i + 1], solver, max_iter=3)
         assert torch.allclose(alone.x, together.x[i : i + 1], atol=1e-7)
         assert int(alone.iterations) == int(together.iterations[i])
 
 
+@pytest.mark.slow
 def test_weights_per_problem_are_a_sweep():
     A, y, R, z = problem(B=1)
     weights = [1e-3, 1e-2]
     sweep = LearnedCovariance(R.G, torch.tensor(weights, dtype=torch.float64))
-    both = solve(A, y.repeat(2, 1), sweep, z.repeat(2, 1), "lbfgs", max_iter=8)
+    both = solve(A, y.repeat(2, 1), sweep, z.repeat(2, 1), "lbfgs", max_iter=3)
     for i, lam in enumerate(weights):
-        one = solve(A, y, LearnedCovariance(R.G, lam), z, "lbfgs", max_iter=8)
+        one = solve(A, y, LearnedCovariance(R.G, lam), z, "lbfgs", max_iter=3)
         assert torch.allclose(one.x, both.x[i : i + 1], atol=1e-7)
 
 

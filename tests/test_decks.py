@@ -20,9 +20,7 @@ def decks(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    "text", [pytest.param(text, id=text.stem, marks=pytest.mark.xdist_group(text.stem)) for text in chapters()]
-)
+@pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
 def test_every_slide_of_a_chapter_fits_and_can_be_read(text, request, browser):
     if site := book_tools.given():
         deck = (site.parent / "slides" / f"{text.stem}.html").resolve()

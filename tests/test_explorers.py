@@ -41,6 +41,7 @@ def test_every_explorer_draws_over_its_whole_grid(name):
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.slow
 def test_the_picture_depends_on_the_controls_only(name):
     explorer = EXPLORERS[name]()
     first = explorer.png(**explorer.default)

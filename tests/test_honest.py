@@ -133,6 +133,7 @@ class Scaled(Generator):
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "lm", "paper"])
+@pytest.mark.slow
 def test_units_play_no_part(blurred, solver):
     A, y, G = blurred
     start = G.sample_latent(20, seeded(5))
@@ -166,6 +167,7 @@ def test_sparse_tv_goes_on_until_its_convex_problem_is_solved(blurred, lam):
     assert bool((found.objective <= best * (1 + 1e-3)).all())
 
 
+@pytest.mark.slow
 def test_relaxed_without_a_decomposition_reaches_what_a_long_run_does():
     A = MultiCoil(radial_mask(128, 25), simulate_coil_maps(128, 4))
     assert not A.decomposes
@@ -184,8 +186,8 @@ def test_neighbours_change_nothing_but_round_off(blurred):
     loud = y.clone()
     loud[1::2] *= 1e10
     for make in (GENERATIVE["hard"], GENERATIVE["relaxed"], GENERATIVE["sparse"]):
-        together = reconstruct(A, y, make(G), start=start)
-        small = reconstruct(A, y, make(G), start=start, batch_size=3)
+        together = reconstruct(A, y, make(G), start=start, max_iter=60)
+        small = reconstruct(A, y, make(G), start=start, max_iter=60, batch_size=3)
         assert torch.allclose(small.x, together.x, atol=1e-5)
         beside = reconstruct(A, loud, make(G), start=start, max_iter=60)
         alone = reconstruct(A, y[::2], make(G), start=start[::2], max_iter=60)

@@ -226,6 +226,7 @@ def test_the_measured_kspace():
 
 @pytest.mark.parametrize("scan", SCANS)
 @pytest.mark.parametrize(("name", "solver"), METHODS, ids=["-".join(m) for m in METHODS])
+@pytest.mark.slow
 def test_generative_solvers(scan, name, solver):
     """Data from the range, little noise: every method finds the image, and reports the objective of the formula."""
     A, G = SCANS[scan]().double(), tiny()

@@ -336,6 +336,7 @@ def test_text_and_pictures_of_the_course_can_be_rewritten_without_running_again(
     )
 
 
+@pytest.mark.slow
 def test_numbers_of_the_course_are_computed_again_where_they_are_used_and_only_there(stale):
     file = "chapters/family/experiments.py"
     assert stale((file, "LATENT = geometric(0.5, 1e-5, 0.25)", "LATENT = [0.1]")) == {"variants"}
@@ -347,6 +348,7 @@ def test_numbers_of_the_course_are_computed_again_where_they_are_used_and_only_t
     assert changed == everywhere, "solvers register themselves, so any of them counts"
 
 
+@pytest.mark.slow
 def test_jobs_take_nothing_but_words_from_rooms_that_never_count():
     """A colour or a title may change; a number that lies beside it could change a result unseen."""
     taken = set()

@@ -15,6 +15,7 @@ import pytest
 from course_utils._files import REPOSITORY
 
 MOST = 3
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ def test_every_record_belongs_to_an_experiment_and_every_experiment_has_one():
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.slow
 def test_a_record_is_drawn_and_told(name):
     experiment, record = EXPERIMENTS[name], load_result(name)
     assert "computed" in origin(record)

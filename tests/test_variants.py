@@ -32,7 +32,7 @@ from course_utils.regularisers import (
     SquaredNorm,
 )
 from course_utils.solvers import gradient_descent, objective_of, s_rec
-from course_utils.solvers.srec import _LogRatio
+from course_utils.solvers.srec import _SquaredRatio
 
 CASES = [(name, solver) for name, (_, solvers) in VARIANTS.items() for solver in solvers]
 every_variant = pytest.mark.parametrize(("name", "solver"), CASES, ids=["-".join(case) for case in CASES])
@@ -384,7 +384,7 @@ def test_s_rec_sees_what_a_cannot():
     many = s_rec(GaussianMatrix(300, 28, seeded()).double(), G, seeded(1), pairs=200, descend=16, max_iter=300)
     assert few.gamma < 0.05 < 0.5 < many.gamma < 1.2
     pair = draw(2, 6)
-    objective = _LogRatio(GaussianMatrix(30, 28, seeded()).double(), G, 0.1, pair)
+    objective = _SquaredRatio(GaussianMatrix(30, 28, seeded()).double(), G, 0.1, pair)
     assert torch.autograd.gradcheck(objective._value, pair.requires_grad_())
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._check import check_between, check_choice, check_count, check_finite, check_generator, check_kind, check_tensor
 from ..operators import LinearOperator
-from ..regularisers.classical import gradient
+from ..regularisers.differences import gradient
 from ..regularisers.objective import per_problem, spread
 
 __all__ = ["GaussianPosterior", "gaussian_posterior", "gradient_matrix"]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_generator, check_kind, check_positive
-from ..regularisers.classical import TikhonovObjective
 from ..regularisers.objective import spread, sum_of_squares
+from ..regularisers.tikhonov import TikhonovObjective
 from .path import SolutionPath
 
 __all__ = ["DegreesOfFreedom", "check_freedom", "degrees_of_freedom"]

@@ -41,26 +41,32 @@ class SREC:
     scale: float
 
 
-class _LogRatio(Objective):
-    """log of (||A(G(z1) - G(z2))|| + delta) / ||G(z1) - G(z2)||, in (z1, z2) side by side: (B, 2d) -> (B,)."""
+class _SquaredRatio(Objective):
+    """(||A(G(z1) - G(z2))|| + delta)^2 / ||G(z1) - G(z2)||^2, in (z1, z2) side by side: (B, 2d) -> (B,).
 
-    batched = ("pair",)
+    Not its logarithm, although that has the same minimisers: the square is smooth where A sees no difference, which is
+    what the descent looks for, and its curvature stays finite there; and 1, the value where A keeps distances, is for
+    a logarithm the 0 of which no decrease is a small part.
+    """
+
+    batched = ("size",)
 
     def __init__(self, A: LinearOperator, G: Generator, delta: float, pair: Tensor) -> None:
-        self.A, self.G, self.delta, self.pair = A, G, delta, pair
+        self.A, self.G, self.delta = A, G, delta
+        with torch.no_grad():
+            x1, x2 = (torch.cat([G(part) for part in z.split(512)]) for z in pair.chunk(2, dim=1))
+            # The data from whose difference the values come, relative to that of the images.
+            self.size = sum_of_squares(A(x1)) / sum_of_squares(x1 - x2).clamp_min(torch.finfo(pair.dtype).tiny)
 
     def magnitude(self) -> Tensor:
-        return torch.ones_like(self.pair[:, 0])  # a logarithm: round-off has the size of 1
-
-    def depth(self, f: Tensor) -> Tensor:
-        return torch.ones_like(f)  # a logarithm has no least value; a factor of e is much
+        return self.size
 
     def _value(self, v: Tensor) -> Tensor:
         z1, z2 = v.chunk(2, dim=1)
         difference = self.G(z1) - self.G(z2)
         tiny = torch.finfo(v.dtype).tiny
         seen = sum_of_squares(self.A(difference)).clamp_min(tiny).sqrt()
-        return (seen + self.delta).log() - 0.5 * sum_of_squares(difference).clamp_min(tiny).log()
+        return (seen + self.delta).square() / sum_of_squares(difference).clamp_min(tiny)
 
 
 def s_rec(
@@ -123,7 +129,7 @@ def s_rec(
         raise ValueError(f"'G' makes images {G.image_shape}, the operator takes {A.shape_in}")
     scale = float(A.spectrum().S.square().sum().sqrt()) / A.n**0.5
     z = torch.cat([G.sample_latent(pairs, generator), G.sample_latent(pairs, generator)], dim=1)
-    objective = _LogRatio(A, G, delta, z)
+    objective = _SquaredRatio(A, G, delta, z)
     with torch.no_grad():
         start = objective.value(z)
         order = start.argsort()[:descend]
@@ -131,8 +137,8 @@ def s_rec(
         if descend:
             found, _ = lbfgs(objective.select(order), ends, max_iter=max_iter, tol=1e-4)
             worst, ends = found["f"], found["v"]
-        least = torch.cat([worst, start]).min().exp()
+        least = torch.cat([worst, start]).min().sqrt()
     return SREC(
-        ratios=start.exp() / scale, worst=worst.exp() / scale, gamma=float(least) / scale,
+        ratios=start.sqrt() / scale, worst=worst.sqrt() / scale, gamma=float(least) / scale,
         z=ends.reshape(-1, 2, G.latent_dim), scale=scale,
     )  # fmt: skip

@@ -136,11 +136,10 @@ def far_explorer() -> Explorer:
     def draw(radius: float, direction: int):
         z = torch.randn(1, 8, generator=torch.Generator().manual_seed(direction))
         z *= radius * 8**0.5 / z.norm()
-        for k, (family, G) in enumerate(_models().items()):
-            x = G(z)
-            distance, index = nearest(x, train)
-            shown[family][0].set_data(x[0, 0].numpy())
-            shown[family][1].set_data(train[index[0], 0].numpy())
+        x = torch.cat([G(z) for G in _models().values()])
+        for k, (family, distance, index) in enumerate(zip(MODELS, *nearest(x, train), strict=True)):
+            shown[family][0].set_data(x[k, 0].numpy())
+            shown[family][1].set_data(train[index, 0].numpy())
             axes[1, k].set_title(f"distance {float(distance) / usual:.1f}")
         return figure
 

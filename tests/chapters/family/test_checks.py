@@ -74,7 +74,7 @@ def same_data(answer):
 def stopped_early():
     """A descent that was stopped early."""
     z = good_pair().clone()
-    return z + 0.05 * torch.randn(2, 8, generator=seeded(5))
+    return z + 0.03 * torch.randn(2, 8, generator=seeded(5))
 
 
 # What a deviation costs
