@@ -123,7 +123,7 @@ export function* tv(A, y, shape, lam, settings = {}) {
       const way = squaredDistance(x, checked);
       if (ratio === null && k === balanced) {
         const duals = Math.max(squaredDistance(pNew, markedP) + squaredDistance(qNew, markedQ), 1e-30);
-        const found = 0.3 * Math.min(100, Math.max(0.01, squaredDistance(x, markedX) / duals));
+        const found = 0.3 * Math.min(1e8, Math.max(1e-8, squaredDistance(x, markedX) / duals));
         ratioNow = k === checkEvery ? found : Math.sqrt(ratioNow * found);
         balanced *= 2;
         markedX.set(x);

@@ -17,8 +17,9 @@ __all__ = ["LinearisedBregman"]
 
 
 class LinearisedBregman(Iterative):
-    r"""Landweber in the dual variable, with a proximal step: :math:`v \leftarrow v + \tau A^*(y - Ax)`, then
-    :math:`x = \operatorname{prox}_{\lambda R}(v)`.
+    r"""Landweber in a dual variable v, of which the image is the proximal map.
+
+    .. math:: v \leftarrow v + \tau A^*(y - Ax), \qquad x = \operatorname{prox}_{\lambda R}(v)
 
     From v = 0.  It starts with an image of least R, and details come in the order of their size; without noise it runs
     to the image of least :math:`\lambda R(x) + \tfrac12\|x\|_2^2` that explains the data.

@@ -86,6 +86,15 @@ def admm(
     Source
     ------
     Boyd, Parikh, Chu, Peleato, Eckstein, Found. Trends Mach. Learn. 3 (2011).
+
+    Example
+    -------
+    >>> from course_utils import GaussianBlur, TV, reconstruct
+    >>> A = GaussianBlur(8)
+    >>> y = A(torch.ones(1, 1, 8, 8))
+    >>> two = [reconstruct(A, y, TV(0.1), solver).objective for solver in ("admm", "pdhg")]
+    >>> bool((two[0] / two[1] - 1).abs() < 1e-3)
+    True
     """
     if rho is not None:
         check_positive("rho", rho)

@@ -28,12 +28,12 @@ def step_sizes(ratio: Tensor, norm: float = 3.0) -> tuple[Tensor, Tensor]:
 
 
 def balanced_ratio(way: Tensor, *duals: Tensor) -> Tensor:
-    """||way||^2 / ||duals||^2 for each problem, in [0.01, 100]: (B,).
+    """||way||^2 / ||duals||^2 for each problem, in [1e-8, 1e8]: (B,).
 
     With way = x - x0, at the solution and from duals 0, the error after k steps is bounded by
     (||x - x0||^2 / tau + ||duals||^2 / sigma) / k: this ratio makes that least.
     """
-    return (sum_of_squares(way) / sum(sum_of_squares(p) for p in duals).clamp_min(1e-30)).clamp(1e-2, 1e2)
+    return (sum_of_squares(way) / sum(sum_of_squares(p) for p in duals).clamp_min(1e-30)).clamp(1e-8, 1e8)
 
 
 @solves(TVObjective, "paper", rank=1, general="F")

@@ -96,6 +96,15 @@ def forward_backward(
     Source
     ------
     Lectures, part I.1, option 2; Combettes and Wajs, Multiscale Model. Simul. 4 (2005).
+
+    Example
+    -------
+    >>> from course_utils import GaussianBlur, L1, reconstruct
+    >>> A = GaussianBlur(8)
+    >>> y = A(torch.ones(1, 1, 8, 8))
+    >>> slow, fast = (reconstruct(A, y, L1(0.1), solver) for solver in ("forward-backward", "fista"))
+    >>> bool((slow.objective / fast.objective - 1).abs() < 1e-4), bool(fast.iterations < slow.iterations)
+    (True, True)
     """
     return _proximal_steps(objective, x0, max_iter, tol, trace, momentum=False)
 
