@@ -43,7 +43,7 @@ if "google.colab" in sys.modules:
     if not course.is_dir():
         run(["git", "clone", "-q", "--depth=1", repository, course], check=True)
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    run([*pip, "-e", course, "pot", "safetensors"], check=True)
+    run([*pip, "-e", course, "pot", "pywavelets", "safetensors"], check=True)
     sys.path.insert(0, str(course))
 elif find_spec("course_utils") is None:
     raise ModuleNotFoundError("course_utils is missing: `pip install -e .` in the folder of the course")

@@ -111,6 +111,7 @@ GOOD = {
     "posterior": lambda: built("posterior"), "log_density": lambda: normal_density, "burn_in": lambda: 2,
     "root": lambda: torch.eye(4), "thin": lambda: 2, "samples": lambda: points(8, 2, 3), "low": lambda: points(2, 3),
     "high": lambda: points(2, 3),
+    "subsets": lambda: 2, "beta": lambda: 0.5, "levels": lambda: 1, "index": lambda: [0, 2],
     "p": images, "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
 }  # fmt: skip
 
@@ -190,7 +191,7 @@ KIND = {
     "Sequence[LinearOperator]": "operators", "str | Tensor | Dictionary": "start", "tuple[Tensor, Tensor]": "pair",
     "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
     "Callable[[Objective], bool]": "call", "SolutionPath": "solutions", "DegreesOfFreedom": "freedom",
-    "LogPosterior": "posterior",
+    "LogPosterior": "posterior", "Sequence[int]": "numbers",
 }  # fmt: skip
 
 #: Name -> kind, where the annotation is missing or says less.
@@ -304,6 +305,8 @@ INSTANCES = {
     "Tikhonov": lambda: C.Tikhonov(0.5),
     "L1": lambda: C.L1(0.5),
     "TV": lambda: C.TV(0.5),
+    "TGV": lambda: C.TGV(0.5),
+    "Wavelets": lambda: C.Wavelets(0.5),
     "HuberTV": lambda: regularisers.HuberTV(0.5),
     "LogPosterior": lambda: built("posterior"),
     "Hard": lambda: C.Hard(built("vae"), 0.5),
@@ -351,6 +354,8 @@ PROBLEMS = {
     "CovarianceObjective": lambda: generative(C.LearnedCovariance(built("structured"), 0.5)),
     "TikhonovObjective": lambda: (C.Tikhonov(0.5), {}),
     "TVObjective": lambda: (C.TV(0.5), {}),
+    "QuadraticComposite": lambda: (C.H1(0.5), {}),
+    "CompositeObjective": lambda: (C.L1(0.5), {}),
     "ImageObjective": lambda: (C.L1(0.5), {}),
     ("ImageObjective", "paper"): lambda: (Smooth(0.5), {}),
 }
@@ -362,7 +367,10 @@ OPEN = {
     *((f"{R_Z}.__call__", "z") for R_Z in ("ImageTV", "CriticLoss")),
     # there is nothing to call: the error says so
     *((f"{R_Z}.project", "z") for R_Z in ("SquaredNorm", "ImageTV", "CriticLoss", "GaussianMixture")),
-    *((f"{R}.grad", "x") for R in ("L1", "TV", "Hard", "Relaxed", "EncoderDistance", "LearnedCovariance")),
+    *(
+        (f"{R}.grad", "x")
+        for R in ("L1", "TV", "TGV", "Wavelets", "Hard", "Relaxed", "EncoderDistance", "LearnedCovariance")
+    ),
     ("HuberTV.prox", "x"),
     ("HuberTV.prox", "tau"),
     ("WGAN.encode", "x"),

@@ -59,15 +59,15 @@ MODULES = (
 )  # fmt: skip
 #: What is no place for a wrong value: base classes without a method of their own, protocols, plain containers.
 BARE = {
-    "Fidelity", "IntegrityError", "LatentRegulariser", "MatrixSpectrum", "Reconstructor", "SVD", "Spectrum",
-    "Trainable",
+    "Composite", "Fidelity", "IntegrityError", "Iterative", "LatentRegulariser", "LearnedReconstructor",
+    "MatrixSpectrum", "Reconstructor", "SVD", "Spectrum", "Trainable",
 }  # fmt: skip
 #: Methods that the trainer, the solvers or the library's own objectives call, and nobody else.
 INNER = {
-    "_apply", "_forward", "_adjoint", "batches_per_step", "check", "check_images", "critic_losses", "dual_step",
-    "generator_loss", "loss", "losses", "magnitude", "phi", "placed", "price", "problem", "projected", "searched",
-    "step",
-    "train", "validation_score", "filters", "select", "standardise", "drawn", "fit",
+    "K", "KT", "_adjoint", "_apply", "_forward", "batches_per_step", "check", "check_images", "check_model",
+    "critic_losses", "depth", "details", "drawn", "dual_step", "filters", "fit", "forbid", "generator_loss",
+    "loss", "losses", "magnitude", "nearest", "phi", "placed", "price", "problem", "projected", "searched",
+    "select", "size", "standardise", "step", "train", "validation_score",
 }  # fmt: skip
 
 
@@ -127,7 +127,12 @@ def methods() -> dict[str, Callee]:
         for method in dict.fromkeys(m for owner in owners for m in vars(owner)):
             public = method in ("__call__", "forward") or not method.startswith("_")
             value = inspect.getattr_static(kind, method)
-            if public and method not in INNER and inspect.isfunction(value):
+            if (
+                public
+                and method not in INNER
+                and inspect.isfunction(value)
+                and value.__module__.startswith("course_utils")
+            ):
                 found[f"{name}.{method}"] = Callee(f"{name}.{method}", value, name)
     return {name: callee for name, callee in found.items() if callee.parameters}
 

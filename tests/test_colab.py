@@ -39,7 +39,14 @@ COLAB = {
     canonicalize_name(line.name): line for line in map(Requirement, (line for line in LINES if line[:1].isalpha()))
 }
 #: What a package is called that is imported by another name.
-INSTALLED_AS = {"PIL": "pillow", "skimage": "scikit-image", "yaml": "pyyaml", "ot": "pot", "IPython": "ipython"}
+INSTALLED_AS = {
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+    "ot": "pot",
+    "pywt": "pywavelets",
+    "IPython": "ipython",
+}
 #: Moves the first control of the explorer that the cell before has shown.
 MOVE = """\
 from course_utils.explore.controls import same as __same__, stops as __stops__
@@ -184,7 +191,7 @@ def installed_by_setup() -> set[str]:
 
 
 def test_the_course_asks_for_no_more_than_colab_and_the_setup_cell_have():
-    assert installed_by_setup() == {"pot", "safetensors"}
+    assert installed_by_setup() == {"pot", "pywavelets", "safetensors"}
     for name, wanted in asked_for().items():
         if name not in installed_by_setup() | {"ipywidgets"}:  # the tests above are about that one
             (there,) = COLAB[name].specifier

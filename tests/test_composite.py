@@ -163,7 +163,7 @@ def test_wavelets_are_orthogonal_and_those_of_pywavelets():
     ("call", "words"),
     [
         (lambda: Wavelets(1.0, "bior2.2"), "'wavelet' must be an orthogonal one"),
-        (lambda: Wavelets(1.0, "daubechies"), "'wavelet' must be one of"),
+        (lambda: Wavelets(1.0, "daubechies"), "'wavelet' must be an orthogonal one"),
         (lambda: Wavelets(1.0, "db4")(torch.ones(1, 1, 15, 16)), "'wavelet' = 'db4' .* even sides"),
         (lambda: Wavelets(1.0, "db10")(torch.ones(1, 1, 16, 16)), "'wavelet' = 'db10' .* at least 38 pixels"),
         (lambda: Wavelets(1.0, "haar", levels=3)(torch.ones(1, 1, 28, 28)), "'levels' = 3 .* divisible by 8"),
@@ -203,7 +203,7 @@ def test_counts_and_non_negativity(name):
     R, F = MAKERS[name](0.02, **NONNEGATIVE), KullbackLeibler(background=2.0)
     found = {
         s: reconstruct(A, y, R, s, fidelity=F, **more)
-        for s, more in {"pdhg": {"tol": 1e-7, "max_iter": 5_000}, "admm": {"tol": 1e-7}}.items()
+        for s, more in {"pdhg": {"tol": 1e-7, "max_iter": 5_000}, "admm": {"tol": 1e-6}}.items()
     }
     for result in found.values():
         assert result.converged.all() and torch.isfinite(result.objective).all() and float(result.x.min()) >= 0

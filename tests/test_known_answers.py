@@ -236,7 +236,7 @@ def test_what_says_converged_is_at_the_minimum(name, solver, scale):
 #: an iteration, is known to 1e-5 or 1e-6 only.
 TIGHT = {"direct": {}, "cg": {"tol": 1e-12}, "fista": {"tol": 1e-26, "max_iter": 5_000}}
 ITERATES = ("paper", "reduced")
-INEXACT = {("sparse-TV", "paper"): 1e-4, ("tv", "fista"): 1e-5}
+INEXACT = {("sparse-TV", "paper"): 1e-4, ("tv", "fista"): 1e-5, ("tv", "forward-backward"): 1e-5}
 
 
 @pytest.mark.parametrize(("name", "solver"), PAIRS)

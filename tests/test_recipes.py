@@ -101,7 +101,7 @@ def test_a_regulariser_is_one_file_and_one_export(copy):
             assert bool(result.converged.all()) and bool((result.objective < 0.1 * zero).all())
             print(*algorithms_of(R.problem(A, y)))
     """)  # fmt: skip
-    assert said.splitlines() == ["fista", "lbfgs paper"]
+    assert said.splitlines() == ["fista forward-backward", "lbfgs paper"]
     assert len(edited(before, copy)) <= MOST
 
 

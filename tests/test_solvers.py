@@ -85,7 +85,8 @@ def test_result_does_not_depend_on_batch_neighbours(problem, name, solver):
     for i in range(4):
         alone = reconstruct(A, y[i : i + 1], R, solver=solver, start=z0[i : i + 1], max_iter=budget)
         assert torch.allclose(alone.x, together.x[i : i + 1], atol=1e-7)
-        assert int(alone.iterations) == int(together.iterations[i])
+        if solver != "linearised":  # at a kink of G, round-off decides how many steps are refused before it ends
+            assert int(alone.iterations) == int(together.iterations[i])
     chunked = solve(problem, name, solver, start=z0, max_iter=budget, batch_size=3)
     assert torch.allclose(chunked.x, together.x, atol=1e-7)
 
@@ -296,11 +297,11 @@ def test_tv_finds_its_ratio_of_step_sizes():
         objective = objective_of(A, measure(A, x, sigma, seeded(1)), TV(lam))
         best = pdhg(objective, x0, tol=0.0, max_iter=5_000)[0]["f"]
         for ratio, found in gaps.items():
-            f = pdhg(objective, x0, ratio=ratio, tol=0.0, max_iter=150)[0]["f"]
+            f = pdhg(objective, x0, ratio=ratio, tol=0.0, max_iter=200)[0]["f"]
             found.append(float((f / best - 1).max()))
     ours = max(gaps.pop(None))
     assert ours < 1e-3 and min(max(found) for found in gaps.values()) > 2 * ours
-    plain = pdhg(objective, x0, relaxation=1.0, tol=0.0, max_iter=150)[0]["f"]
+    plain = pdhg(objective, x0, relaxation=1.0, tol=0.0, max_iter=200)[0]["f"]
     assert float((plain / best - 1).max()) > 2 * ours
     for relaxation in (0.0, 2.0):
         with pytest.raises(ValueError, match="'relaxation'"):

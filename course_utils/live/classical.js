@@ -74,8 +74,8 @@ function totalVariation(x, height, width, d) {
  *
  * shape: [height, width] of x, or the length of a signal. The dual variables are p, for A x, and q, for the
  * differences, |q| <= lam in every pixel; 3 bounds the norm of both maps together. ratio: primal over dual step size;
- * by default 1 for ten steps, then from how far x and (p, q) have come since the ratio was last looked at, after 10, 20,
- * 40, ... steps. It ends when, twice in a row, ten iterations have changed objective and image by no more than tol,
+ * by default 1 for ten steps, then from how far x and (p, q) have come since the ratio was last looked at, after 10, 40,
+ * 80, ... steps. It ends when, twice in a row, ten iterations have changed objective and image by no more than tol,
  * relatively.
  */
 export function* tv(A, y, shape, lam, settings = {}) {
@@ -123,9 +123,9 @@ export function* tv(A, y, shape, lam, settings = {}) {
       const way = squaredDistance(x, checked);
       if (ratio === null && k === balanced) {
         const duals = Math.max(squaredDistance(pNew, markedP) + squaredDistance(qNew, markedQ), 1e-30);
-        const found = 0.3 * Math.min(1e8, Math.max(1e-8, squaredDistance(x, markedX) / duals));
+        const found = 0.5 * Math.min(1e8, Math.max(1e-8, squaredDistance(x, markedX) / duals));
         ratioNow = k === checkEvery ? found : Math.sqrt(ratioNow * found);
-        balanced *= 2;
+        balanced = k === checkEvery ? 4 * k : 2 * k;
         markedX.set(x);
         markedP.set(pNew);
         markedQ.set(qNew);

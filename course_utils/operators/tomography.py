@@ -273,7 +273,7 @@ class ParallelBeam(LinearOperator):
         ValueError
             An empty list, or a number that no view has.
         """
-        rows = torch.tensor([check_count("index", i, minimum=0) for i in index])
+        rows = torch.tensor([check_count("index", i, minimum=0) for i in check_numbers("index", index)])
         if not len(rows) or int(rows.max()) >= len(self.angles):
             raise ValueError(f"'index' must hold numbers of views below {len(self.angles)}, got {rows.tolist()}")
         view_angles, offsets = self._geometry

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from .._check import check_flag
 from ..families import Trainable
 from ..operators import LinearOperator
+from ..operators.base import check_operator
 
 __all__ = ["LearnedReconstructor", "Reconstructor"]
 
@@ -22,6 +24,8 @@ class Reconstructor:
 
     def run(self, y: Tensor, A: LinearOperator, trace: bool = False) -> dict:
         """The images "x", and what there is to say: "iterations" (B,), "converged" (B,) bool, "trace", a dict."""
+        check_operator(A)
+        check_flag("trace", trace)
         return {"x": self(y, A)}
 
 

@@ -9,11 +9,15 @@ import pywt
 import torch
 from torch import Tensor
 
-from .._check import check_choice, check_count, check_entries, check_tensor
+from .._check import check_count, check_entries, check_tensor, check_text
 from .base import check_prox
 from .composite import Composite
 
 __all__ = ["L1", "Wavelets"]
+
+
+#: Names of the wavelets that are allowed.
+ORTHOGONAL = frozenset(name for name in pywt.wavelist(kind="discrete") if pywt.Wavelet(name).orthogonal)
 
 
 def shrink(k: Tensor, tau: Tensor | float) -> Tensor:
@@ -46,7 +50,8 @@ class L1(Composite):
     def K(self, v: Tensor) -> Tensor:
         return v
 
-    KT = K
+    def KT(self, q: Tensor) -> Tensor:
+        return q
 
     def size(self, k: Tensor) -> Tensor:
         return k.flatten(1).abs().sum(1)
@@ -109,9 +114,8 @@ class Wavelets(Composite):
         bounds: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(lam, bounds)
-        check_choice("wavelet", wavelet, pywt.wavelist(kind="discrete"))
-        if not pywt.Wavelet(wavelet).orthogonal:
-            raise ValueError(f"'wavelet' must be an orthogonal one, got {wavelet!r}")
+        if check_text("wavelet", wavelet) not in ORTHOGONAL:
+            raise ValueError(f"'wavelet' must be an orthogonal one of PyWavelets, such as 'db4', got {wavelet!r}")
         self.wavelet = wavelet
         self.levels = levels if levels is None else check_count("levels", levels)
 

@@ -111,7 +111,7 @@ class TGV(Composite):
 
     @torch.no_grad()
     def __call__(self, x: Tensor, tol: float = 1e-6, max_iter: int = 20_000) -> Tensor:
-        """R(x), the least over w found by the primal-dual method, until fifty steps, twice in a row, change it by ``tol`` at most."""
+        """R(x), by the primal-dual method in w, until twice in a row fifty steps change it by ``tol`` at most."""
         check_tensor("x", x, (None, 1, None, None))
         check_entries("x", x)
         tol, max_iter = check_nonnegative("tol", tol), check_count("max_iter", max_iter)

@@ -60,7 +60,8 @@ class Tikhonov(_Quadratic):
     def K(self, v: Tensor) -> Tensor:
         return v
 
-    KT = K
+    def KT(self, q: Tensor) -> Tensor:
+        return q
 
     def grad(self, x: Tensor) -> Tensor:
         if not self.smooth:
