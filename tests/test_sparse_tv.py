@@ -82,7 +82,7 @@ def test_u_satisfies_the_optimality_condition(problem, exact):
         step = 1e-3 * torch.randn(r.u.shape, generator=seeded(seed), dtype=r.u.dtype)
         assert bool((objective.total(r.z, r.u + step) > r.objective).all())
         move = 1e-2 * torch.randn(r.z.shape, generator=seeded(seed), dtype=r.z.dtype)
-        assert bool((objective.total(r.z + move, r.u) > r.objective * (1 - 1e-7)).all())
+        assert bool((objective.total(r.z + move, r.u) > r.objective * (1 - 1e-5)).all())
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ class Iterative(Reconstructor):
         self.level = None if level is None else check_weights("level", level)
 
     def iterates(self, y: Tensor, A: LinearOperator) -> Iterator[tuple[Tensor, Tensor]]:
-        """x_0, x_1, ... without end, (B, *A.shape_in), each with its misfit, (B,)."""
+        """The iterates, from the start on and without end, each with its misfit: a tensor of images and one of (B,)."""
         raise NotImplementedError
 
     def check(self, y: Tensor, A: LinearOperator) -> None:

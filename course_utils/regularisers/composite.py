@@ -85,7 +85,7 @@ class Composite(Regulariser):
         self.bounds = check_bounds(bounds)
 
     def K(self, v: Tensor) -> Tensor:
-        """K (x, w): (B, channels, H, W) -> (B, ...)."""
+        """The linear map, of (B, channels, H, W) tensors."""
         raise NotImplementedError
 
     def KT(self, q: Tensor) -> Tensor:

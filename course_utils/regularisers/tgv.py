@@ -90,7 +90,7 @@ class TGV(Composite):
         self.beta = check_positive("beta", beta)
 
     def K(self, v: Tensor) -> Tensor:
-        """(grad x - w, E w): (B, 3, H, W) -> (B, 5, H, W)."""
+        """Of (x, w), three channels, the five of (grad x - w, E w)."""
         w = v[:, 1:]
         return torch.cat([gradient(v[:, :1]) - inside(w), symmetrised(w)], 1)
 
