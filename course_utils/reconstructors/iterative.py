@@ -40,9 +40,7 @@ class Iterative(Reconstructor):
         The discrepancy principle: each problem stops at the first iterate whose misfit, the data term F(A x, y), is at
         most this.  For white noise, about m sigma^2.
 
-    Attributes
-    ----------
-    after a call, in the ``Result``: iterations, and converged, which is False where ``level`` was not reached.
+    A ``Result`` has the iterations of each problem, and ``converged`` is False where ``level`` was not reached.
     """
 
     def __init__(self, max_iter: int, level: float | Tensor | None = None) -> None:
