@@ -32,6 +32,8 @@ __all__ = ["CGLS", "Iterative", "Landweber"]
 class Iterative(Reconstructor):
     """A method of which the number of iterations is the regularisation.
 
+    Its ``Result`` has the iterations of each problem, and ``converged`` is False where ``level`` was not reached.
+
     Parameters
     ----------
     max_iter : int
@@ -39,8 +41,6 @@ class Iterative(Reconstructor):
     level : float or (B,) tensor, optional
         The discrepancy principle: each problem stops at the first iterate whose misfit, the data term F(A x, y), is at
         most this.  For white noise, about m sigma^2.
-
-    A ``Result`` has the iterations of each problem, and ``converged`` is False where ``level`` was not reached.
     """
 
     def __init__(self, max_iter: int, level: float | Tensor | None = None) -> None:
