@@ -418,8 +418,7 @@ markdown_table(["iterations to 0.1 % above the minimum", *noisy_and_clean], rows
 # %% [markdown]
 # No ratio suits both. So ours starts with ratio 1. After 10, 40, 80, 160, … steps it puts into the formula how far its own
 # $x$, $p$ and $q$ have come since it last looked, for each image of the batch, and takes half of that ratio: the half is
-# not derived, it was the best of what was tried on eight problems. *Over-relaxed* means: go 1.9 times as far as each
-# step says (Condat 2013); it costs nothing.
+# tried out, not derived. *Over-relaxed* means: go 1.9 times as far as each step says (Condat 2013); it costs nothing.
 
 # %% [markdown]
 # ## 5 Levenberg-Marquardt: when second order pays

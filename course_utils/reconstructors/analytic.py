@@ -38,11 +38,11 @@ class FilteredBackProjection(Reconstructor):
         self.filter = check_choice("filter", filter, FILTERS)
         self.cutoff = check_between("cutoff", cutoff, 0, 1, "(]")
 
-    def __call__(self, y: Tensor, A: LinearOperator) -> Tensor:
+    def run(self, y: Tensor, A: LinearOperator, trace: bool = False) -> dict:
         factor, inner = (A.factor, A.parts[0]) if isinstance(A, Scaled) else (1.0, A)
         if not isinstance(inner, ParallelBeam):
             raise TypeError(f"'A' must be a ParallelBeam for filtered back-projection, got {type(inner).__name__}")
-        return fbp(inner, y / factor, self.filter, self.cutoff)
+        return {"x": fbp(inner, y / factor, self.filter, self.cutoff)}
 
     def __repr__(self) -> str:
         return f"FilteredBackProjection({self.filter!r}, cutoff={self.cutoff:g})"
@@ -65,8 +65,8 @@ class ZeroFilled(Reconstructor):
     True
     """
 
-    def __call__(self, y: Tensor, A: LinearOperator) -> Tensor:
-        return root_sum_of_squares(zero_filled(A, y))
+    def run(self, y: Tensor, A: LinearOperator, trace: bool = False) -> dict:
+        return {"x": root_sum_of_squares(zero_filled(A, y))}
 
     def __repr__(self) -> str:
         return "ZeroFilled()"

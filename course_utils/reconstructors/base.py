@@ -15,7 +15,7 @@ __all__ = ["LearnedReconstructor", "Reconstructor"]
 class Reconstructor:
     """A map from data, and the operator that they come from, to images.
 
-    A subclass implements ``__call__``, or ``run`` if it has more to tell than the images.
+    A subclass implements ``run``.
     """
 
     def __call__(self, y: Tensor, A: LinearOperator) -> Tensor:
@@ -24,9 +24,7 @@ class Reconstructor:
 
     def run(self, y: Tensor, A: LinearOperator, trace: bool = False) -> dict:
         """The images "x", and what there is to say: "iterations" (B,), "converged" (B,) bool, "trace", a dict."""
-        check_operator(A)
-        check_flag("trace", trace)
-        return {"x": self(y, A)}
+        raise NotImplementedError
 
 
 class LearnedReconstructor(Trainable, Reconstructor):
@@ -38,3 +36,9 @@ class LearnedReconstructor(Trainable, Reconstructor):
     def forward(self, y: Tensor, A: LinearOperator | None = None) -> Tensor:
         """Images from data: ``(B, *A.shape_out)`` -> ``(B, *image_shape)``."""
         raise NotImplementedError
+
+    def run(self, y: Tensor, A: LinearOperator, trace: bool = False) -> dict:
+        """The images "x", and nothing else: a network has no iterations to tell of."""
+        check_operator(A)
+        check_flag("trace", trace)
+        return {"x": self(y, A)}

@@ -22,7 +22,7 @@ ORTHOGONAL = frozenset(name for name in pywt.wavelist(kind="discrete") if pywt.W
 
 def shrink(k: Tensor, tau: Tensor | float) -> Tensor:
     """Soft thresholding: towards 0 by tau, and not beyond."""
-    return k - (k.clamp(-tau, tau) if not isinstance(tau, Tensor) else torch.clamp(k, -tau, tau))
+    return k - k.clamp(-tau, tau)
 
 
 class L1(Composite):

@@ -64,7 +64,8 @@ class TGV(Composite):
     ----------
     lam : float or (B,) tensor, >= 0
     beta : float > 0
-        Large: w is affine, and edges of the image cost as for TV up to an affine part; small: w follows the gradient.
+        Large: E w is 0, so that w is constant up to a rotation and R is TV but for an affine part of the image; small:
+        w follows the gradient.
     bounds : (low, high), optional
         Grey values outside are forbidden; (0, math.inf) is non-negativity.
 

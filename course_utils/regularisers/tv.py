@@ -74,7 +74,7 @@ class TV(Composite):
 
         By ``tv_prox`` for the isotropic one without bounds, else as for every regulariser of this form.
         """
-        if self.bounds is not None or not self.isotropic:
+        if self.bounds is not None or not self.isotropic:  # its rule bounds a change, not a gap: it has to be stricter
             return super().prox(x, tau, tol=tol**1.5, max_iter=4 * max_iter)
         tau = torch.as_tensor(check_prox(x, tau)).to(x).flatten().expand(len(x))
         return tv_prox(x, tau, tol=tol, max_iter=max_iter)[0]

@@ -19,7 +19,7 @@ def tikhonov_by_svd(objective: TikhonovObjective, x0: Tensor, trace: bool = Fals
 
     Source
     ------
-    Hansen, Discrete Inverse Problems (2010), Sect. 4.2.
+    Hansen, Discrete Inverse Problems (2010), Ch. 4.
     """
     basis = objective.A.spectrum()
     S = basis.S

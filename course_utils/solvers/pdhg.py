@@ -18,7 +18,7 @@ CHECK_EVERY = 10
 #: Iterations after which the ratio of the step sizes is looked at: ever fewer, so that it comes to rest.
 BALANCED = frozenset([CHECK_EVERY, *(4 * CHECK_EVERY * 2**k for k in range(16))])
 #: Of the ratio that the bound of ``balanced_ratio`` asks for.  Measured with TV and TGV on eight problems, among them
-#: clean and noisy ones: 0.3 is faster by a tenth on some, and slower by a third on clean data.
+#: clean and noisy ones: 0.3 is faster by a tenth on some, and slower by a tenth to a fifth on clean data.
 SHARE = 0.5
 
 
