@@ -57,7 +57,10 @@ def lay_out(source: Path, executed: Path) -> None:
         "<!-- rooms -->": api.overview,
         "<!-- sources -->": pages.sources,
         "<!-- exercises -->": pages.exercises,
-        "<!-- progress script -->": pages.progress_script,
+        "<!-- progress script -->": lambda: pages.script("progress.js"),
+        "<!-- methods -->": pages.methods,
+        "<!-- methods notes -->": pages.methods_notes,
+        "<!-- methods script -->": lambda: pages.script("methods.js"),
         "<!-- run times -->": lambda: pages.run_times(records),
     }
     for path in BOOK.glob("*.md"):

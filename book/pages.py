@@ -11,13 +11,16 @@ from prepare import KEY
 from course_utils._files import REPOSITORY
 from course_utils.catalogue import catalogue
 from course_utils.explore import EXPLORERS
+from course_utils.figures.methods import HEAD, PROBLEMS, cells
 from course_utils.notebooks import chapters, generate
 from course_utils.provenance import place
+from course_utils.reproduce.registry import experiments
+from course_utils.results import load_result, origin
 
 BOOK = REPOSITORY / "book"
 #: The pages after the chapters, in order.
 PARTS = {
-    "Study and teach": ("progress", "teaching"),
+    "Study and teach": ("methods", "progress", "teaching"),
     "Look up": ("notation", "library", "sources", "run-times", "bibliography", "credits"),
 }
 #: Sections of chapter 00 that make up the page on notation.
@@ -141,9 +144,25 @@ def exercises() -> str:
     return "\n\n".join(parts)
 
 
-def progress_script() -> str:
-    """The script of the page of exercises; in the page itself, as one in _static would be put into every page."""
-    return f"<script>\n{(BOOK / 'progress.js').read_text(encoding='utf-8')}</script>"
+def script(name: str) -> str:
+    """The script of one page; in the page itself, as one in _static would be put into every page."""
+    return f"<script>\n{(BOOK / name).read_text(encoding='utf-8')}</script>"
+
+
+def methods() -> str:
+    """Every row of the record of all methods, the best of each problem first."""
+    record = load_result("methods")
+    lines = []
+    for name, words in PROBLEMS.items():
+        rows = sorted((r for r in record["rows"] if r["problem"] == name), key=lambda r: -sum(r["psnr"]))
+        lines += [[words, row["kind"], *cells(row)] for row in rows]
+    return table(["problem", "kind", *HEAD], lines)
+
+
+def methods_notes() -> str:
+    """Where the rows come from, and the story that they tell."""
+    record = load_result("methods")
+    return f"{origin(record)}\n\n{experiments()['methods'].story(record)}"
 
 
 def cited(text: str) -> str:

@@ -7,7 +7,7 @@ import torch
 
 from ._check import check_finite, check_positive, check_tensor
 
-__all__ = ["nrmse", "psnr", "ssim"]
+__all__ = ["contrast_recovery", "nrmse", "psnr", "ssim"]
 
 #: Add this to our PSNR (data range 1) to compare with a code that uses data range 2, as the paper's did.
 RANGE_2_OFFSET_DB = 20 * np.log10(2.0)
@@ -122,3 +122,56 @@ def ssim(x: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         for a, b in zip(x[:, 0].double().cpu().numpy(), truth[:, 0].double().cpu().numpy(), strict=True)
     ]
     return torch.tensor(values, dtype=torch.float64)
+
+
+def contrast_recovery(
+    x: torch.Tensor, truth: torch.Tensor, lesion: torch.Tensor, around: torch.Tensor
+) -> torch.Tensor:
+    r"""How much of a lesion's contrast is left: :math:`(\bar x_L - \bar x_S) / (\bar x^\dagger_L - \bar x^\dagger_S)`.
+
+    The bars are means over the lesion L and over its surroundings S.
+
+    Parameters
+    ----------
+    x, truth : (B, 1, H, W) tensors
+    lesion, around : (B, 1, H, W) bool tensors
+        Not empty for any image.
+
+    Returns
+    -------
+    (B,) tensor, 1 if all of the contrast is there, 0 if the lesion has gone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Masks that are empty, not bool or of another shape; a truth without contrast.
+
+    Source
+    ------
+    NEMA NU 2 (performance of PET scanners), contrast recovery of hot spheres, without its scatter correction.
+
+    Example
+    -------
+    >>> truth = torch.zeros(1, 1, 8, 8)
+    >>> truth[..., 3:5, 3:5] = 1
+    >>> lesion = truth > 0
+    >>> contrast_recovery(0.25 * truth + 0.5, truth, lesion, ~lesion)
+    tensor([0.2500])
+    """
+    _pair(x, truth)
+    for name, mask in (("lesion", lesion), ("around", around)):
+        if not isinstance(mask, torch.Tensor) or mask.dtype != torch.bool or mask.shape != truth.shape:
+            raise ValueError(f"'{name}' must be a bool tensor of shape {tuple(truth.shape)}")
+        if not bool(mask.flatten(1).any(1).all()):
+            raise ValueError(f"'{name}' must mark pixels in every image, got none in some")
+
+    def difference(image: torch.Tensor) -> torch.Tensor:
+        inside, outside = (
+            (image * mask).flatten(1).sum(1) / mask.flatten(1).sum(1) for mask in (lesion, around)
+        )
+        return inside - outside
+
+    there = difference(truth)
+    if not bool((there != 0).all()):
+        raise ValueError("'truth' must differ between the lesion and its surroundings in every image")
+    return difference(x) / there

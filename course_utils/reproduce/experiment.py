@@ -37,6 +37,10 @@ class Experiment:
         paper's.
     alone : callable
         ``alone(task)`` -> True for a job that must not share the machine with others, as it needs most of the memory.
+    joins : bool
+        It only adds its jobs to the experiment of the same name that another chapter has.
+    parts : tuple of Experiment
+        Those that join it, as the registry finds them.
     """
 
     name: str
@@ -51,3 +55,5 @@ class Experiment:
     more_figures: dict[str, Callable[[dict], object]] = field(default_factory=dict)
     story: Callable[[dict], str] | None = None
     alone: Callable[[dict], bool] = lambda task: False
+    joins: bool = False
+    parts: tuple[Experiment, ...] = ()

@@ -103,7 +103,11 @@ def _short(value) -> str:
 
 
 def jobs_of(experiment: Experiment) -> list[Job]:
-    """The jobs of an experiment, tasks and settings checked."""
+    """The jobs of an experiment and of those that join it, tasks and settings checked."""
+    return [job for part in (experiment, *experiment.parts) for job in _jobs_of(part)]
+
+
+def _jobs_of(experiment: Experiment) -> list[Job]:
     tasks, found = experiment.tasks(), environment(experiment)
     if not tasks:
         raise ValueError(f"{experiment.name}: there are no tasks")
