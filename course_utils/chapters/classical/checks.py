@@ -157,7 +157,7 @@ def emission(step: Callable[[Tensor, LinearOperator, Tensor, Tensor], Tensor]) -
             "the sum over the data is A* 1, one number for each pixel; A 1 sums over the pixels": lambda x, A, y, b: (
                 x / A(torch.ones_like(x)) * A.T(y / (A(x) + b))
             ),
-            "dividing the data by A 1 is not dividing the image by A* 1": lambda x, A, y, b: (
+            "A 1 has a number for each datum, and the missing factor belongs to the pixels": lambda x, A, y, b: (
                 x * A.T(y / (A(x) + b) / A(torch.ones_like(x)))
             ),
             "A* 1 is one number for each pixel; its mean treats them alike": lambda x, A, y, b: (
@@ -183,7 +183,7 @@ def emission(step: Callable[[Tensor, LinearOperator, Tensor, Tensor], Tensor]) -
             "the condition for a maximum is that a factor is 1; you made a sum of x and the gradient of it": (
                 lambda x, A, y, b: x + A.T(y / (A(x) + b) - 1)
             ),
-            "a gradient step has x added once more: x (1 + gradient / A* 1) needs the gradient, A*(ratio - 1)": (
+            "x is added once more: where the model explains the counts, your step doubles the image": (
                 lambda x, A, y, b: x + solution(x, A, y, b)
             ),
         },

@@ -114,11 +114,8 @@ def mean_and_map(posterior_mean: Callable[[Tensor, float, float], Tensor]) -> Ve
     }
     ok, message = judge(found, expected, "the mean", rtol=1e-4, atol=1e-9)
     if ok:
-        small = min(float(row[case[0] != 0].abs().min()) for row, case in zip(expected, cases, strict=True))
-        zeros = sum(int((row == 0).sum()) for row in most_probable)
-        return right(
-            f"{message}; the MAP is 0 for {zeros} of these data, the mean for y = 0 alone (elsewhere at least {small:.1g})"
-        )
+        zeros = [sum(int((row.abs() < 1e-9).sum()) for row in rows) for rows in (most_probable, expected)]
+        return right(f"{message}; the MAP is 0 for {zeros[0]} of these data, the mean for {zeros[1]}")
     values = [as_numbers(answer) for answer in found]
     if any(
         v is None or v.is_complex() or v.shape != e.shape or not torch.isfinite(v).all()

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
 
 from course_utils import reconstruct
 from course_utils.reconstructors import Landweber
@@ -116,6 +117,12 @@ def safeguarded_secant(residual, level):
             fa /= 2
         b, fb = t, f
     return math.exp(t)
+
+
+def by_brent(residual, level):
+    """A root of the difference of the logarithms, by SciPy."""
+    ends = math.log(1e-6), math.log(1e3)
+    return math.exp(brentq(lambda t: math.log(residual(math.exp(t)) / level), *ends, xtol=1e-3))
 
 
 def until_close(residual, level):
