@@ -112,7 +112,10 @@ class TGV(Composite):
 
     @torch.no_grad()
     def __call__(self, x: Tensor, tol: float = 1e-6, max_iter: int = 20_000) -> Tensor:
-        """R(x), by the primal-dual method in w, until twice in a row fifty steps change it by ``tol`` at most."""
+        """R(x), by the primal-dual method in w, until twice in a row fifty steps change it by ``tol`` at most.
+
+        ``tol`` is relative to R(x), or to a hundredth of TV(x) where R(x) is less, as for affine images, where it is 0.
+        """
         check_tensor("x", x, (None, 1, None, None))
         check_entries("x", x)
         tol, max_iter = check_nonnegative("tol", tol), check_count("max_iter", max_iter)
@@ -130,6 +133,8 @@ class TGV(Composite):
             self.beta * symmetrised(d).pow(2).sum(1).sqrt().flatten(1).sum(1),
             torch.zeros(len(d)).bool().to(d.device),
         )
+        tv = d.pow(2).sum(1).sqrt().flatten(1).sum(1)
+        round_off = 4 * torch.finfo(d.dtype).eps * tv
         for k in range(max_iter):
             new = w - tau * (symmetrised_adjoint(q[:, 2:]) - inside(q[:, :2]))
             bar = 2 * new - w
@@ -137,7 +142,7 @@ class TGV(Composite):
             w, q = w + 1.9 * (new - w), q + 1.9 * (self.dual_step(q + sigma * moved, one, one) - q)
             if k % CHECK_EVERY == CHECK_EVERY - 1:
                 value = self.size(torch.cat([d - inside(new), symmetrised(new)], 1))
-                still = (best - value).abs() <= tol * value
+                still = (best - value).abs() <= torch.maximum(tol * torch.maximum(value, 0.01 * tv), round_off)
                 best = torch.minimum(best, value)
                 if bool((still & calm).all()):
                     break
