@@ -16,8 +16,8 @@ from collections.abc import Callable
 import ipywidgets
 
 __all__ = [
-    "Checkbox", "Dropdown", "FloatLogSlider", "FloatSlider", "IntSlider", "SelectionSlider", "ToggleButtons", "tooltip_of",
-    "view",
+    "Checkbox", "Dropdown", "FloatLogSlider", "FloatSlider", "IntSlider", "SelectionSlider", "ToggleButtons",
+    "tooltip_of", "view",
 ]  # fmt: skip
 
 VIEW = "application/vnd.jupyter.widget-view+json"

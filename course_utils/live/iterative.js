@@ -13,8 +13,8 @@ import { expectVector, expectNone } from "./check.js";
 export function* landweber(A, y, { step = 1, accelerated = false, ...unknown } = {}) {
   expectNone(unknown);
   expectVector("y", y, A.m);
-  const most = accelerated ? "1]" : "2)";
-  if (!(step > 0 && (accelerated ? step <= 1 : step < 2))) throw new Error(`'step' must lie in (0, ${most}, got ${step}`);
+  const allowed = step > 0 && (accelerated ? step <= 1 : step < 2);
+  if (!allowed) throw new Error(`'step' must lie in (0, ${accelerated ? "1]" : "2)"}, got ${step}`);
   const x = new Float32Array(A.n), before = new Float32Array(A.n), at = new Float32Array(A.n);
   const data = new Float32Array(A.m), slope = new Float32Array(A.n);
   for (let k = 0; ; k++) {

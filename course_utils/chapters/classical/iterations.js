@@ -30,6 +30,7 @@ export function run(page) {
   const key = make("div", {}), words = make("p", {}), noise = make("p", {});
   stage(page, row(...Object.values(views).map(view => view.element), curves.element), key, words, noise);
 
+  const few = value => (value < 10 ? short(value, 2) : value.toFixed(0));
   let A = null, clean = null, gaussian = null;
   const measured = (method, place, sigma) => {
     if (method === "mlem") return Float32Array.from(counts.subarray(place * A.m, (place + 1) * A.m));
@@ -96,9 +97,8 @@ export function run(page) {
       `${way.error[way.best].toFixed(3)}, at k = ${way.best}. The discrepancy principle ${stop}.` : ".");
     const mean = counts.subarray(place * A.m, (place + 1) * A.m).reduce((sum, count) => sum + count, 0) / A.m;
     noise.textContent = method === "mlem"
-      ? `Counts from Poisson(s Ax), ${short(mean, 2)} a ray in the mean; s = mean(Ax) / σ² = ` +
-        `${short(data.factors[place], 2)} makes their noise as large as Gaussian of σ = ${short(sigma, 2)}. ` +
-        "The level is m / 2."
+      ? `Counts from Poisson(s Ax), s = mean(Ax) / σ² = ${few(data.factors[place])}; ${few(mean)} a ray in the mean, ` +
+        `as much noise as Gaussian of σ = ${short(sigma, 2)}. The level is m / 2.`
       : `Gaussian noise of σ = ${short(sigma, 2)}; the largest datum is ${Math.max(...clean).toFixed(2)}.`;
     root.iterations = { x, error: way.error, best: way.best, stop: way.stop, done }; // for tests
     if (done) say(page, `Shown: ${panel.words()}. ${words.textContent}`);

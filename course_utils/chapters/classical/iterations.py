@@ -42,7 +42,7 @@ LINES = {
 FAINT = 0.6  # opacity of the curves of the methods that are not chosen
 LIMITS = (0.06, 3.0)  # of the relative error
 ALT = (
-    "A rectangle and a disc with a bright spot, the chosen iterate of the chosen method and its error as images; beside "
+    "A rectangle and a disc with a bright spot, an iterate of the chosen method and its error as images, beside "
     "them the relative error of four methods against the number of iterations, falling and rising again, where the "
     "iterate shown, the best one and the one at which the discrepancy principle stops are marked."
 )
@@ -158,11 +158,11 @@ class _Drawing:
             self.figure = Figure(figsize=(8.6, 3.3))
             width, height = 0.178, 0.178 * 8.6 / 3.3
             images = [self.figure.add_axes((0.012 + 0.19 * k, 0.4, width, height)) for k in range(3)]
-            self.axes = self.figure.add_axes((0.66, 0.155, 0.328, 0.765))
+            self.axes = self.figure.add_axes((0.66, 0.155, 0.328, 0.725))
             show_image(images[0], truth, "truth")
             self.iterate = show_image(images[1], zeros, "iterate")
             self.error = show_image(images[2], zeros, f"error, ±{SPAN}", (-SPAN, SPAN), RESIDUAL_CMAP)
-            self.words = self.figure.text(0.012, 0.32, "", fontsize=9.5, va="top", linespacing=1.5)
+            self.words = self.figure.text(0.012, 0.32, "", fontsize=9, va="top", linespacing=1.5)
             self._curves()
 
     def _curves(self) -> None:
@@ -186,7 +186,10 @@ class _Drawing:
         key = ax.legend(loc="lower left", fontsize=8, handlelength=2.4, borderaxespad=0.1)
         ax.add_artist(key)
         marks = [self.marks[name] for name in ("now", "best", "stop")]
-        self.key = ax.legend(marks, ["shown", "best", "discrepancy"], loc="upper left", fontsize=8, borderaxespad=0.1)
+        self.key = ax.legend(
+            marks, ["shown", "best", "discrepancy principle"], loc="lower left", bbox_to_anchor=(-0.05, 1.0), ncol=3,
+            fontsize=8, borderaxespad=0.1, handletextpad=0.2, columnspacing=0.9,
+        )  # fmt: skip
 
     def __call__(self, method: str, k: int, sigma: float) -> Figure:
         found, (_, truth) = run(method, float(sigma)), problem()
@@ -217,13 +220,18 @@ def _words(found: Run, k: int, sigma: float, counts: bool) -> str:
     if counts:
         y, s = measured(sigma, True)
         noise = (
-            f"Counts from Poisson(s Ax), {float(y.mean()):.2g} a ray in the mean; s = mean(Ax) / σ² = {s:.2g}\n"
-            f"makes their noise as large as Gaussian of σ = {sigma:.2g}.  The level is m / 2."
+            f"Counts from Poisson(s Ax), s = mean(Ax) / σ² = {_few(s)}; {_few(float(y.mean()))} a ray in the mean,\n"
+            f"as much noise as Gaussian of σ = {sigma:.2g}.  The level is m / 2."
         )
     return (
         f"Relative error {found.error[k]:.3f}; the best is {found.error[found.best]:.3f}, at k = {found.best}.\n"
         f"The discrepancy principle {stop}.\n{noise}"
     )
+
+
+def _few(number: float) -> str:
+    """A number in words for reading: 0.97, 9.9, 99, 972."""
+    return f"{number:.2g}" if number < 10 else f"{number:.0f}"
 
 
 def iterations_explorer() -> Explorer:
