@@ -82,7 +82,7 @@ def test_the_way_is_that_of_the_library(method, sigma):
     stopped = reconstruct(A, y, kind(300, level=level, **own))
     assert bool(stopped.converged) and int(stopped.iterations) == found.stop
     ended = reconstruct(A, y, kind(40, **own)).x / s
-    torch.testing.assert_close(torch.tensor(found.images[40]), ended[0, 0])
+    torch.testing.assert_close(torch.tensor(found.images[40]).to(ended), ended[0, 0])
     assert found.best == int(np.argmin(found.error)) and len(found.error) == 301
     assert found.error[40] == pytest.approx(float((ended - truth).norm() / truth.norm()), rel=1e-5)
     assert 0 < found.best < 300 and found.error[-1] > found.error[found.best]  # semi-convergence
