@@ -89,7 +89,10 @@ def measured(sigma: float, counts: bool) -> tuple[Tensor, float]:
 
 
 def level(method: str, sigma: float) -> float:
-    """What the misfit is expected to be at the truth: m sigma^2, and m / 2 for counts, if there are not too few.
+    """What the discrepancy principle takes the misfit of the truth for: m sigma^2, and m / 2 for counts.
+
+    For counts that is too much here, and MLEM stops early, because a ray that misses the object has no counts and no
+    misfit, and more than half of the rays do.
 
     Example
     -------
