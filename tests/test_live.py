@@ -22,6 +22,8 @@ from course_utils import TV, GaussianBlur, GaussianMatrix, Hard, LinearOperator,
 from course_utils.chapters.regularisers.parabola import solve_parabola
 from course_utils.generators import GeneratorConfig, build
 from course_utils.live import generator_spec
+from course_utils.operators import ParallelBeam
+from course_utils.reconstructors import CGLS, MLEM, Landweber
 from course_utils.solvers import (
     alternating_gradient_descent,
     gradient_descent,
@@ -456,6 +458,13 @@ MISTAKES = {
     "E.finish(E.tikhonov(A, y, 1, { toll: 3 }))": "unknown setting 'toll'",
     "E.finish(E.tv(A, y, [28, 28], 1, { max_iter: 3 }))": "unknown setting 'max_iter'",
     "E.finish(E.tikhonov(A, y))": "'lam' must be a number >= 0, got undefined",
+    "E.landweber(A, y, { step: 2 }).next()": "'step' must lie in (0, 2), got 2",
+    "E.landweber(A, y, { step: 1.5, accelerated: true }).next()": "'step' must lie in (0, 1], got 1.5",
+    "E.landweber(A, y, { maxIter: 3 }).next()": "unknown setting 'maxIter'",
+    "E.cgls(A, y.slice(1)).next()": "'y' must have 150 entries, got 149",
+    "E.mlem(E.identity(3), [1, NaN, 2]).next()": "'y' holds NaN",
+    "E.mlem(E.identity(3), [1, -1, 2]).next()": "'y' must hold counts, got a negative number",
+    "E.mlem(E.matrix([1, 0, 0, 0], 2, 2), [1, 1]).next()": "'y' has counts where A predicts none",
     "E.blur(28, E.gaussianKernel(4))": "'kernel' must have an odd number of entries, got 4",
     "E.matrix([1, 2, 3], 2, 2)": "'values' must have 4 entries, got 3",
     "G.forward([1])": "'z' must have 8 entries, got 1",
@@ -490,6 +499,7 @@ def test_a_state_is_not_changed_by_what_comes_after_and_a_run_can_be_left(page):
           for (const run of [
             E.algorithm1(E.hard(G, A, y, 0.1), z), E.algorithm2(E.relaxed(G, A, y, 0.1, 0.1), z),
             E.algorithm3(E.sparse(G, A, y, 0.1, 0.1), z), E.tikhonov(A, y, 0.1), E.tv(A, y, [28, 28], 0.1),
+            E.landweber(A, y), E.cgls(A, y), E.mlem(E.identity(784), G.forward(z).map(Math.abs)),
           ]) {
             run.next();
             const state = run.next().value, before = JSON.stringify(state);
@@ -500,7 +510,7 @@ def test_a_state_is_not_changed_by_what_comes_after_and_a_run_can_be_left(page):
         }""",
         "vae-mnist-8",
     )
-    assert len(found) == 16 and all(found)
+    assert len(found) == 25 and all(found)
 
 
 def test_runs_that_take_turns_do_not_disturb_each_other(page):
@@ -651,6 +661,61 @@ def test_total_variation_stops_where_torch_stops(page, tol, lam):
     )
     results, _ = pdhg(objective_of(A, y, TV(lam)), torch.zeros_like(x), tol=tol)
     assert found["count"] == int(results["iterations"])
+
+
+# Iterations that are stopped in time
+
+ITERATIONS = {
+    "landweber(A, y)": Landweber(),
+    "landweber(A, y, { step: 1.6 })": Landweber(step=1.6),
+    "landweber(A, y, { accelerated: true })": Landweber(accelerated=True),
+    "cgls(A, y)": CGLS(),
+    "mlem(A, y)": MLEM(),
+}
+
+
+@pytest.mark.parametrize("call", ITERATIONS)
+def test_iterations_walk_as_in_torch(page, call):
+    A, method = ParallelBeam(16, 20, 21), ITERATIONS[call]
+    x, draws = torch.zeros(1, 1, 16, 16), torch.Generator().manual_seed(0)
+    x[..., 4:11, 5:9] = 1
+    counts = torch.poisson(100 * A(x), generator=draws)
+    y = counts if isinstance(method, MLEM) else counts / 100
+    A, y = A.double(), y.double()
+    assert bool((counts == 0).any())
+    found = page.evaluate(
+        f"""([values, m, n, data]) => {{
+          const A = E.matrix(unpack(values), m, n), y = unpack(data), states = [];
+          for (const state of E.{call}) {{
+            states.push(state);
+            if (state.iterations === 40) break;
+          }}
+          return states.map(({{ iterations, misfit, x }}) => [iterations, misfit, Array.from(x)]);
+        }}""",
+        [pack(A.matrix()), A.m, A.n, pack(y)],
+    )
+    wanted = list(itertools.islice(method.iterates(y, A), 41))
+    assert [state[0] for state in found] == list(range(41))
+    misfits = [[state[1] for state in found], [float(misfit) for _, misfit in wanted]]
+    together = 13 if isinstance(method, CGLS) else 41  # later, round-off moves single steps of conjugate gradients
+    assert error(*(values[:together] for values in misfits)) < 1e-4
+    assert error(*misfits) < 1e-3
+    for k in (0, 1, 2, 10, together - 1):
+        if k or isinstance(method, MLEM):
+            assert error(found[k][2], wanted[k][0]) < 1e-4
+        else:
+            assert not any(found[k][2])
+
+
+def test_conjugate_gradients_stay_at_the_solution(page):
+    found = page.evaluate(
+        """() => {
+          const A = E.matrix([1, 0, 0, 0.5], 2, 2), run = E.cgls(A, Float32Array.of(1, 1)), states = [];
+          for (let k = 0; k < 40; k++) states.push(Array.from(run.next().value.x));
+          return states;
+        }"""
+    )
+    assert error(found[2], [1, 2]) < 1e-6 and error(found[-1], [1, 2]) < 1e-6
 
 
 def test_the_quality_is_that_of_the_course(page):

@@ -6,6 +6,7 @@ import torch
 from page_tools import look, made, press, settled
 
 from course_utils import TV, Hard, LearnedCovariance, Tikhonov, reconstruct
+from course_utils.chapters.classical import iterations
 from course_utils.chapters.generative_models import explorer as generative_models
 from course_utils.chapters.inverse_problems import denoising
 from course_utils.chapters.mri import explorer as mri
@@ -79,6 +80,30 @@ def test_denoising_solves_the_problems_of_the_library(show):
                 truth, noise = denoising._objects()[kind]
                 wanted = denoising.denoise(method, truth + 0.1 * noise, torch.tensor([10**-0.5]))
                 close(found, wanted, 5e-3)  # TV: each stops when its own bound is small
+
+
+@pytest.mark.parametrize("name", iterations.METHODS)
+def test_the_iterations_walk_as_in_the_library_and_stop_where_it_stops(show, name):
+    explorer, text = made("iterations")
+    sigmas, method = iterations.control_values(explorer.controls["sigma"]), iterations.METHODS[name]
+    with show(text) as page:
+        page.locator("[data-key=method]").select_option(label=name)
+        for sigma, k in ((sigmas[0], 20), (sigmas[-1], 6)):
+            page.locator("[data-key=sigma]").fill(str(sigmas.index(sigma)))
+            page.locator("[data-key=k]").fill(str(iterations.STOPS.index(k)))
+            page.wait_for_function("document.querySelector('.course-page').iterations.done")
+            found = page.evaluate(
+                "(({x, error, best, stop}) => ({x: [...x], error, best, stop}))"
+                "(document.querySelector('.course-page').iterations)"
+            )
+            wanted = iterations.run(method, sigma)
+            close(found["x"], wanted.images[k])
+            close(found["error"][:13], wanted.error[:13])
+            # later, round-off moves single steps of conjugate gradients
+            np.testing.assert_allclose(found["error"], wanted.error, rtol=0.1 if method == "cgls" else 1e-3)
+            assert len(found["error"]) == len(wanted.error)
+            assert found["stop"] == wanted.stop
+            assert abs(wanted.error[found["best"]] / wanted.error.min() - 1) < 1e-3  # a flat minimum has neighbours
 
 
 def test_the_parabola_is_solved_as_in_python(show):

@@ -188,6 +188,8 @@ def _specification(key: str, control: ipywidgets.DOMWidget, values: list) -> dic
         kind = "button"
     elif isinstance(control, ipywidgets.ToggleButtons):
         kind = "radio"
+    elif isinstance(control, ipywidgets.SelectionSlider):
+        kind = "range"
     elif getattr(control, "options", None) or isinstance(control, ipywidgets.Checkbox):
         kind = "select"
     start = next((k for k, value in enumerate(values) if same(value, control.value)), 0)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 import ipywidgets
 
 __all__ = [
-    "Checkbox", "Dropdown", "FloatLogSlider", "FloatSlider", "IntSlider", "ToggleButtons", "tooltip_of", "view",
+    "Checkbox", "Dropdown", "FloatLogSlider", "FloatSlider", "IntSlider", "SelectionSlider", "ToggleButtons",
+    "tooltip_of", "view",
 ]  # fmt: skip
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -54,4 +55,5 @@ Dropdown = _maker(ipywidgets.Dropdown)
 FloatLogSlider = _maker(ipywidgets.FloatLogSlider)
 FloatSlider = _maker(ipywidgets.FloatSlider)
 IntSlider = _maker(ipywidgets.IntSlider)
+SelectionSlider = _maker(ipywidgets.SelectionSlider)
 ToggleButtons = _maker(ipywidgets.ToggleButtons)

@@ -8,6 +8,7 @@ values in [0, 1], the data term is ||A x - y||^2 without factor 1/2, and operato
 - ``operators.js``: identity, matrix, random projections; ``blur.js``, ``rays.js``, ``fourier.js``
 - ``objectives.js``: hard, relaxed, sparse; ``reduced.js``: relaxed with x eliminated
 - ``solvers.js``: Algorithms 1 to 3, L-BFGS; ``classical.js``: Tikhonov, total variation
+- ``iterative.js``: Landweber, CGLS, MLEM, to be stopped in time
 - ``metrics.js``: PSNR
 - ``random.js``: the normal numbers of torch, from the same seeds
 - ``linear.js``: sums, products, transposes; ``check.js``: mistakes, told by name
