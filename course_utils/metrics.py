@@ -124,9 +124,7 @@ def ssim(x: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def contrast_recovery(
-    x: torch.Tensor, truth: torch.Tensor, lesion: torch.Tensor, around: torch.Tensor
-) -> torch.Tensor:
+def contrast_recovery(x: torch.Tensor, truth: torch.Tensor, lesion: torch.Tensor, around: torch.Tensor) -> torch.Tensor:
     r"""How much of a lesion's contrast is left: :math:`(\bar x_L - \bar x_S) / (\bar x^\dagger_L - \bar x^\dagger_S)`.
 
     The bars are means over the lesion L and over its surroundings S.
@@ -166,9 +164,7 @@ def contrast_recovery(
             raise ValueError(f"'{name}' must mark pixels in every image, got none in some")
 
     def difference(image: torch.Tensor) -> torch.Tensor:
-        inside, outside = (
-            (image * mask).flatten(1).sum(1) / mask.flatten(1).sum(1) for mask in (lesion, around)
-        )
+        inside, outside = ((image * mask).flatten(1).sum(1) / mask.flatten(1).sum(1) for mask in (lesion, around))
         return inside - outside
 
     there = difference(truth)

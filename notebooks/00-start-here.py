@@ -106,9 +106,9 @@ assert report["ok"]
 # | relaxed | $\Vert Ax-y\Vert_2^2+\lambda\big(\Vert G(z)-x\Vert_2^2+\mu\Vert z\Vert_2^2\big)$ | they are near outputs of $G$ |
 # | sparse | $\Vert A(G(z)+u)-y\Vert_2^2+\lambda\big(\Vert u\Vert_1+\mu\Vert z\Vert_2^2\big)$, then $x=G(z)+u$ | they are outputs of $G$ but for a few pixels $u$ |
 #
-# The first two are written by hand. In the last three, $G$ is a **generator**: a small network that turns a vector
-# $z$ of eight numbers into a digit, trained on images only, never on this blur (paper, Sect. 3 and 5). Here it is a
-# variational autoencoder.
+# The first two are written by hand; chapter 02 shows where they come from and how they are solved. In the last three,
+# $G$ is a **generator**: a small network that turns a vector $z$ of eight numbers into a digit, trained on images
+# only, never on this blur (paper, Sect. 3 and 5). Here it is a variational autoencoder.
 
 # %%
 mnist = load("mnist")
@@ -387,10 +387,13 @@ assert checks.convert(our_lambda)
 # | latent space, prior | where $z$ lives, and the distribution it is assumed to have, $\mathcal N(0,I)$ |
 # | null space | the images that $A$ cannot see |
 # | out of distribution | unlike the training images |
+# | posterior, MAP | all images that data and prior allow, with their probabilities; the most probable of them |
+# | proximal operator | denoising with a penalty: $\arg\min_v R(v)+\Vert v-u\Vert_2^2/(2\tau)$ |
 # | PSNR, SNR | error of an image, noise of the data, both in dB |
 # | range of $G$ | all images that $G$ can make |
 # | regulariser, weight | penalty $R$ on implausible images, and how much it counts, $\lambda$ |
 # | residual | reconstruction minus truth; the *misfit* compares data instead |
+# | semi-convergence | iterates get better, then worse: early ones have less noise |
 # | total variation (TV) | sum of the lengths of the image gradients |
 # | VAE | autoencoder whose latent vectors are trained to follow the prior |
 

@@ -21,7 +21,7 @@
 # - count the weights of a printed architecture, and notice when the print cannot be right;
 # - say what a flow, a score and an autoregressive model offer instead, and what each costs.
 #
-# **Prerequisites:** chapters 00 and 01; expectation, density, Gaussian distribution; what a neural network and its
+# **Prerequisites:** chapters 00 to 02; expectation, density, Gaussian distribution; what a neural network and its
 # training are. PyTorch helps.
 #
 # **Time:** 70 min to read and do the exercises, 2 min to run on two CPU cores.
@@ -110,8 +110,8 @@ plt.show()
 
 # %% [markdown]
 # The middle row has the right mean, the right covariance, and no digit: ink of the right amount in the right place.
-# Means and covariances are all that a quadratic regulariser such as Tikhonov's can know. What makes a digit a digit
-# sits in the higher moments.
+# Means and covariances are all that a quadratic regulariser such as Tikhonov's (chapter 02) can know. What makes a
+# digit a digit sits in the higher moments.
 #
 # The bottom row took eight numbers per image. Most are digits; some are the shapes between two digits.
 

@@ -21,7 +21,8 @@
 # - explain why a VAE with small noise level $\rho$ reconstructs well and samples badly;
 # - print the score card of any generator, your own among them.
 #
-# **Prerequisites:** chapter 03. Quantiles, bootstrap and p-values help.
+# **Prerequisites:** chapter 03; what a regulariser claims of images (chapter 02). Quantiles, bootstrap and p-values
+# help.
 #
 # **Time:** 70 min to read and do the exercises, 2 min to run on two CPU cores.
 

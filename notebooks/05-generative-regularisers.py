@@ -22,7 +22,8 @@
 # - tune $\lambda$ and $\mu$ on validation images, judge on test images, and say how many measurements TV needs to win;
 # - say why none of the three is a regularisation method in the strict sense, and where all of them fail.
 #
-# **Prerequisites:** operators and noise (chapter 01); autoencoder, VAE and GAN (chapter 03); gradients.
+# **Prerequisites:** operators and noise (chapter 01); penalties, proximal operators and Morozov's weight (chapter
+# 02); autoencoder, VAE and GAN (chapter 03); gradients.
 #
 # **Time:** two sittings of 45 to 50 min with the exercises, 1 to 2 min to run on two CPU cores.
 # Part I (sections 1 to 6) has a picture to begin with, the three problems, their algorithms, and where to start; Part II
@@ -139,9 +140,9 @@ counterexample
 #
 # ## 2 One regulariser, three answers
 #
-# Variational regularisation takes the image that minimises $\|Ax-y\|_2^2 + \lambda R(x)$ (paper, eq. (2)). Tikhonov and
-# total variation say in one line what they expect of an image. A generator $G$ lets us state a richer expectation: that
-# $x$ is close to a picture $G$ can draw.
+# Variational regularisation takes the image that minimises $\|Ax-y\|_2^2 + \lambda R(x)$ (paper, eq. (2); chapter
+# 02). Tikhonov and total variation say in one line what they expect of an image. A generator $G$ lets us state a
+# richer expectation: that $x$ is close to a picture $G$ can draw.
 #
 # $$R_G(x) = \min_{z}\; F\big(G(z) - x\big) + R_{\mathcal Z}(z) \qquad \text{(paper, eq. (7))}$$
 #
@@ -654,10 +655,11 @@ assert checks.one_minimiser(least_mu)
 # ### Lambda against the noise (the paper's Fig. 7)
 #
 # The noise has norm about $\sigma\sqrt m$. A reconstruction whose residual $\|Ax-y\|_2$ is smaller fits the noise as
-# well; one whose residual is larger leaves signal unexplained. That is **Morozov's discrepancy principle**, and it
-# needs no truth. The paper's Fig. 7 shows the residual against $\lambda$ for a GAN. We do the same: one digit, one
-# realisation of the noise, and three values of $\mu$, drawn as extra markers (small: the smallest $\mu$). Twenty-one
-# values of $\lambda$ for all methods take a minute or two, so `python -m course_utils.reproduce fig7` ran once.
+# well; one whose residual is larger leaves signal unexplained. That is **Morozov's discrepancy principle** (chapter
+# 02), and it needs no truth. The paper's Fig. 7 shows the residual against $\lambda$ for a GAN. We do the same: one
+# digit, one realisation of the noise, and three values of $\mu$, drawn as extra markers (small: the smallest $\mu$).
+# Twenty-one values of $\lambda$ for all methods take a minute or two, so `python -m course_utils.reproduce fig7` ran
+# once.
 #
 # **Predict first.** As $\lambda\to0$, which of Tikhonov, hard, relaxed and sparse fall below the Morozov line? Which do
 # not?
@@ -701,8 +703,8 @@ assert least > morozov and apart < 0.1
 #
 # ### Exercise 5 (stretch): choose lambda without the truth
 #
-# Find the $\lambda$ for which the *Tikhonov* solution of this problem has the residual $\sigma\sqrt m$, to within 2 per
-# cent. The residual grows with $\lambda$, so bisection on $\log\lambda$ does it.
+# Find the $\lambda$ for which the *Tikhonov* solution of this problem has the residual $\sigma\sqrt m$, to within 2
+# per cent. The residual grows with $\lambda$, so bisection on $\log\lambda$ does it, as in exercise 3 of chapter 02.
 
 
 # %%
@@ -929,10 +931,10 @@ methods
 # ## 9 How many measurements?
 #
 # Bora et al. saw the error of *hard* level off as $m$ grows, and plain methods overtake it. Where is the crossover? On
-# the plain side stand TV and the **Lasso** of compressed sensing, $\min_x\|Ax-y\|_2^2+\lambda\|x\|_1$, which expects few
-# bright pixels. We solve it with FISTA, once as Bora et al. do (any $x$, clipped to $[0,1]$ afterwards) and once with
-# $0\le x\le1$ as a constraint, which costs nothing and is the fairer opponent. All weights are tuned for each $m$ on
-# validation images (`python -m course_utils.reproduce measurements`).
+# the plain side stand TV and the **Lasso** of compressed sensing, $\min_x\|Ax-y\|_2^2+\lambda\|x\|_1$, which expects
+# few bright pixels. We solve it with FISTA (chapter 02), once as Bora et al. do (any $x$, clipped to $[0,1]$
+# afterwards) and once with $0\le x\le1$ as a constraint, which costs nothing and is the fairer opponent. All weights
+# are tuned for each $m$ on validation images (`python -m course_utils.reproduce measurements`).
 #
 # Two noises. Left that of Bora et al.: noise of norm 0.1 for a matrix whose entries have variance $1/m$, nearly none.
 # Right that of section 8. Grey symbols are *second-hand*: the numbers of a student's independent reproduction with

@@ -641,9 +641,9 @@ assert gained_few < 0.6 * gain["vae", "layer3"]
 #
 # ### Exercise 6 (core): the weight without the truth
 #
-# Tuning on validation images needs truths. The noise level alone suffices for the discrepancy principle: find the
-# $\lambda$ with which the deviation in layer 3 leaves, on these few problems with 25 measurements, a mean residual of
-# $\sigma\sqrt m$, to within 5 per cent. (*Hard* cannot do that, chapter 05. Why can the layer?)
+# Tuning on validation images needs truths. The noise level alone suffices for the discrepancy principle (chapter 02):
+# find the $\lambda$ with which the deviation in layer 3 leaves, on these few problems with 25 measurements, a mean
+# residual of $\sigma\sqrt m$, to within 5 per cent. (*Hard* cannot do that, chapter 05. Why can the layer?)
 
 # %%
 y_search = y_scarce[:4]

@@ -21,7 +21,8 @@
 # - compare hand-made and generative regularisers on the tomography problem of the paper, in quality and in time;
 # - recognise on real data what a generator may add, and what it invents.
 #
-# **Prerequisites:** operators, noise, singular values (chapter 01); hard, relaxed and sparse (chapter 05).
+# **Prerequisites:** operators, noise, singular values (chapter 01); filtered back-projection and TV as methods among
+# others (chapter 02); hard, relaxed and sparse (chapter 05).
 #
 # **Time:** 45 min to read with the exercises, 1 to 2 min to run on two CPU cores.
 
@@ -381,9 +382,10 @@ cost_table([table[key] for key in keys])
 #
 # ### TV: two steps and their ratio
 #
-# TV is not smooth. The *primal-dual hybrid gradient* method (PDHG, as in the paper) alternates a step of length $\tau$ in
-# the image with one of length $\kappa$ in two dual variables, $p$ for $Ax$ and $q$ for $\nabla x$. It converges if
-# $\tau\kappa\,\|(A,\nabla)\|^2\le1$. So their product is given, and their *ratio* is free. Which one is good?
+# TV is not smooth. The *primal-dual hybrid gradient* method (PDHG, chapter 02, as in the paper) alternates a step of
+# length $\tau$ in the image with one of length $\kappa$ in two dual variables, $p$ for $Ax$ and $q$ for $\nabla x$.
+# It converges if $\tau\kappa\,\|(A,\nabla)\|^2\le1$. So their product is given, and their *ratio* is free. Which one
+# is good?
 #
 # Theory bounds the error after $k$ steps from $x_0$ and $p=q=0$ by a multiple of
 #

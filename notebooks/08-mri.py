@@ -668,9 +668,9 @@ assert bool((objectives.diff() <= 1e-4 * objectives[:-1].abs()).all())
 # %% [markdown]
 # Neither half-step can raise the objective. Even round 0 is a reconstruction: the encoder's $z$, and the exact $x$ for it.
 #
-# Now the other methods on the same data. Tikhonov and TV get weights that are the best on two slices of the *validation*
-# head; *identity*, *diagonal* and *covariance* get $\lambda=2\sigma^2$, untouched, and *hard* $\sigma^2\|z\|_2^2$ for the same
-# reason.
+# Now the other methods on the same data. Tikhonov and TV (chapter 02) get weights that are the best on two slices of
+# the *validation* head; *identity*, *diagonal* and *covariance* get $\lambda=2\sigma^2$, untouched, and *hard*
+# $\sigma^2\|z\|_2^2$ for the same reason.
 
 # %%
 x_val = data.val[8:20:11][: 1 if FAST else 2]

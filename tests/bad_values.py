@@ -110,7 +110,7 @@ GOOD = {
     "deltas": lambda: [0.1, 0.05], "w": lambda: images(1), "prior": lambda: "identity",
     "posterior": lambda: built("posterior"), "log_density": lambda: normal_density, "burn_in": lambda: 2,
     "root": lambda: torch.eye(4), "thin": lambda: 2, "samples": lambda: points(8, 2, 3), "low": lambda: points(2, 3),
-    "high": lambda: points(2, 3),
+    "high": lambda: points(2, 3), "lesion": lambda: images() > 0.5, "around": lambda: images() <= 0.5,
     "subsets": lambda: 2, "beta": lambda: 0.5, "levels": lambda: 1, "index": lambda: [0, 2],
     "p": images, "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
 }  # fmt: skip
@@ -199,7 +199,7 @@ NAMED = {
     "A": "operator", "G": "network", "config": "config", "critic": "call", "seed": "seed", "mask": "mask",
     "R": "regulariser",
     "maps": "complex", "kspace": "complex", "radii": "numbers", "fake": "tensor", "generator": "random", "t": "times",
-    "start": "start", "objective": "objective",
+    "start": "start", "objective": "objective", "lesion": "mask", "around": "mask",
 }  # fmt: skip
 
 #: (Function, parameter) -> another kind than the name and the annotation say.

@@ -80,7 +80,9 @@ def test_every_exercise_is_on_the_list_once():
 def progress_page(browser, tmp_path):
     """The list and the script alone, served, as localStorage needs an address."""
     items = "".join(f'<li><span data-exercise="{k}"></span>Exercise {k}</li>' for k in ("00-1", "00-2", "01-1"))
-    html = f'<html lang="en"><body><div id="exercises"><ul>{items}</ul></div>{pages.progress_script()}</body></html>'
+    html = (
+        f'<html lang="en"><body><div id="exercises"><ul>{items}</ul></div>{pages.script("progress.js")}</body></html>'
+    )
     (tmp_path / "index.html").write_text(html, encoding="utf-8")
 
     class Silent(http.server.SimpleHTTPRequestHandler):
@@ -131,3 +133,57 @@ def test_a_browser_that_refuses_to_store_says_so(progress_page):
     assert "does not keep the ticks" in progress_page.locator("[role=status]").inner_text()
     progress_page.locator("input").first.check()
     assert progress_page.locator("[role=status]").inner_text().startswith("1 of 3")
+
+
+# The table of all methods
+
+
+@pytest.fixture
+def methods_page(browser, tmp_path):
+    head, *lines = [line.strip("| ").split(" | ") for line in pages.methods().splitlines() if "---" not in line]
+    cells = ["".join(f"<td>{cell}</td>" for cell in line) for line in lines]
+    table = f"<thead><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr></thead>"
+    table += f"<tbody>{''.join(f'<tr>{line}</tr>' for line in cells)}</tbody>"
+    body = f'<div id="methods"><table>{table}</table></div>{pages.script("methods.js")}'
+    (tmp_path / "index.html").write_text(f'<html lang="en"><body>{body}</body></html>', encoding="utf-8")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    yield page
+    context.close()
+
+
+def test_the_table_of_methods_has_a_cell_for_every_heading():
+    """A method without a contrast or iterations keeps its empty cells: nothing moves into another column."""
+    head, _, *lines = pages.methods().splitlines()
+    assert len(lines) > 100 and {line.count("|") for line in lines} == {head.count("|")}
+
+
+def column(page, k: int) -> list[str]:
+    return page.evaluate(
+        "k => [...document.querySelectorAll('tbody tr')].filter(r => !r.hidden).map(r => r.cells[k].textContent.trim())",
+        k,
+    )
+
+
+def test_the_table_of_methods_can_be_sorted_by_keyboard_and_filtered(methods_page):
+    page = methods_page
+    everything = len(column(page, 0))
+    problem, kind = page.locator("select").all()
+    problem.select_option(index=2)
+    kind.select_option("variational")
+    assert set(column(page, 1)) == {"variational"} and len(set(column(page, 0))) == 1
+    assert page.locator("[role=status]").inner_text() == f"{len(column(page, 0))} of {everything} rows."
+    names = page.locator("th").all_inner_texts()
+    k = names.index("PSNR (dB)")
+    page.locator("th button").nth(k).press("Enter")
+    rising = [float(text.split()[0]) for text in column(page, k)]
+    assert rising == sorted(rising) and page.locator("th").nth(k).get_attribute("aria-sort") == "ascending"
+    page.locator("th button").nth(k).press("Enter")
+    assert [float(text.split()[0]) for text in column(page, k)] == sorted(rising, reverse=True)
+    problem.select_option("all")
+    kind.select_option("all")
+    contrast = names.index("contrast")
+    page.locator("th button").nth(contrast).click()
+    shown = column(page, contrast)
+    assert "" in shown and "" not in shown[: shown.index("")] and set(shown[shown.index("") :]) == {""}

@@ -22,7 +22,7 @@ from .pictures import pack
 from .problems import SETTINGS, SharedProblem
 from .setting import rounded
 
-__all__ = ["KINDS", "NAME", "Method", "Tuned", "climb", "method_row", "rows"]
+__all__ = ["KINDS", "NAME", "Method", "Tuned", "climb", "method_row", "middle", "rows"]
 
 NAME = "methods"
 #: What a method is, in the words of the lectures.

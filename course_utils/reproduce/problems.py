@@ -1,6 +1,6 @@
 """The shared problems on which every method of the course is compared: images, operator, data, data term.
 
-Tune on ``x_val, y_val``, report on ``x, y``.  What a method costs and reaches here stands in one table for all chapters.
+Tune on ``x_val, y_val``, report on ``x, y``: one table for all chapters.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def _deblurring(sigma: float, n_val: int, n_test: int) -> SharedProblem:
 def _tomography(views: int, sigma: float, n_val: int, n_test: int) -> SharedProblem:
     data = load("shapes")
     A = ParallelBeam.full(56, n_angles=views)
-    return _gaussian("tomography", f"tomography of Shapes, {views} views", A, sigma, data.val[:n_val], data.test[:n_test])
+    return _gaussian(
+        "tomography", f"tomography of Shapes, {views} views", A, sigma, data.val[:n_val], data.test[:n_test]
+    )
 
 
 def _ct(views: int, sigma: float, n_val: int, n_test: int) -> SharedProblem:

@@ -12,16 +12,20 @@ from torch import Tensor
 from ...choosing import Choice
 from ...figures.images import show_image
 from ...figures.lines import curves
+from ...figures.methods import PROBLEMS
 from ...figures.style import COLOURS, LINES, subplots
 from ...figures.tables import markdown_table
 from ...filters import Rate
 from ...metrics import psnr
 from ...regularisers import Regulariser
+from ...reproduce.methods import middle
+from ...reproduce.pictures import unpack
+from ...reproduce.problems import shared_problem
 from ...solvers import Result
 
 __all__ = [
-    "algorithm_table", "penalty_table", "posterior_figure", "profiles", "rates_figure", "rules_figure",
-    "shaded_phantom", "simple_images",
+    "algorithm_table", "examples_figure", "families_table", "penalty_table", "posterior_figure", "profiles",
+    "rates_figure", "rules_figure", "shaded_phantom", "simple_images",
 ]  # fmt: skip
 
 
@@ -124,8 +128,9 @@ def rules_figure(choices: Mapping[str, Sequence[Choice]], truths: Tensor, image:
         for k, rule in enumerate(rules):
             height = float(psnr(rule.result.x, truths)[image])
             ax.plot(
-                float(rule.lam[image]), height, marker="osD^*"[k], markersize=10, linestyle="none", markeredgecolor="white",
-                color=list(COLOURS.values())[(1, 2, 3, 4, 6)[k]], label=f"{rule.rule}: {height:.1f} dB",
+                float(rule.lam[image]), height, marker="osD^*"[k], markersize=10, linestyle="none",
+                markeredgecolor="white", color=list(COLOURS.values())[(1, 2, 3, 4, 6)[k]],
+                label=f"{rule.rule}: {height:.1f} dB",
             )  # fmt: skip
         ax.legend(fontsize=8.5, loc="lower center")
     axes[0].set_ylabel("PSNR (dB)")
@@ -142,3 +147,60 @@ def posterior_figure(panels: Mapping[str, Tensor], spread: Tensor, truth: Tensor
     shown = show_image(axes[-1], spread, f"standard deviation\n0 to {top:.2f}", (0, top), "viridis")
     figure.colorbar(shown, ax=axes[-1], fraction=0.046)
     return figure
+
+
+def examples_figure(record: Mapping) -> Figure:
+    """The first test image of each problem, by the best formula, iteration and penalty and by one generative method.
+
+    Parameters
+    ----------
+    record : dict
+        Stored result of ``methods``.
+    """
+    columns = ["formula", "iterative", "TV", "TGV", "generative"]
+    names = [name for name in PROBLEMS if any(r["problem"] == name for r in record["rows"])]
+    alt = (
+        "A row for each problem: truth, the best formula, iteration, TV and TGV, and the best method with a generator."
+    )
+    figure, axes = subplots(len(names), len(columns) + 1, size=(10.5, 1.95 * len(names)), alt=alt, squeeze=False)
+    for line, name in zip(axes, names, strict=True):
+        truth = middle(shared_problem(name, n_val=1).x[:1])
+        show_image(line[0], truth, "truth")
+        line[0].set_ylabel(PROBLEMS[name].replace(", ", "\n"), fontsize=9)
+        for ax, column in zip(line[1:], columns, strict=True):
+            rows = [r for r in record["rows"] if r["problem"] == name and "example" in r]
+            mine = [r for r in rows if r["kind"] == column or r["method"].rstrip("+") == column.lower()]
+            if not mine:
+                ax.set_axis_off()
+                continue
+            best = max(mine, key=lambda r: np.mean(r["psnr"]))
+            show_image(ax, unpack([best["example"]], truth.shape[-1]), f"{best['label']}\n{best['psnr'][0]:.1f} dB")
+    return figure
+
+
+def families_table(record: Mapping, kinds: Sequence[str] = ("formula", "iterative", "variational")):
+    """The families of the lectures with measured columns: cost, and what the best of each loses to the best of all.
+
+    Parameters
+    ----------
+    record : dict
+        Stored result of ``methods``.
+    kinds : sequence of str
+        Those that are compared with each other.
+    """
+    rows = [r for r in record["rows"] if r["kind"] in kinds]
+    problems = [name for name in PROBLEMS if any(r["problem"] == name for r in rows)]
+    lines = []
+    for kind in kinds:
+        mine = [r for r in rows if r["kind"] == kind]
+        cost = sorted(r["ms_per_image"] for r in mine)
+        steps = [r["iterations_mean"] for r in mine]
+        loss = []
+        for problem in problems:
+            here = [np.mean(r["psnr"]) for r in mine if r["problem"] == problem]
+            best = max(np.mean(r["psnr"]) for r in rows if r["problem"] == problem)
+            loss.append(f"{best - max(here):.1f}" if here else "none")
+        used = f"{min(steps):.0f} to {max(steps):.0f}" if max(steps) else "none"
+        lines.append([kind, f"{np.median(cost):.2g} ({cost[0]:.1g} to {cost[-1]:.2g})", used, *loss])
+    head = ["family", "ms per image: median (range)", "iterations", *(f"dB lost: {name}" for name in problems)]
+    return markdown_table(head, lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from ...figures.methods import PROBLEMS
 from ...reconstructors import (
     CGLS,
     MLEM,
@@ -16,7 +17,8 @@ from ...reconstructors import (
 )
 from ...regularisers import H1, TGV, TV, Regulariser, Tikhonov, Wavelets
 from ...reproduce.methods import ITERATIONS, Method, method_row, rows
-from ...reproduce.problems import shared_problem
+from ...reproduce.problems import SETTINGS, shared_problem
+from ...reproduce.setting import mean
 
 __all__ = ["EXPERIMENTS", "METHODS", "methods_job"]
 
@@ -111,4 +113,40 @@ def methods_job(problem: str, method: str) -> dict:
     return method_row(shared_problem(problem), METHODS[method], example=method in PICTURED)
 
 
-EXPERIMENTS = {"methods": rows(METHODS, methods_job, joins=False)}
+def methods_figure(record: dict):
+    """PSNR of every method on every problem."""
+    from ...figures.methods import methods_figure as draw
+
+    return draw(record)
+
+
+def examples_figure(record: dict):
+    """One test image of each problem by a few classical methods."""
+    from .figures import examples_figure as draw
+
+    return draw(record)
+
+
+def methods_story(record: dict) -> str:
+    """Who is best on each problem, among the classical methods and among all; and what has to be said of the runs."""
+    said = []
+    for problem in SETTINGS:
+        here = [r for r in record["rows"] if r["problem"] == problem]
+        classical = [r for r in here if r["training"] == "none"]
+        best, of_all = (max(rows, key=lambda r: mean(r["psnr"])) for rows in (classical, here))
+        words = f"{PROBLEMS[problem]}: {best['label']} {mean(best['psnr']):.1f} dB"
+        if of_all is not best:
+            words += f", with training {of_all['label']} {mean(of_all['psnr']):.1f} dB"
+        said.append(words)
+    open_ = [f"{r['label']} ({PROBLEMS[r['problem']]})" for r in record["rows"] if r["converged"] < 1]
+    unfinished = f" Not all runs converged: {', '.join(open_)}." if open_ else " All runs converged."
+    tries = sorted(r["tried"] for r in record["rows"] if r["tried"] > 1)
+    return f"Best: {'; '.join(said)}. Tuned by {tries[0]} to {tries[-1]} tries each.{unfinished}"
+
+
+EXPERIMENTS = {
+    "methods": rows(
+        METHODS, methods_job, joins=False, figure=methods_figure, more_figures={"examples": examples_figure},
+        story=methods_story,
+    )
+}  # fmt: skip
