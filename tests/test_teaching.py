@@ -160,10 +160,8 @@ def test_the_table_of_methods_has_a_cell_for_every_heading():
 
 
 def column(page, k: int) -> list[str]:
-    return page.evaluate(
-        "k => [...document.querySelectorAll('tbody tr')].filter(r => !r.hidden).map(r => r.cells[k].textContent.trim())",
-        k,
-    )
+    shown = "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden)"
+    return page.evaluate(f"k => {shown}.map(row => row.cells[k].textContent.trim())", k)
 
 
 def test_the_table_of_methods_can_be_sorted_by_keyboard_and_filtered(methods_page):

@@ -30,7 +30,7 @@ PROBLEMS = {
     "mri": "single-coil MRI, brain, 25 spokes",
 }
 TRAINING = {"none": "no", "images": "images", "pairs": "pairs"}
-HEAD = ["method", "PSNR (dB)", "SSIM", "contrast", "ms per image", "iterations", "to be chosen", "training data"]
+HEAD = ["method", "PSNR (dB)", "SSIM", "contrast", "CPU ms per image", "iterations", "to be chosen", "training data"]
 GREEK = {"lam": "λ", "mu": "μ", "beta": "β"}
 
 
@@ -49,14 +49,14 @@ def cells(row: Mapping) -> list[str]:
 
     Example
     -------
-    >>> row = {"label": "TV", "psnr": [20.0, 22.0], "ssim": [0.7, 0.8], "ms_per_image": 30.2, "iterations_mean": 250.4,
+    >>> row = {"label": "TV", "psnr": [20.0, 22.0], "ssim": [0.7, 0.8], "cpu_ms": 30.2, "iterations_mean": 250.4,
     ...        "parameters": ["lam"], "training": "none", "converged": 1.0, "at_edge_of_grid": []}
     >>> cells(row)
     ['TV', '21.0 ± 1.4', '0.75', '', '30', '250', 'λ', 'no']
     """
     spread = float(np.std(row["psnr"], ddof=1))
     contrast = f"{np.mean(row['contrast']):.2f}" if "contrast" in row else ""
-    cost = row["ms_per_image"]
+    cost = row["cpu_ms"]
     iterations = f"{row['iterations_mean']:.0f}" if row["iterations_mean"] else ""
     chosen = ", ".join(GREEK.get(name, name) for name in row["parameters"]) or "nothing"
     mark = "".join(f" ({text})" for text in remarks(row))

@@ -193,7 +193,7 @@ def families_table(record: Mapping, kinds: Sequence[str] = ("formula", "iterativ
     lines = []
     for kind in kinds:
         mine = [r for r in rows if r["kind"] == kind]
-        cost = sorted(r["ms_per_image"] for r in mine)
+        cost = sorted(r["cpu_ms"] for r in mine)
         steps = [r["iterations_mean"] for r in mine]
         loss = []
         for problem in problems:
@@ -202,5 +202,5 @@ def families_table(record: Mapping, kinds: Sequence[str] = ("formula", "iterativ
             loss.append(f"{best - max(here):.1f}" if here else "none")
         used = f"{min(steps):.0f} to {max(steps):.0f}" if max(steps) else "none"
         lines.append([kind, f"{np.median(cost):.2g} ({cost[0]:.1g} to {cost[-1]:.2g})", used, *loss])
-    head = ["family", "ms per image: median (range)", "iterations", *(f"dB lost: {name}" for name in problems)]
+    head = ["family", "CPU ms per image: median (range)", "iterations", *(f"dB lost: {name}" for name in problems)]
     return markdown_table(head, lines)
