@@ -342,6 +342,7 @@ assert checks.convert(our_lambda)
 # |---|---|---|
 # | 00 | Start here | What do five methods make of one blurred digit? |
 # | 01 | [Inverse problems](01-inverse-problems.ipynb) | Why does undoing a known blur destroy the picture? |
+# | 02 | [Classical solutions](02-classical-solutions.ipynb) | What can we know of an image before we have seen one, and what does each piece of knowledge cost? |
 # | 03 | [Generative models](03-generative-models.ipynb) | How does a network learn to draw digits? |
 # | 04 | [Desired properties](04-desired-properties.ipynb) | What should a generator be able to do before it is used? |
 # | 05 | [The three regularisers](05-generative-regularisers.ipynb) | Must the solution be an output of the generator? |
