@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from .._check import check_choice
 from ..metrics import contrast_recovery, psnr, ssim
 from ..reconstructors import Iterative, Reconstructor
 from ..regularisers import Regulariser, SquaredError
@@ -22,11 +23,12 @@ from .pictures import pack
 from .problems import SETTINGS, SharedProblem
 from .setting import rounded
 
-__all__ = ["KINDS", "NAME", "Method", "Tuned", "climb", "method_row", "middle", "rows"]
+__all__ = ["KINDS", "NAME", "TRAINING", "Method", "Tuned", "climb", "method_row", "middle", "rows"]
 
 NAME = "methods"
 #: What a method is, in the words of the lectures.
 KINDS = ("formula", "variational", "iterative", "generative", "learned")
+TRAINING = ("none", "images", "pairs")
 #: Weights are walked by these factors, one after the other; so many steps in one direction at most.
 FACTORS, MOST = (4.0, 2.0, 2.0**0.5), 10
 #: The iteration at which a method is stopped is looked for among so many.
@@ -51,8 +53,8 @@ class Method:
     limits : dict of weight -> (low, high)
     linear : bool
         It expects data A x plus symmetric noise, so counts are given to it without their background.
-    training : str
-        "none", "images", "pairs": what it has to have seen.
+    training : one of ``TRAINING``
+        What it has to have seen.
     settings : callable
         ``settings(problem, y)`` -> settings of ``reconstruct``; what it computes, such as a start, counts in the time.
     """
@@ -65,6 +67,10 @@ class Method:
     linear: bool = False
     training: str = "none"
     settings: Callable[[SharedProblem, Tensor], dict] = lambda problem, y: {}
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, KINDS)
+        check_choice("training", self.training, TRAINING)
 
 
 @dataclass(frozen=True)

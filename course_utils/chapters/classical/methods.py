@@ -28,7 +28,7 @@ RAYS = ("tomography", "ct", "pet")
 FIRST = {"deblurring": 0.06, "tomography": 0.06, "ct": 0.03, "mri": 0.03, "pet": 4.0}
 POSITIVE = (0.0, math.inf)
 #: Reconstructions that are kept as examples.
-PICTURED = ("fbp", "zero-filled", "h1+", "tv+", "tgv+", "landweber+", "mlem")
+PICTURED = ("fbp", "zero-filled", "tv+", "tgv+", "landweber+", "mlem")
 
 
 def by_lambda(label: str, make: Callable[..., Regulariser], problems=GAUSSIAN, **more) -> Method:

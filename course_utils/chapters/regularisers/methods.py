@@ -38,7 +38,7 @@ METHODS = {
 
 def methods_job(problem: str, method: str) -> dict:
     """A generative method on one of the shared problems."""
-    return method_row(shared_problem(problem), METHODS[method], example=True)
+    return method_row(shared_problem(problem), METHODS[method], example=method == "vae-relaxed")
 
 
 EXPERIMENTS = {"methods": rows(METHODS, methods_job)}

@@ -55,7 +55,7 @@ def test_the_lesions_and_their_surroundings_do_not_meet():
 
 @pytest.mark.parametrize("name", ["fbp", "tv+", "mlem", "osem", "landweber", "tv+squared"])
 def test_a_row_holds_what_its_weights_give(name):
-    problem = shared_problem("pet", n_val=2, n_test=3)
+    problem = shared_problem("pet", n_val=1, n_test=2)
     row = method_row(problem, METHODS[name])
     made = METHODS[name].make(problem, **row["weights"])
     if "iterations" in row["parameters"]:
@@ -64,7 +64,7 @@ def test_a_row_holds_what_its_weights_give(name):
     settings = {} if row["kind"] != "variational" or linear else {"fidelity": problem.fidelity}
     again = reconstruct(problem.A, problem.y - problem.background if linear else problem.y, made, **settings)
     assert row["psnr"] == pytest.approx(psnr(again.x, problem.x).tolist(), abs=0.05)
-    assert row["kind"] in KINDS and 0 < sum(row["contrast"]) / 3 < 1.5 and row["converged"] == 1.0
+    assert row["kind"] in KINDS and 0 < sum(row["contrast"]) / 2 < 1.5 and row["converged"] == 1.0
 
 
 def test_every_chapter_with_methods_joins_the_one_table():
