@@ -25,7 +25,7 @@ from .timing import best_of, seeded
 __all__ = ["classical"]
 
 WITHIN = 1e-4
-TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
 STEPS = 30
 #: These take one image at a time.
 ONE_BY_ONE = ("scikit-image", "ODL", "CVXPY")
