@@ -74,6 +74,7 @@ def test_what_does_not_reach_the_objective_is_named_too(monkeypatch):
     y = measure(A, torch.zeros(1, 1, 8, 8), 0.1, seeded(0))
     run.compare("TV denoising", A, y, TV(0.2), 0.2, judge=False)
     assert run.unequal == ["TV denoising: rough"] and run.rows[-1]["excess"] > 0.1
+    assert "times_alone" not in run.rows[-1]  # nor is its time set beside ours
 
 
 @pytest.mark.parametrize(("task", "library"), [
