@@ -7,12 +7,16 @@ import time
 from .. import _command
 from ..provenance import machine
 from ..results import save_result
+from .classical import classical
 from .compressed_sensing import compressed_sensing
 from .growth import growth
 from .peers import peers
 from .tomography import tomography
 
-PARTS = {"compressed-sensing": compressed_sensing, "tomography": tomography, "growth": growth, "peers": peers}
+PARTS = {
+    "compressed-sensing": compressed_sensing, "tomography": tomography, "growth": growth, "peers": peers,
+    "classical": classical,
+}  # fmt: skip
 
 
 def main() -> None:

@@ -88,6 +88,21 @@ class LinearOperator(nn.Module):
         check_entries("y", y)
         return self._adjoint(y)
 
+    def normal(self, x: Tensor) -> Tensor:
+        """A^T A x: ``(B, *shape_in)`` -> ``(B, *shape_in)``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Wrong shape, dtype or device of ``x``, NaN in it.
+        """
+        check_tensor("x", x, (None, *self.shape_in), like=self.like)
+        check_entries("x", x)
+        return self._normal(x)
+
+    def _normal(self, x: Tensor) -> Tensor:
+        return self._adjoint(self._forward(x))
+
     @property
     def like(self) -> Tensor:
         """A tensor of the operator, which tells its dtype and device."""

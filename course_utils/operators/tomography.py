@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .._check import check_angles, check_between, check_count, check_number, check_numbers, default
 from .base import LinearOperator
+from .parity import WORTH, NormalBlocks
 from .spectrum import SVD
 
 __all__ = ["ParallelBeam", "line_lengths"]
@@ -251,6 +252,7 @@ class ParallelBeam(LinearOperator):
             n_angles = math.ceil(math.pi * rho)
         return cls(size, n_angles, settings.pop("n_detectors", 2 * math.ceil(rho) + 1), **settings)
 
+    _blocks: NormalBlocks | None = None
     decomposes = True  # by the blocks of A^T A, see svd
 
     @property
@@ -264,6 +266,15 @@ class ParallelBeam(LinearOperator):
     def _adjoint(self, y: Tensor) -> Tensor:
         x = _SparseProduct.apply(y.flatten(1), *self._parts("transpose"), *self._parts("matrix"))
         return x.reshape(-1, *self.shape_in)
+
+    def _normal(self, x: Tensor) -> Tensor:
+        pay = len(x) >= WORTH and NormalBlocks.pay(self.shape_in[1], len(self.matrix_values))
+        if not (pay and _mirrored(self._geometry[0])):
+            return super()._normal(x)
+        if self._blocks is None or self._blocks.matrices.dtype != x.dtype or self._blocks.matrices.device != x.device:
+            with torch.no_grad():
+                self._blocks = NormalBlocks(super()._normal, x.detach()[:1])
+        return self._blocks(x)
 
     def views(self, index: Sequence[int]) -> ParallelBeam:
         """The operator of some views only, in the units of this one: its norm is less than 1.
@@ -323,11 +334,15 @@ def _parity_bases(size: int) -> list[scipy.sparse.csr_array]:
     return [scipy.sparse.csr_array(scipy.sparse.kron(a, b)) for a in lines for b in lines]
 
 
+def _mirrored(angles: np.ndarray) -> bool:
+    """Whether the reflections of the image give the same views in another order, as its turn by 180 degrees does."""
+    return np.allclose(np.sort(angles % math.pi), np.sort(-angles % math.pi), rtol=0, atol=1e-9)
+
+
 def _svd_by_parity(matrix: scipy.sparse.csr_array, size: int, angles: np.ndarray, k: int) -> SVD:
     """The ``k`` largest singular triples from the blocks of the normal matrix; see ``ParallelBeam.svd``."""
     ee, eo, oe, oo = _parity_bases(size)
-    turned, mirrored = np.sort(angles % math.pi), np.sort(-angles % math.pi)
-    if np.allclose(turned, mirrored, rtol=0, atol=1e-9):
+    if _mirrored(angles):
         blocks = [ee, eo, oe, oo]
     else:  # the turn by 180 degrees keeps ee and oo and changes the sign of eo and oe; it is always a symmetry
         blocks = [scipy.sparse.hstack([ee, oo]), scipy.sparse.hstack([eo, oe])]

@@ -19,7 +19,7 @@ from .fidelity import Fidelity
 from .objective import SQUARED, ImageObjective, Objective, QuadraticObjective, spread
 from .registry import choose
 
-__all__ = ["Composite", "CompositeObjective", "QuadraticComposite"]
+__all__ = ["Composite", "CompositeObjective", "QuadraticComposite", "Scratch"]
 
 
 def check_bounds(bounds) -> tuple[float, float] | None:
@@ -53,6 +53,21 @@ class _Same(LinearOperator):
         return x
 
     _adjoint = _forward
+
+
+class Scratch:
+    """Memory that is used again in every iteration, because large tensors take longer to allocate than to fill."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, like: Tensor, channels: int | None = None) -> Tensor:
+        """A tensor shaped like ``like``, perhaps with other channels, with what was last written to ``name``."""
+        shape = like.shape if channels is None else (len(like), channels, *like.shape[2:])
+        kept = self._kept.get(name)
+        if kept is None or kept.shape != shape:
+            kept = self._kept[name] = torch.zeros(shape, dtype=like.dtype, device=like.device)
+        return kept
 
 
 class Composite(Regulariser):
@@ -99,6 +114,14 @@ class Composite(Regulariser):
     def dual_step(self, q: Tensor, lam: Tensor, sigma: Tensor) -> Tensor:
         r"""prox of :math:`\sigma(\lambda\Phi)^*` at q; ``lam`` and ``sigma`` multiply q."""
         raise NotImplementedError
+
+    def pull(self, q: Tensor, out: Tensor) -> Tensor:
+        """``KT(q)`` written to ``out``, for a q that ``climb`` has made from 0."""
+        return out.copy_(self.KT(q))
+
+    def climb(self, q: Tensor, v: Tensor, lam: Tensor, sigma: Tensor, relaxation: float, scratch: Scratch) -> None:
+        """Replace q by q + relaxation (dual_step(q + sigma K v) - q)."""
+        q.lerp_(self.dual_step(q + sigma * self.K(v), lam, sigma), relaxation)
 
     def __call__(self, x: Tensor) -> Tensor:
         check_batch(x)
@@ -186,7 +209,7 @@ class QuadraticComposite(CompositeObjective, QuadraticObjective):
     """||A x - y||^2 + lam ||K x||^2 in x."""
 
     def normal(self, x: Tensor) -> Tensor:
-        return self.A.T(self.A(x)) + spread(self.lam, x) * self.R.KT(self.R.K(x))
+        return self.A.normal(x) + spread(self.lam, x) * self.R.KT(self.R.K(x))
 
     def right(self) -> Tensor:
         return self.A.T(self.y)

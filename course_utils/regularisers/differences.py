@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .._check import check_entries, check_tensor
 
-__all__ = ["divergence", "gradient"]
+__all__ = ["add_pulled", "differences", "divergence", "gradient", "shorten"]
 
 
 def gradient(x: Tensor) -> Tensor:
@@ -30,3 +30,37 @@ def divergence(q: Tensor) -> Tensor:
     v[:, 0, :, :-1] += q[:, 1, :, :-1]
     v[:, 0, :, 1:] -= q[:, 1, :, :-1]
     return v
+
+
+# For the loops of algorithms: without checks and derivatives, into memory that is there.
+
+
+def differences(x: Tensor, out: Tensor) -> Tensor:
+    """``gradient`` of x, (B, H, W), written to ``out``, (B, 2, H, W).
+
+    Along the rows the image is one long line, which is faster than many short ones, and its ends are cleared after.
+    """
+    torch.sub(x[:, 1:], x[:, :-1], out=out[:, 0, :-1])
+    line = x.flatten(1)
+    torch.sub(line[:, 1:], line[:, :-1], out=out[:, 1].flatten(1)[:, :-1])
+    out[:, 0, -1] = 0
+    out[:, 1, :, -1] = 0
+    return out
+
+
+def add_pulled(q: Tensor, out: Tensor) -> Tensor:
+    """Minus ``divergence`` of q added to ``out``, (B, H, W), for a q that is 0 across the border, as a gradient is."""
+    out -= q[:, 0]
+    out -= q[:, 1]
+    out[:, 1:] += q[:, 0, :-1]
+    out.flatten(1)[:, 1:] += q[:, 1].flatten(1)[:, :-1]
+    return out
+
+
+def shorten(q: Tensor, radius: Tensor, length: Tensor) -> Tensor:
+    """q scaled down in every pixel to a length of at most ``radius``, in place; ``length`` is (B, 1, H, W) memory."""
+    torch.mul(q[:, :1], q[:, :1], out=length)
+    for k in range(1, q.shape[1]):
+        length.addcmul_(q[:, k : k + 1], q[:, k : k + 1])
+    torch.maximum(length.sqrt_(), radius.clamp_min(torch.finfo(q.dtype).tiny), out=length)
+    return q.mul_(torch.div(radius, length, out=length))

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_entries, check_nonnegative, check_positive, check_tensor, trusting
-from .composite import Composite
-from .differences import divergence, gradient
+from .composite import Composite, Scratch
+from .differences import add_pulled, differences, divergence, gradient, shorten
 from .objective import spread
 
 __all__ = ["TGV"]
@@ -52,6 +52,37 @@ def symmetrised_adjoint(e: Tensor) -> Tensor:
     w[:, 1, 1:, :-1] += mixed
     w[:, 1, :-1, :-1] -= mixed
     return w
+
+
+def bend(w: Tensor, out: Tensor, down: Tensor) -> Tensor:
+    """``symmetrised`` written to ``out``, (B, 3, H, W), for a w that is 0 across the border; ``down``: (B, H, W).
+
+    Along the rows w is one long line, as in ``differences``.
+    """
+    torch.sub(w[:, 0, 1:-1], w[:, 0, :-2], out=out[:, 0, :-2])
+    rows, bends = w[:, 1].flatten(1), out[:, 1].flatten(1)
+    torch.sub(rows[:, 1:], rows[:, :-1], out=bends[:, :-1])
+    out[:, 0, -2:] = 0
+    out[:, 1, :, -2:] = 0
+    torch.sub(w[:, 1, 1:], w[:, 1, :-1], out=down[:, :-1])
+    columns, mixed = w[:, 0].flatten(1), out[:, 2].flatten(1)
+    torch.sub(columns[:, 1:], columns[:, :-1], out=mixed[:, :-1])
+    out[:, 2, :-1].add_(down[:, :-1]).mul_(1 / math.sqrt(2))
+    out[:, 2, -1] = 0
+    out[:, 2, :, -1] = 0
+    return out
+
+
+def pull_bends(e: Tensor, out: Tensor) -> Tensor:
+    """``symmetrised_adjoint`` added to ``out``, (B, 2, H, W), for an e that is 0 where ``symmetrised`` is."""
+    first, second, mixed, half = e[:, 0], e[:, 1], e[:, 2], 1 / math.sqrt(2)
+    out[:, 0].sub_(first).sub_(mixed, alpha=half)
+    out[:, 1].sub_(second).sub_(mixed, alpha=half)
+    out[:, 0, 1:].add_(first[:, :-1])
+    out[:, 1, 1:].add_(mixed[:, :-1], alpha=half)
+    out[:, 0].flatten(1)[:, 1:].add_(mixed.flatten(1)[:, :-1], alpha=half)
+    out[:, 1].flatten(1)[:, 1:].add_(second.flatten(1)[:, :-1])
+    return out
 
 
 class TGV(Composite):
@@ -109,6 +140,23 @@ class TGV(Composite):
             length = part.pow(2).sum(1, keepdim=True).sqrt()
             parts.append(part * torch.where(length > radius, radius / length, torch.ones_like(length)))
         return torch.cat(parts, 1)
+
+    def pull(self, q: Tensor, out: Tensor) -> Tensor:
+        add_pulled(q[:, :2], out[:, 0].zero_())
+        pull_bends(q[:, 2:], torch.neg(q[:, :2], out=out[:, 1:]))
+        return out
+
+    def climb(self, q: Tensor, v: Tensor, lam: Tensor, sigma: Tensor, relaxation: float, scratch: Scratch) -> None:
+        short = torch.mul(v, sigma, out=scratch("short", v))
+        short[:, 1, -1] = 0
+        short[:, 2, :, -1] = 0
+        new, mixed = scratch("new", q), scratch("mixed", q, 1)
+        differences(short[:, 0], new[:, :2]).sub_(short[:, 1:])
+        bend(short[:, 1:], new[:, 2:], mixed[:, 0])
+        new.add_(q)
+        shorten(new[:, :2], lam, mixed)
+        shorten(new[:, 2:], self.beta * lam, mixed)
+        q.mul_(1 - relaxation).add_(new, alpha=relaxation)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, tol: float = 1e-6, max_iter: int = 20_000) -> Tensor:

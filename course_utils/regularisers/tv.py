@@ -8,8 +8,8 @@ from torch import Tensor
 from .._check import check_count, check_entries, check_flag, check_nonnegative, check_tensor, trusting
 from ..operators import LinearOperator
 from .base import check_linear, check_prox
-from .composite import Composite, CompositeObjective
-from .differences import divergence, gradient
+from .composite import Composite, CompositeObjective, Scratch
+from .differences import add_pulled, differences, divergence, gradient, shorten
 from .fidelity import Fidelity
 from .objective import SQUARED, Objective
 
@@ -68,6 +68,19 @@ class TV(Composite):
             return q.clamp(-lam, lam)
         length = q.pow(2).sum(1, keepdim=True).sqrt()
         return q * torch.where(length > lam, lam / length, torch.ones_like(length))
+
+    def pull(self, q: Tensor, out: Tensor) -> Tensor:
+        add_pulled(q, out[:, 0].zero_())
+        return out
+
+    def climb(self, q: Tensor, v: Tensor, lam: Tensor, sigma: Tensor, relaxation: float, scratch: Scratch) -> None:
+        short = torch.mul(v, sigma, out=scratch("short", v))
+        new = differences(short[:, 0], scratch("new", q)).add_(q)
+        if self.isotropic:
+            shorten(new, lam, short)
+        else:
+            torch.clamp(new, -lam, lam, out=new)
+        q.mul_(1 - relaxation).add_(new, alpha=relaxation)
 
     def prox(self, x: Tensor, tau: float | Tensor, tol: float = 1e-6, max_iter: int = 5_000) -> Tensor:
         """Denoising: argmin_v TV(v) + ||v - x||^2 / (2 tau), one ``tau`` for all images or one each.

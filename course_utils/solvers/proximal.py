@@ -148,14 +148,18 @@ def _proximal_steps(
     x0 = objective.prox(x0, 0.0)
     f0 = objective.value(x0)
     check_first(objective, f0)
-    pool = Pool(objective, v=x0, w=x0, t=torch.ones_like(x0[:, 0, 0, 0]))
+    # with more data than pixels the gradient is cheaper as A^T A w - A^T y
+    normal = objective.A.m > objective.A.n
+    back = {"back": objective.A.T(objective.y)} if normal else {}
+    pool = Pool(objective, v=x0, w=x0, t=torch.ones_like(x0[:, 0, 0, 0]), **back)
     if trace:
         pool.trace(v=pool.v, f=pool.objective.value(pool.v))
     for _ in range(max_iter):
         if not len(pool):
             break
         problem = pool.objective
-        descent = problem.A.T(problem.A(pool.w) - problem.y)
+        A = problem.A
+        descent = A.normal(pool.w) - pool.back if normal else A.T(A(pool.w) - problem.y)
         x = problem.prox(pool.w - descent / squared, 0.5 / squared)
         step = x - pool.v
         backwards = ((pool.w - x) * step).flatten(1).sum(1) > 0  # the momentum points uphill
