@@ -704,7 +704,7 @@ assert least > morozov and apart < 0.1
 # ### Exercise 5 (stretch): choose lambda without the truth
 #
 # Find the $\lambda$ for which the *Tikhonov* solution of this problem has the residual $\sigma\sqrt m$, to within 2
-# per cent. The residual grows with $\lambda$, so bisection on $\log\lambda$ does it, as in exercise 3 of chapter 02.
+# per cent. The residual grows with $\lambda$, so bisection on $\log\lambda$ does it, as in exercise 4 of chapter 02.
 
 
 # %%

@@ -127,9 +127,10 @@ def rules_figure(choices: Mapping[str, Sequence[Choice]], truths: Tensor, image:
         curves(rules[0].grid, {"PSNR": quality}, "λ", "", "semilogx", title=name, ax=ax)
         for k, rule in enumerate(rules):
             height = float(psnr(rule.result.x, truths)[image])
-            ax.plot(
-                float(rule.lam[image]), height, marker="osD^*"[k], markersize=10, linestyle="none",
-                markeredgecolor="white", color=list(COLOURS.values())[(1, 2, 3, 4, 6)[k]],
+            colour = list(COLOURS.values())[(1, 2, 3, 4, 6)[k]]
+            ax.plot(  # hollow ones, so that rules which agree are all seen
+                float(rule.lam[image]), height, marker="osD^*"[k], markersize=(9, 15, 12, 7, 11)[k], linestyle="none",
+                markeredgecolor=colour, markerfacecolor="none" if k in (1, 2) else colour, markeredgewidth=1.6,
                 label=f"{rule.rule}: {height:.1f} dB",
             )  # fmt: skip
         ax.legend(fontsize=8.5, loc="lower center")
