@@ -23,6 +23,10 @@
 
   function filter() {
     for (const row of rows) row.hidden = menus.some((menu, k) => menu.value !== "all" && text(row, k) !== menu.value);
+    // a column that says the same in every row says nothing
+    menus.forEach((menu, k) => {
+      for (const row of [table.tHead.rows[0], ...rows]) row.cells[k].hidden = menu.value !== "all";
+    });
     status.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows.`;
   }
 
@@ -46,7 +50,16 @@
     button.addEventListener("click", () => sort(k, cell.getAttribute("aria-sort") !== "ascending"));
     cell.replaceChildren(button);
   });
-  table.parentNode.insertBefore(bar, table);
-  table.parentNode.insertBefore(status, table);
+  const style = document.createElement("style");
+  style.textContent = `
+    #methods table { font-size: 0.85rem; }
+    #methods td { white-space: nowrap; }
+    #methods td:nth-child(3) { white-space: normal; min-width: 8rem; }
+    #methods th button { background: none; border: 0; color: inherit; font: inherit; padding: 0; text-align: left; }
+    #methods th button::after { content: " ↕"; opacity: 0.5; }
+    #methods th[aria-sort="ascending"] button::after { content: " ↑"; opacity: 1; }
+    #methods th[aria-sort="descending"] button::after { content: " ↓"; opacity: 1; }`;
+  table.before(style, bar, status);
+  menus[0].selectedIndex = 1; // one problem at first: all of them are a long table
   filter();
 })();

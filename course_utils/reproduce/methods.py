@@ -111,7 +111,7 @@ def climb(
     -------
     >>> found = climb(lambda w: -abs(w["lam"] - 8), {"lam": 1.0})
     >>> found.weights, found.tried, found.at_edge
-    ({'lam': 8.0}, 8, [])
+    ({'lam': 8.0}, 6, [])
     """
     scores: dict[tuple, float] = {}
 
