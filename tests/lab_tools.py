@@ -291,8 +291,8 @@ def explore(page, box, presses: int = 1, patience: float = PATIENCE, only=None) 
         control = controls.nth(index)
         if control.evaluate("e => Boolean(e.closest('.explorer-static'))"):
             continue
-        # a row of buttons lacks the class that other widgets have
-        closest = "e => (e.closest('.jupyter-widgets, .widget-toggle-buttons') ?? e).innerText"
+        # a row of buttons and a slider over a list lack the class that other widgets have
+        closest = "e => (e.closest('.jupyter-widgets, .widget-toggle-buttons, .widget-hslider') ?? e).innerText"
         shown = control.evaluate(closest).replace("\u200b", "")
         name = next((line.strip() for line in shown.splitlines() if line.strip()), f"control {index + 1}")
         assert name not in measured, f"two controls named {name!r}"
