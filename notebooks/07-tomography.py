@@ -82,6 +82,7 @@ from course_utils.chapters.tomography.real import LABELS, TiltProblem
 from course_utils.chapters.tomography.story import fig11_story
 from course_utils.figures.images import image_rows, show_image
 from course_utils.figures.labels import label
+from course_utils.figures.methods import methods_table
 from course_utils.figures.style import subplots
 from course_utils.figures.tables import markdown_table
 from course_utils.notebooks import FAST
@@ -695,6 +696,27 @@ plt.show()
 
 # %% [markdown]
 # The wedge is real: with fewer tilts the disc becomes a lens, along the direction in which the beam went.
+#
+# ### A lesion
+#
+# Chapter 02 has one table for all methods. Its emission problem is this: a scan of shapes+ that counts photons, with a
+# bright spot in the circle. The column *contrast* says how much of the spot's contrast is left.
+#
+# **Predict, then run.** What does *hard* make of a spot that its generator has never seen, and does its SSIM tell?
+
+# %%
+spots = load_result("methods")
+methods_table(spots, "pet", ["fbp", "mlem", "tv+", "shapes-vae-hard"])
+
+# %%
+row = next(r for r in spots["rows"] if (r["problem"], r["method"]) == ("pet", "shapes-vae-hard"))
+left, alike = (sum(row[name]) / len(row[name]) for name in ("contrast", "ssim"))
+print(f"Hard keeps {100 * left:.0f} % of the contrast, at an SSIM of {alike:.2f}.")
+assert left < 0.1 and alike > 0.9
+
+# %% [markdown]
+# The spot is gone, and the picture is clean, sharp and nearly right everywhere else. SSIM does not notice, because the spot
+# is small. Whoever looks for lesions must ask for lesions.
 #
 # ## Where it fails
 #
