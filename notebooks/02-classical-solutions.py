@@ -1266,7 +1266,7 @@ families_table(record)
 # The words stand, with two amendments. Formulas with a tuned window are better than their name: on both CT problems
 # they are ahead of Landweber and CGLS and level with the Bregman iteration. And *slow* means tens of milliseconds of
 # one core in the median, for $56^2$ pixels. If the time grows like the number of pixels, a thousand slices of $512^2$
-# take about half an hour with the median method and a day with the slowest.
+# take about half an hour with the median method and some hours with TGV.
 
 # %% [markdown]
 # ## 11 Paper and ours
