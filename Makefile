@@ -28,7 +28,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 help:
 	@echo "make lab         set up everything and open JupyterLab at chapter 00"
 	@echo "make test        set up everything and run all tests, as CI does   (a browser and npm are used if they are there; ARGS=-x)"
-	@echo "make quick       three minutes of them: no browser, no chapter is run, no book is made"
+	@echo "make quick       four minutes of them: no browser, no chapter is run, no book is made"
 	@echo "make book        run all chapters and make the HTML book -> book/_build/html   (needs npm; ARGS=--fast for a look)"
 	@echo "make slides      lecture slides of all chapters, explorers live -> book/_build/slides   (needs npm; ARGS=05 for one)"
 	@echo "make dashboard   the explorers of a chapter alone, in the browser   (ARGS=05)"
