@@ -1334,8 +1334,8 @@ families_table(record)
 #   the contrast of a spot, other weights are right.
 # - Rules that need $\sigma$ need the right $\sigma$, and a right $A$. Errors of the model are not white noise.
 # - The rates of section 6 are for $\delta\to0$ and smooth truths. They do not rank methods at a given noise.
-# - Sampling took some 20 seconds for one image of $28\times28$ pixels and a posterior with one maximum. It does not
-#   scale by itself.
+# - Sampling took thousands of steps of 16 chains for one image of $28\times28$ pixels and a posterior with one
+#   maximum. It does not scale by itself.
 #
 # ## References
 #

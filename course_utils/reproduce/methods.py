@@ -19,17 +19,16 @@ from ..reconstructors import Iterative, Reconstructor
 from ..regularisers import Regulariser, SquaredError
 from ..solvers import Result, reconstruct
 from .experiment import Experiment
-from .pictures import pack
+from .pictures import middle, pack
 from .problems import SETTINGS, SharedProblem
 from .setting import rounded
 
-__all__ = ["KINDS", "NAME", "TRAINING", "Method", "Tuned", "climb", "method_row", "middle", "rows"]
+__all__ = ["KINDS", "TRAINING", "Method", "Tuned", "climb", "method_row", "rows"]
 
-NAME = "methods"
 #: What a method is, in the words of the lectures.
 KINDS = ("formula", "variational", "iterative", "generative", "learned")
 TRAINING = ("none", "images", "pairs")
-#: Weights are walked by these factors, one after the other; so many steps in one direction at most.
+#: Weights are walked by these factors, one after the other; at most so many steps a weight and factor, all together.
 FACTORS, MOST = (4.0, 2.0, 2.0**0.5), 10
 #: The iteration at which a method is stopped is looked for among so many.
 ITERATIONS = 400
@@ -212,15 +211,8 @@ def method_row(problem: SharedProblem, method: Method, example: bool = False) ->
     if problem.lesions is not None:
         row["contrast"] = rounded(contrast_recovery(result.x, problem.x, problem.lesions, problem.around()), 3)
     if example:
-        row["example"] = pack(middle(result.x[:1]))[0]
+        row["example"] = pack(middle(result.x[:1], WINDOW))[0]
     return row
-
-
-def middle(images: Tensor) -> Tensor:
-    """The middle of each image, ``WINDOW`` pixels wide at most."""
-    side = min(WINDOW, images.shape[-1])
-    first = (images.shape[-1] - side) // 2
-    return images[..., first : first + side, first : first + side]
 
 
 def rows(methods: Mapping[str, Method], run: Callable[..., dict], joins: bool = True, **more) -> Experiment:
@@ -237,7 +229,7 @@ def rows(methods: Mapping[str, Method], run: Callable[..., dict], joins: bool = 
         Its figures and its story.
     """
     return Experiment(
-        name=NAME,
+        name="methods",
         title="Every method of the course on the shared problems, tuned the same way",
         tasks=lambda: [
             {"problem": problem, "method": name} for problem in SETTINGS for name in _named(methods, problem)

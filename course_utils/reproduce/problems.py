@@ -36,7 +36,7 @@ class SharedProblem:
 
     Attributes
     ----------
-    name, title : str
+    name : str
     A : LinearOperator
     fidelity : Fidelity
         The data term that fits the noise.
@@ -50,7 +50,6 @@ class SharedProblem:
     """
 
     name: str
-    title: str
     A: LinearOperator
     fidelity: Fidelity
     x_val: Tensor
@@ -66,29 +65,27 @@ class SharedProblem:
         return wide & ~near & (self.x > 0)
 
 
-def _gaussian(name: str, title: str, A: LinearOperator, sigma: float, x_val: Tensor, x: Tensor) -> SharedProblem:
+def _gaussian(name: str, A: LinearOperator, sigma: float, x_val: Tensor, x: Tensor) -> SharedProblem:
     y_val, y = measure(A, x_val, sigma, seeded(SEEDS["noise_val"])), measure(A, x, sigma, seeded(SEEDS["noise_test"]))
-    return SharedProblem(name, title, A, SquaredError(), x_val, y_val, x, y)
+    return SharedProblem(name, A, SquaredError(), x_val, y_val, x, y)
 
 
 def _deblurring(sigma: float, n_val: int, n_test: int) -> SharedProblem:
     data = load("mnist")
     x_val, x = data.val[:n_val], data.test[FIRST_TEST : FIRST_TEST + n_test]
-    return _gaussian("deblurring", "deblurring of digits", GaussianBlur(28), sigma, x_val, x)
+    return _gaussian("deblurring", GaussianBlur(28), sigma, x_val, x)
 
 
 def _tomography(views: int, sigma: float, n_val: int, n_test: int) -> SharedProblem:
     data = load("shapes")
     A = ParallelBeam.full(56, n_angles=views)
-    return _gaussian(
-        "tomography", f"tomography of Shapes, {views} views", A, sigma, data.val[:n_val], data.test[:n_test]
-    )
+    return _gaussian("tomography", A, sigma, data.val[:n_val], data.test[:n_test])
 
 
 def _ct(views: int, sigma: float, n_val: int, n_test: int) -> SharedProblem:
     data = load("ct")
     A = ParallelBeam.full(56, n_angles=views)
-    return _gaussian("ct", f"CT of a chest, {views} views", A, sigma, data.val[:n_val], data.test[:n_test])
+    return _gaussian("ct", A, sigma, data.val[:n_val], data.test[:n_test])
 
 
 def _pet(views: int, mean_counts: float, background: float, n_val: int, n_test: int) -> SharedProblem:
@@ -101,7 +98,7 @@ def _pet(views: int, mean_counts: float, background: float, n_val: int, n_test: 
         return torch.poisson(A(images) + background, generator=seeded(SEEDS[name]))
 
     return SharedProblem(
-        "pet", f"emission tomography, {mean_counts:g} counts a ray", A, KullbackLeibler(background), x_val,
+        "pet", A, KullbackLeibler(background), x_val,
         counts(x_val, "noise_val"), x, counts(x, "noise_test"), background, lesions=x > 0.75,
     )  # fmt: skip
 
@@ -110,7 +107,7 @@ def _mri(spokes: int, sigma: float, n_val: int, n_test: int) -> SharedProblem:
     data = load("brain")
     A = MaskedFourier(radial_mask(data.val.shape[-1], spokes))
     x_val, x = (part[:: max(1, len(part) // n)][:n] for part, n in ((data.val, n_val), (data.test, n_test)))
-    return _gaussian("mri", f"single-coil MRI of a brain, {spokes} spokes", A, sigma, x_val, x)
+    return _gaussian("mri", A, sigma, x_val, x)
 
 
 #: Name -> what makes it.
@@ -130,8 +127,8 @@ def shared_problem(name: str, **sizes: int) -> SharedProblem:
     Example
     -------
     >>> problem = shared_problem("pet", n_val=2, n_test=3)
-    >>> problem.title, problem.y.shape, problem.fidelity
-    ('emission tomography, 20 counts a ray', torch.Size([3, 60, 81]), KullbackLeibler(background=4.0))
+    >>> problem.y.shape, problem.fidelity
+    (torch.Size([3, 60, 81]), KullbackLeibler(background=4.0))
     """
     wanted = {key: value for key, value in SETTINGS[name].items() if key != "images"} | sizes
     return PROBLEMS[name](**wanted)

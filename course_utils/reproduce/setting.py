@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -43,6 +44,7 @@ def start_dictionary(G: Generator, images: Tensor, seed: int = 2, size: int = 40
     return Dictionary(G, seeded(seed), size, images=images if G.config.family == "ae" else None)
 
 
+@functools.cache
 def generator_and_starts(family: str) -> tuple[Generator, Dictionary]:
     """A shipped generator of MNIST digits and its shared dictionary: "ae", "vae" or "wgan"."""
     G = pretrained(GENERATORS[family], verbose=False)

@@ -18,8 +18,8 @@ from ...figures.tables import markdown_table
 from ...filters import Rate
 from ...metrics import psnr
 from ...regularisers import Regulariser
-from ...reproduce.methods import middle
-from ...reproduce.pictures import unpack
+from ...reproduce.methods import WINDOW
+from ...reproduce.pictures import middle, unpack
 from ...reproduce.problems import shared_problem
 from ...solvers import Result
 
@@ -165,7 +165,7 @@ def examples_figure(record: Mapping) -> Figure:
     )
     figure, axes = subplots(len(names), len(columns) + 1, size=(10.5, 1.95 * len(names)), alt=alt, squeeze=False)
     for line, name in zip(axes, names, strict=True):
-        truth = middle(shared_problem(name, n_val=1).x[:1])
+        truth = middle(shared_problem(name, n_val=1).x[:1], WINDOW)
         show_image(line[0], truth, "truth")
         line[0].set_ylabel(PROBLEMS[name].replace(", ", "\n"), fontsize=9)
         for ax, column in zip(line[1:], columns, strict=True):

@@ -13,12 +13,11 @@ from ...explore import widgets
 from ...explore.base import Explorer
 from ...figures.images import show_image
 from ...figures.style import COLOURS, RESIDUAL_CMAP, STYLE
-from ...generators import Generator
 from ...metrics import psnr
 from ...operators import GaussianMatrix, LinearOperator, measure
 from ...regularisers import Intermediate, Relaxed
 from ...reproduce.setting import SEEDS, generator_and_starts, seeded
-from ...solvers import Dictionary, Result, reconstruct
+from ...solvers import Result, reconstruct
 
 __all__ = ["layer_explorer"]
 
@@ -46,15 +45,10 @@ def _problem() -> tuple[LinearOperator, Tensor, Tensor]:
     return A, x, measure(A, x, SIGMA, seeded(SEEDS["noise_test"]))
 
 
-@cache
-def _generator() -> tuple[Generator, Dictionary]:
-    return generator_and_starts("vae")
-
-
 @lru_cache(maxsize=512)
 def _solve(layer: int, lam: float, image: int) -> Result:
     A, _, y = _problem()
-    G, starts = _generator()
+    G, starts = generator_and_starts("vae")
     R = Relaxed(G, lam, MU) if layer == PIXELS else Intermediate(G, lam, MU, layer=layer)
     return reconstruct(A, y[image : image + 1], R, start=starts, tol=1e-4, max_iter=MAX_STEPS)
 
@@ -96,7 +90,7 @@ def layer_explorer() -> Explorer:
         A, x, y = _problem()
         truth, data = x[image : image + 1], y[image : image + 1]
         found = _solve(layer, round(float(lam), 9), image)
-        G, _ = _generator()
+        G, _ = generator_and_starts("vae")
         back = A.T(data)
         added = found.x - G(found.z)
         for picture, part in zip(shown, (truth, back / back.max(), found.x, found.x - truth, added), strict=True):

@@ -11,6 +11,7 @@ from ...data.load import load
 from ...generators import Generator
 from ...operators import LinearOperator
 from ...regularisers import Hard, Relaxed, Sparse
+from ...reproduce.pictures import middle
 from ...reproduce.setting import SEEDS, start_dictionary
 from ...solvers import Dictionary, reconstruct
 from ...training.recipes import BRAIN_DIMENSION
@@ -97,11 +98,8 @@ def at_end(scores: dict[float, float]) -> bool:
 
 
 def window(images: Tensor) -> Tensor:
-    """The middle of each image, ``WINDOW`` pixels wide: what is stored of an example."""
-    H, W = images.shape[-2:]
-    side = min(WINDOW, H, W)
-    top, left = (H - side) // 2, (W - side) // 2
-    return images[..., top : top + side, left : left + side]
+    """What is stored of an example."""
+    return middle(images, WINDOW)
 
 
 def example_truth(record: dict) -> Tensor:

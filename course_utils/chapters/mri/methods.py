@@ -11,6 +11,7 @@ from ...reproduce.methods import Method, method_row, rows
 from ...reproduce.problems import SharedProblem, shared_problem
 from ...training.zoo import pretrained
 from .brains import VAE, brain_generator, first_z, structured_name
+from .experiments import IN_TURN
 
 __all__ = ["EXPERIMENTS", "METHODS", "methods_job"]
 
@@ -34,13 +35,12 @@ def generative(label: str, make, name: str, start: dict[str, float], near: bool 
     )  # fmt: skip
 
 
-COVARIANCE = {"solver": "alternating", "max_iter": 5, "z_steps": 5, "tol": 1e-4}
 PICTURED = ("learned-covariance", "variational-network")
 METHODS = {
     "brain-vae-hard": generative("VAE of brains, hard", Hard, VAE, {"lam": 0.1}, near=False, max_iter=100),
     "brain-vae-relaxed": generative("VAE of brains, relaxed", Relaxed, VAE, {"lam": 0.04, "mu": 0.01}, max_iter=100),
     "learned-covariance": generative(
-        "learned covariance", LearnedCovariance, structured_name("covariance"), {"lam": 0.005}, **COVARIANCE
+        "learned covariance", LearnedCovariance, structured_name("covariance"), {"lam": 0.005}, **IN_TURN
     ),
     "variational-network": Method(
         "variational network", "learned", lambda problem: pretrained(NETWORK, verbose=False), {"mri": {}},

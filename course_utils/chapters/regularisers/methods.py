@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-
-from ...generators import Generator
 from ...regularisers import Hard, Relaxed, Sparse
 from ...reproduce.methods import Method, method_row, rows
 from ...reproduce.problems import shared_problem
 from ...reproduce.setting import generator_and_starts
-from ...solvers import Dictionary
 
 __all__ = ["EXPERIMENTS", "METHODS", "methods_job"]
-
-
-@functools.cache
-def vae() -> tuple[Generator, Dictionary]:
-    """The shipped VAE of digits and its shared dictionary of starts."""
-    return generator_and_starts("vae")
 
 
 def generative(label: str, make, start: dict[str, float], **budget) -> Method:
     """A method with the shipped VAE of digits."""
     return Method(
-        label, "generative", lambda problem, **weights: make(vae()[0], **weights),
+        label, "generative", lambda problem, **weights: make(generator_and_starts("vae")[0], **weights),
         {"deblurring": start}, training="images",
-        settings=lambda problem, y: {"start": vae()[1]} | budget,
+        settings=lambda problem, y: {"start": generator_and_starts("vae")[1]} | budget,
     )  # fmt: skip
 
 

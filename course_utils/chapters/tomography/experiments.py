@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -72,6 +73,7 @@ def operator(geometry: str, size: int = 56) -> ParallelBeam:
     return ParallelBeam.full(size, n_angles=views, angular_range=math.radians(degrees))
 
 
+@functools.cache
 def shapes_generator(family: str) -> tuple[Generator, Dictionary]:
     """A shipped generator of Shapes and its shared dictionary of starts."""
     G = pretrained(SHAPES_GENERATORS[family], verbose=False)

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-
-from ...data.load import load
-from ...generators import Generator
 from ...regularisers import Hard, Relaxed, SparseTV
 from ...reproduce.methods import Method, method_row, rows
 from ...reproduce.problems import shared_problem
-from ...reproduce.setting import start_dictionary
-from ...solvers import Dictionary
-from ...training.zoo import pretrained
-from .story import SHAPES_GENERATORS
+from .experiments import shapes_generator
 
 __all__ = ["EXPERIMENTS", "METHODS", "methods_job"]
-
-
-@functools.cache
-def vae() -> tuple[Generator, Dictionary]:
-    """The shipped VAE of Shapes and its shared dictionary of starts."""
-    G = pretrained(SHAPES_GENERATORS["vae"], verbose=False)
-    return G, start_dictionary(G, load("shapes").train)
 
 
 def generative(label: str, make, start: dict[str, dict[str, float]], **more) -> Method:
     """A method with that VAE."""
     return Method(
-        label, "generative", lambda problem, **weights: make(vae()[0], **weights), start, training="images",
-        settings=lambda problem, y: {"start": vae()[1]}, **more,
+        label, "generative", lambda problem, **weights: make(shapes_generator("vae")[0], **weights), start,
+        training="images", settings=lambda problem, y: {"start": shapes_generator("vae")[1]}, **more,
     )  # fmt: skip
 
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from course_utils.chapters.classical.methods import METHODS
+from course_utils.figures import methods as drawn
 from course_utils.figures.methods import PROBLEMS
 from course_utils.metrics import psnr
 from course_utils.reproduce.experiment import Experiment
 from course_utils.reproduce.jobs import jobs_of
-from course_utils.reproduce.methods import KINDS, climb, method_row
+from course_utils.reproduce.methods import KINDS, TRAINING, climb, method_row
 from course_utils.reproduce.problems import SETTINGS, shared_problem
 from course_utils.reproduce.registry import experiments
 from course_utils.solvers import reconstruct
@@ -83,3 +84,7 @@ def test_joining_what_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setattr(joining, "EXPERIMENTS", {"nowhere": lonely})
     with pytest.raises(ValueError, match="no experiment 'nowhere' to join"):
         experiments()
+
+
+def test_every_kind_and_every_training_has_its_colour_and_its_word():
+    assert set(drawn.KINDS) == set(KINDS) and set(drawn.TRAINING) == set(TRAINING) and set(PROBLEMS) == set(SETTINGS)
