@@ -187,11 +187,12 @@ markdown_table(["noise σ", "views", *(f"{name} (dB)" for name in filters)], lin
 
 # %% [markdown]
 # With all views and no noise the ramp alone wins, as it should. With 15 views it loses to Hann by 2 dB although there
-# is no noise, because the gaps between the views leave streaks, and streaks are high frequencies, too. With the noise
-# of section 1 the ramp falls below 7 dB, and a window that cuts at 0.35 is better by 16 dB. That the number of views
-# hardly matters there is a matter of units: every $A$ of the course is divided by its norm, so that with 125 views
-# each datum is smaller, under the same $\sigma$. The last row has the noise of 15 views in each *ray* of 125: now more
-# views are worth 8 to 9 dB to the ramp and to Hann.
+# is no noise, because too few views alias (`natterer2001mathematics`, Ch. III): what the gaps between them leave are
+# streaks, and a window damps the high frequencies in these. With the noise of section 1 the ramp falls below 7 dB, and
+# a window that cuts at 0.35 is better by 16 dB. That the number of views hardly matters there is a matter of units:
+# every $A$ of the course is divided by its norm, so that with 125 views each datum is smaller, under the same
+# $\sigma$. The last row has the noise of 15 views in each *ray* of 125: now more views are worth 8 to 9 dB to the ramp
+# and to Hann.
 #
 # **What they cost.** Almost nothing: about a millisecond an image here. **What they cannot do**, in the words of the
 # lectures: the formula belongs to one operator and needs data that nearly determine the image, and it has no place for
@@ -587,8 +588,8 @@ explorer
 # Tikhonov, truncated SVD, Landweber and CG do one and the same thing with different hands: they multiply $\langle
 # y,u_i\rangle/s_i$ by a **filter** $\varphi(s_i)$, which is near 1 for large singular values and near 0 for small
 # ones. For Tikhonov, the condition for a minimum $(A^*A+\lambda)x=A^*y$ gives $\varphi(s)=s^2/(s^2+\lambda)$;
-# Landweber's is in (5); the truncated SVD has a step. For these three, with $\tau\le1/\|A\|^2$, it lies between 0 and
-# 1. CG's depends on the data, because its steps do, and may exceed 1.
+# Landweber's is in (5); the truncated SVD has a step. For these three, with $\tau\le1/\|A\|^2$, it lies in $[0,1]$.
+# That of CG depends on the data, because its steps do, and may exceed 1.
 
 # %% mystnb={"image": {"alt": "Filters against the singular value on a logarithmic axis. Truncated SVD is a step; Tikhonov and Landweber are smooth steps, Landweber's steeper."}}
 S = torch.logspace(-2.5, 0, 200)

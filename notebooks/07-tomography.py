@@ -712,11 +712,12 @@ methods_table(spots, "pet", ["fbp", "mlem", "tv+", "shapes-vae-hard"])
 row = next(r for r in spots["rows"] if (r["problem"], r["method"]) == ("pet", "shapes-vae-hard"))
 left, alike = (sum(row[name]) / len(row[name]) for name in ("contrast", "ssim"))
 print(f"Hard keeps {100 * left:.0f} % of the contrast, at an SSIM of {alike:.2f}.")
-assert left < 0.1 and alike > 0.9
+mlem = next(r for r in spots["rows"] if r["method"] == "mlem")
+assert left < 0.1 and alike > sum(mlem["ssim"]) / len(mlem["ssim"]) + 0.02 and min(mlem["contrast"]) > 0.5
 
 # %% [markdown]
-# The spot is gone, and the picture is clean, sharp and nearly right everywhere else. SSIM does not notice, because the spot
-# is small. Whoever looks for lesions must ask for lesions.
+# The spot is gone, and the picture looks clean and sharp. SSIM puts it ahead of MLEM, which keeps most of the spot: to a
+# number that averages over the image, a small spot matters little. Whoever looks for lesions must ask for lesions.
 #
 # ## Where it fails
 #
