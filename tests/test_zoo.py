@@ -90,7 +90,8 @@ def test_a_listed_file_that_is_not_safetensors_is_refused(folder):
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError) as caught:
         pretrained("vae")
-    assert str(caught.value) == f"'name' must be one of {', '.join(map(repr, sorted(NAMES + NETWORKS)))}, got 'vae'"
+    known = sorted(NAMES + NETWORKS + available("classifier"))
+    assert str(caught.value) == f"'name' must be one of {', '.join(map(repr, known))}, got 'vae'"
     with pytest.raises(ValueError, match="'name' must be one of"):
         zoo.card("vae")
 

@@ -45,9 +45,9 @@ def start_dictionary(G: Generator, images: Tensor, seed: int = 2, size: int = 40
 
 
 @functools.cache
-def generator_and_starts(family: str) -> tuple[Generator, Dictionary]:
-    """A shipped generator of MNIST digits and its shared dictionary: "ae", "vae" or "wgan"."""
-    G = pretrained(GENERATORS[family], verbose=False)
+def generator_and_starts(family: str, seed: int = 0) -> tuple[Generator, Dictionary]:
+    """A shipped generator of MNIST digits, "ae", "vae" or "wgan" of a training run, and its shared dictionary."""
+    G = pretrained(GENERATORS[family], verbose=False, seed=seed)
     return G, start_dictionary(G, load("mnist").train)
 
 

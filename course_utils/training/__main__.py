@@ -8,8 +8,16 @@ from pathlib import Path
 import torch
 
 from .. import _command
-from .recipes import RECIPES
+from .recipes import RECIPES, SEEDED, SEEDS
 from .trainer import train_recipe
+from .zoo import numbered
+
+
+def runs(names: list[str], seeds: list[int] | None) -> list[tuple[str, int]]:
+    """Recipes and seeds to train; without names everything that is shipped."""
+    if names:
+        return [(name, seed) for name in names for seed in seeds or SEEDS[:1]]
+    return [(name, seed) for name in RECIPES for seed in seeds or (SEEDS if name in SEEDED else SEEDS[:1])]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -19,16 +27,19 @@ def main(arguments: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", choices=[[], *RECIPES], help="recipes to train (default: all)")
+    parser.add_argument(
+        "--seed", type=int, action="append", help=f"training run (default: 0; all: also {SEEDS[1:]} of the main ones)"
+    )
     parser.add_argument("--folder", type=Path, default=Path("runs"), help="where runs are kept (default: runs)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--finish", action="store_true", help="end an interrupted run with its best weights so far")
     parser.add_argument("--ship", action="store_true", help="put the finished weights into the package")
     options = parser.parse_args(arguments)
-    for name in options.names or RECIPES:
-        report = train_recipe(name, options.folder, options.device, options.ship, options.finish)
+    for name, seed in runs(options.names, options.seed):
+        report = train_recipe(name, options.folder, options.device, options.ship, options.finish, seed)
         print(
-            f"{name}: best score {report['best_score']:.4g} at step {report['best_step']} of {report['steps']} "
-            f"(stopped by {report['stopped']}), {report['seconds']:.0f} s"
+            f"{numbered(name, seed)}: best score {report['best_score']:.4g} at step {report['best_step']} of "
+            f"{report['steps']} (stopped by {report['stopped']}), {report['seconds']:.0f} s"
         )
 
 

@@ -1,6 +1,6 @@
 """One trainer for all networks: resumes after a kill without loss, stops when validation stops improving.
 
-    python -m course_utils.training vae-mnist-8        train one recipe (all: make weights)
+    python -m course_utils.training vae-mnist-8 --seed 1        train one recipe (all: make weights)
 
 A run lives in a folder: ``checkpoint.pt`` (everything that is needed to go on), then ``weights.safetensors``
 and ``weights.json`` (configuration, seed, curves, machine, date) when it is finished.
@@ -12,7 +12,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -59,21 +59,23 @@ class _Batches:
     ``change`` makes other images of a batch, with a random generator that is a function of (seed, k) too.
     """
 
-    def __init__(self, images: Tensor, size: int, seed: int, change: Change | None = None) -> None:
-        self.images, self.size, self.seed, self.change = images, size, seed, change
+    def __init__(
+        self, images: Tensor, size: int, seed: int, change: Change | None = None, labels: Tensor | None = None
+    ) -> None:
+        self.images, self.size, self.seed, self.change, self.labels = images, size, seed, change, labels
         self.per_epoch = max(1, len(images) // size)
         self.epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
 
-    def __getitem__(self, k: int) -> Tensor:
+    def __getitem__(self, k: int) -> Tensor | tuple[Tensor, Tensor]:
         epoch, position = divmod(k, self.per_epoch)
         if epoch != self.epoch:
             generator = torch.Generator().manual_seed(self.seed + 1_000_003 * (epoch + 1))
             self.epoch, self.order = epoch, torch.randperm(len(self.images), generator=generator)
         pick = self.order[position * self.size : (position + 1) * self.size]
         batch = self.images[pick.to(self.images.device)]
-        if self.change is None:
-            return batch
-        return self.change(batch, torch.Generator().manual_seed(self.seed + 1_000_003 * (k + 1) + 500_000))
+        if self.change is not None:
+            batch = self.change(batch, torch.Generator().manual_seed(self.seed + 1_000_003 * (k + 1) + 500_000))
+        return batch if self.labels is None else (batch, self.labels[pick.to(self.labels.device)])
 
 
 @trusting()  # that training diverged is said where it is validated
@@ -87,6 +89,7 @@ def train(
     on_validation: Callable[[int, Trainable], None] | None = None,
     finish: bool = False,
     change: Change | None = None,
+    labels: tuple[Tensor, Tensor] | None = None,
 ) -> dict:
     """Train ``model`` in place; afterwards it holds the best (or the last) moving-average weights.
 
@@ -108,6 +111,8 @@ def train(
     change : callable, optional
         ``change(batch, generator)`` gives the images to train on in place of ``batch``, for example ``augment``.
         Validation images stay as they are.
+    labels : two integer tensors (N,), optional
+        Of the training and of the validation images, for a network whose ``losses`` take (images, labels).
 
     Returns
     -------
@@ -142,7 +147,12 @@ def train(
         check_finite(name, value)
         if not len(value):
             raise ValueError(f"'{name}' must hold at least one image, got none")
-    run = _Run(model, config, images, folder, change)
+    if labels is not None:
+        for name, value, of in zip(("labels[0]", "labels[1]"), labels, (images, val), strict=True):
+            if not isinstance(value, Tensor) or value.shape != (len(of),) or value.is_floating_point():
+                raise ValueError(f"'{name}' must be {len(of)} whole numbers, one for each image")
+        val = val, labels[1]
+    run = _Run(model, config, images, folder, change, None if labels is None else labels[0])
     bar = tqdm(total=config.steps, initial=run.step, disable=not progress, unit="step", mininterval=1.0)
     started = time.perf_counter() - run.seconds
     while run.step < config.steps and run.stale < config.patience and not finish:
@@ -179,6 +189,7 @@ class _Run:
         images: Tensor,
         folder: str | Path | None,
         change: Change | None = None,
+        labels: Tensor | None = None,
     ) -> None:
         self.model, self.config = model.train(), config
         self.average = copy.deepcopy(model).freeze()
@@ -186,7 +197,7 @@ class _Run:
             name: torch.optim.Adam(parameters, lr=config.lr, betas=config.betas)
             for name, parameters in model.trained().items()
         }
-        self.batches = _Batches(images, config.batch_size, config.seed, change)
+        self.batches = _Batches(images, config.batch_size, config.seed, change, labels)
         self.generator = torch.Generator(images.device).manual_seed(config.seed)
         self.step, self.seconds, self.stale, self.history = 0, 0.0, 0, []
         self.best, self.best_step, self.best_score = copy.deepcopy(model.state_dict()), 0, math.inf
@@ -215,12 +226,13 @@ class _Run:
         loss.backward()
         optimiser.step()
 
-    def validate(self, losses: dict, val: Tensor) -> dict:
+    @torch.no_grad()
+    def validate(self, losses: dict, val: Tensor | tuple[Tensor, Tensor]) -> dict:
         """Score the moving average, remember it if it is the best so far."""
         record = {name: round(float(value.detach()), 6) for name, value in losses.items()}
         if not all(map(math.isfinite, record.values())):
             raise ValueError(f"training diverged at step {self.step}: {record}; the last checkpoint is intact")
-        score = validation_score(self.average, val, self.config.seed)
+        score = self.average.validation_score(val, torch.Generator(self.generator.device).manual_seed(self.config.seed))
         if score < self.best_score:
             self.best, self.best_step, self.best_score = (
                 copy.deepcopy(self.average.state_dict()),
@@ -279,12 +291,20 @@ class _Run:
         self.history = state["history"]
 
 
-def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = False, finish: bool = False) -> dict:
-    """Train what ``RECIPES[name]`` describes on its data set, and store weights and report."""
+def train_recipe(
+    name: str, folder: Path, device: str = "cpu", ship: bool = False, finish: bool = False, seed: int = 0
+) -> dict:
+    """Train what ``RECIPES[name]`` describes on its data set, and store weights and report.
+
+    ``seed`` is that of the first weights and of everything drawn on the way; each has a folder of its own.
+    """
     from ..data.load import load
     from . import zoo
 
-    recipe, origin = RECIPES[name], provenance(device)
+    if ship:
+        zoo.check_shipped_seed(name, seed)
+    recipe, origin, run = RECIPES[name], provenance(device), zoo.numbered(name, seed)
+    recipe = replace(recipe, train=replace(recipe.train, seed=seed))
     data = load(recipe.data, full=recipe.full)
     model = build(recipe.model, seed=recipe.train.seed)
     if recipe.mean is not None:
@@ -295,9 +315,10 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
         data.train.to(device),
         data.val.to(device),
         recipe.train,
-        folder / name,
+        folder / run,
         finish=finish,
         change=augment if recipe.augmented else None,
+        labels=(data.train_labels.to(device), data.val_labels.to(device)) if recipe.labelled else None,
     )
     if recipe.standardised:
         _standardise(model, recipe, data.train.to(device))
@@ -310,9 +331,9 @@ def train_recipe(name: str, folder: Path, device: str = "cpu", ship: bool = Fals
     }
     if recipe.mean is not None:
         record["mean"] = recipe.mean
-    zoo.save(model, folder / name / "weights.safetensors", {**record, "report": report, **origin})
+    zoo.save(model, folder / run / "weights.safetensors", {**record, "report": report, **origin})
     if ship:
-        zoo.ship(name, folder / name / "weights.safetensors")
+        zoo.ship(name, folder / run / "weights.safetensors", seed=seed)
     return report
 
 

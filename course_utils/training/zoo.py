@@ -11,15 +11,18 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from .._check import check_choice, check_device, check_flag, check_path, default
+from .._check import check_choice, check_device, check_flag, check_path, check_seed, default
 from .._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
-from ..families import FAMILIES, build, configure
+from ..classifier import Classifier
+from ..families import FAMILIES, Trainable, build, configure
 from ..generators import Generator
 from ..reconstructors import LearnedReconstructor
+from .recipes import RECIPES, SEEDED, SEEDS
 
-__all__ = ["available", "card", "pretrained"]
+__all__ = ["available", "card", "pretrained", "shipped_seeds"]
 
 FOLDER = SHIPPED / "weights"
+KINDS = ("generator", "network", "classifier")
 
 
 def _manifest(folder: Path) -> dict:
@@ -32,11 +35,11 @@ def _names(folder: Path, kind: str) -> list[str]:
 
 
 def available(kind: str = "generator") -> list[str]:
-    """Names of what is shipped: generators, family-data-latent dimension, or networks, vn-data-spokes-sigma.
+    """Names of what is shipped: generators, family-data-latent dimension, networks, vn-data-spokes-sigma, or the judge.
 
     Parameters
     ----------
-    kind : "generator" or "network"
+    kind : "generator", "network" or "classifier"
 
     Raises
     ------
@@ -48,11 +51,32 @@ def available(kind: str = "generator") -> list[str]:
     >>> "vae-mnist-8" in available(), "vn-brain-25-0.05" in available("network")
     (True, True)
     """
-    check_choice("kind", kind, ("generator", "network"))
+    check_choice("kind", kind, KINDS)
     return _names(FOLDER, kind)
 
 
-def card(name: str) -> dict:
+def numbered(name: str, seed: int) -> str:
+    """The name of the files of one training run."""
+    return name if seed == 0 else f"{name}-seed-{seed}"
+
+
+def shipped_seeds(name: str) -> tuple[int, ...]:
+    """The training seeds with which a network is shipped: one alone, or three for the main generators.
+
+    Networks of equal name differ in their first weights and in everything that was drawn in training.  What differs
+    less between two families than between the seeds of one is no difference of the families.
+
+    Example
+    -------
+    >>> 0 in shipped_seeds("vae-mnist-8")
+    True
+    """
+    check_choice("name", name, [name for kind in KINDS for name in available(kind)])
+    there = _manifest(FOLDER)
+    return tuple(seed for seed in SEEDS if numbered(name, seed) in there)
+
+
+def card(name: str, seed: int = 0) -> dict:
     """How a shipped generator or network was trained: configuration, budget, curves, machine, date, commit.
 
     Example
@@ -60,32 +84,34 @@ def card(name: str) -> dict:
     >>> card("vae-mnist-8")["data"], card("vae-mnist-8")["model"]["latent_dim"]
     ('full MNIST', 8)
     """
-    check_choice("name", name, available() + available("network"))
-    return read_json(FOLDER / f"{name}.json")
+    check_choice("seed", check_seed("seed", seed), shipped_seeds(name))
+    return read_json(FOLDER / f"{numbered(name, seed)}.json")
 
 
 def pretrained(
-    name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER
-) -> Generator | LearnedReconstructor:
-    """Load a shipped generator or reconstructor, frozen and ready for use.
+    name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER, seed: int = 0
+) -> Generator | LearnedReconstructor | Classifier:
+    """Load a shipped generator, reconstructor or classifier, frozen and ready for use.
 
     Parameters
     ----------
     name : str
-        One of ``available()``, for example "vae-mnist-8", or of ``available("network")``.
+        One of ``available()``, for example "vae-mnist-8", or of ``available("network")``, ``available("classifier")``.
     device : str or torch.device
     verbose : bool
         Print one line of provenance.
+    seed : int
+        Which training run, one of ``shipped_seeds(name)``.
 
     Returns
     -------
-    Generator or LearnedReconstructor
+    Generator, LearnedReconstructor or Classifier
         In evaluation mode, without gradients for its weights.
 
     Raises
     ------
     TypeError, ValueError
-        Unknown name, a device that torch does not find here.
+        Unknown name, a seed that was not shipped, a device that torch does not find here.
     FileNotFoundError
         Nothing was shipped in ``folder``.
     IntegrityError
@@ -102,20 +128,23 @@ def pretrained(
         check_flag("verbose", verbose),
         check_path("folder", folder),
     )
-    state, description = _stored(name, folder)
+    state, description = _stored(name, folder, check_seed("seed", seed))
     model = build(configure(description["model"]), seed=0)
     model.load_state_dict(state)
     if verbose:
-        print(_provenance_line(name, description))
+        print(_provenance_line(numbered(name, seed), description))
     return model.placed(device).freeze()
 
 
-def _stored(name: str, folder: Path) -> tuple[dict, dict]:
+def _stored(name: str, folder: Path, seed: int) -> tuple[dict, dict]:
     """Verified weights, in torch's default dtype, and the description beside them."""
     if not (folder / "manifest.json").is_file():
         raise FileNotFoundError(f"'folder' must hold shipped weights, there is no manifest.json in {folder}")
-    check_choice("name", name, sorted(_manifest(folder)))
-    entry = _manifest(folder)[name]
+    there = _manifest(folder)
+    check_choice("name", name, sorted(key for key, entry in there.items() if entry.get("kind") != "seed"))
+    check_choice("seed", seed, [k for k in SEEDS if numbered(name, k) in there])
+    name = numbered(name, seed)
+    entry = there[name]
     weights = verify(folder / f"{name}.safetensors", entry["weights"])
     description = read_json(verify(folder / f"{name}.json", entry["card"]))
     try:
@@ -135,7 +164,7 @@ def _provenance_line(name: str, description: dict) -> str:
     )
 
 
-def save(model: Generator | LearnedReconstructor, path: Path, description: dict) -> None:
+def save(model: Trainable, path: Path, description: dict) -> None:
     """Write weights (float16) to ``path`` and the description beside it, both atomically."""
     state = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
     with atomic(path) as temporary:
@@ -143,10 +172,22 @@ def save(model: Generator | LearnedReconstructor, path: Path, description: dict)
     write_json(path.with_suffix(".json"), {"model": model.settings(), **description})
 
 
-def ship(name: str, weights: Path, folder: Path = FOLDER) -> None:
+def check_shipped_seed(name: str, seed: int) -> None:
+    """Raise unless this training run may go into the package."""
+    check_choice("name", name, RECIPES)
+    check_choice("seed", seed, SEEDS if name in SEEDED else SEEDS[:1])
+
+
+def ship(name: str, weights: Path, folder: Path = FOLDER, seed: int = 0) -> None:
     """Copy trained weights and their description into the package and enter them in the manifest."""
     _, model = FAMILIES[read_json(weights.with_suffix(".json"))["model"]["family"]]
-    entry = {"kind": "network"} if issubclass(model, LearnedReconstructor) else {}
+    kind = (
+        "network" if issubclass(model, LearnedReconstructor) else "classifier" if model is Classifier else "generator"
+    )
+    if seed:
+        kind = "seed"
+    entry = {} if kind == "generator" else {"kind": kind}
+    name = numbered(name, seed)
     for part, source in (("weights", weights), ("card", weights.with_suffix(".json"))):
         target = folder / f"{name}{source.suffix}"
         with atomic(target) as temporary:

@@ -15,7 +15,7 @@ from ...figures.labels import DATA, TITLES
 from ...figures.style import COLOURS, METHODS, CourseFigure, subplots
 
 __all__ = [
-    "cards", "distances", "error_histograms", "latent_clouds", "path_curves", "reconstructions", "strip_grid",
+    "cards", "distances", "error_histograms", "latent_clouds", "laws", "path_curves", "reconstructions", "strip_grid",
     "trade_off", "triangle_grids",
 ]  # fmt: skip
 
@@ -115,6 +115,38 @@ def distances(rows: Sequence[Mapping], floors: Mapping[str, float], alt: str = "
         _from_zero(ax)
         ax.set_xticks(sorted({r["d"] for r in group}))
         ax.legend(loc="lower right", ncol=2, fontsize=8)
+    return figure
+
+
+def laws(rows: Sequence[Mapping], names: Mapping[str, str], alt: str) -> CourseFigure:
+    """Distances and good samples under each law of z: a mark for each training run, a line through their means.
+
+    Parameters
+    ----------
+    rows : dicts with "data", "family", "laws" (law -> "emd", "frechet", "good"); of "real" the three numbers alone
+    names : dict of law -> label
+    alt : str
+    """
+    measures = {"emd": "EMD (squared grey values)", "frechet": "Fréchet distance", "good": "good samples (%)"}
+    groups = _by(rows, "data")
+    figure, axes = subplots(len(groups), 3, size=(9.6, 2.9 * len(groups)), alt=alt, squeeze=False)
+    for line, (data, group) in zip(axes, groups.items(), strict=True):
+        families = _by([r for r in group if r["family"] != "real"], "family")
+        (real,) = (r for r in group if r["family"] == "real")
+        for ax, (measure, label) in zip(line, measures.items(), strict=True):
+            scale = 100 if measure == "good" else 1
+            for k, (family, runs) in enumerate(families.items()):
+                at = np.arange(len(names)) + 0.12 * (k - 1)
+                values = scale * np.array([[run["laws"][law][measure] for law in names] for run in runs])
+                style = METHODS[family]
+                ax.plot(at, values.mean(0), label=TITLES[family], **style | {"marker": ""})
+                for one in values:
+                    ax.plot(at, one, **style | {"linestyle": "", "markersize": 4})
+            ax.axhline(scale * real[measure], color=COLOURS["black"], linestyle=":", label="real images")
+            ax.set(ylabel=label, title=DATA[data], xticks=range(len(names)))
+            ax.set_xticklabels([name.replace(" ", "\n", 1) for name in names.values()], fontsize=8)
+            _from_zero(ax)
+        line[0].legend(fontsize=8)
     return figure
 
 

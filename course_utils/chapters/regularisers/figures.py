@@ -14,7 +14,7 @@ from ...figures.labels import TITLES
 from ...figures.style import COLOURS, METHODS, subplots
 from ...figures.tables import markdown_table
 
-__all__ = ["cost_table", "fig9_label", "fig9_table", "psnr_distributions", "weight_sweep"]
+__all__ = ["cost_table", "fig9_label", "fig9_table", "psnr_distributions", "runs_of_training", "weight_sweep"]
 
 
 #: Iterations (mean) and time of a compressed sensing reconstruction, as the paper's Sect. 5.2 states them.
@@ -188,4 +188,31 @@ def psnr_distributions(rows: Mapping[str, Sequence[float]], colours: Sequence[st
         ax.plot([middle], [-k], marker="|", markersize=13, markeredgewidth=2.5, color=COLOURS["black"])
     ax.set(yticks=[-k for k in range(len(rows))], yticklabels=list(rows), xlabel="PSNR (dB), data range 1")
     ax.grid(axis="y", visible=False)
+    return figure
+
+
+def runs_of_training(psnr: Mapping[tuple[str, str], Sequence[float]]) -> Figure:
+    """Mean PSNR of each training run: one line a generator and method, one dot a run; methods without one as a line.
+
+    Parameters
+    ----------
+    psnr : dict of (generator, method) -> mean PSNR of its runs, generator "none" for methods by hand
+    """
+    learned = {key: values for key, values in psnr.items() if key[0] != "none"}
+    by_hand = {m: values[0] for (g, m), values in psnr.items() if g == "none"}
+    words = "; ".join(f"{fig9_label(*key)} " + ", ".join(f"{v:.1f}" for v in v_) for key, v_ in learned.items())
+    alt = f"Mean PSNR in dB of each training run. {words}. " + "; ".join(
+        f"{fig9_label('none', m)} {v:.1f}" for m, v in by_hand.items()
+    )
+    figure, ax = subplots(size=(6.4, 0.9 + 0.3 * len(learned)), alt=alt)
+    for k, ((_, method), values) in enumerate(learned.items()):
+        colour, marker = METHODS[method]["color"], METHODS[method]["marker"]
+        ax.plot([min(values), max(values)], [-k, -k], color=colour, linestyle="-")
+        ax.plot(values, [-k] * len(values), color=colour, marker=marker, linestyle="none")
+    for method, value in by_hand.items():
+        ax.axvline(value, **METHODS[method] | {"marker": ""}, label=fig9_label("none", method))
+    ax.set(yticks=[-k for k in range(len(learned))], yticklabels=[fig9_label(*key) for key in learned])
+    ax.set_xlabel("mean PSNR of 100 test images (dB), data range 1")
+    ax.grid(axis="y", visible=False)
+    ax.legend(fontsize=8)
     return figure
