@@ -234,8 +234,11 @@ def test_standardised_latent_variables_have_the_priors_mean_and_covariance(varia
     G.encoder[-1].weight[3:] *= 20  # standard deviations that differ
     x = torch.rand(200, 1, 28, 28, generator=seeded())
     before, image = G.encode(x), G(G.encode(x))
+    draw = torch.randn(5, 3, generator=seeded(1))
     assert (before.mean(0).abs() > 1e-3).all() and before.std(0).max() < 0.5
-    G.standardise(x)
+    old = copy.deepcopy(G)
+    m, T = G.standardise(x)
+    assert torch.allclose(G(draw), old((m + draw.double() @ T.T).float()), atol=1e-5)
     mean, log_std = G.posterior(x)
     second_moment = torch.cov(mean.T, correction=0) + (2 * log_std).exp().mean(0).diag()
     assert torch.allclose(mean.mean(0), torch.zeros(3), atol=1e-4)

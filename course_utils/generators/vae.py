@@ -74,7 +74,7 @@ class VAE(Generator):
         return self.posterior(x)[0]
 
     @torch.no_grad()
-    def standardise(self, x: Tensor) -> None:
+    def standardise(self, x: Tensor) -> tuple[Tensor, Tensor]:
         r"""Change the latent variables so that draws z ~ q(z | x) have mean 0 and covariance I, as the prior has.
 
         Training need not bring that about: with few images the codes fill a thin part of N(0, I), and samples from
@@ -88,6 +88,11 @@ class VAE(Generator):
         Parameters
         ----------
         x : (N, 1, H, W) tensor, more images than latent variables
+
+        Returns
+        -------
+        m : (d,) float64 tensor
+        T : (d, d) float64 tensor
 
         Raises
         ------
@@ -112,6 +117,7 @@ class VAE(Generator):
         last.bias[:d] = torch.linalg.solve(T, last.bias[:d].double() - m).to(last.bias)
         last.weight[d:] = 0
         last.bias[d:] = 0.5 * shares.log().to(last.bias)
+        return m, T
 
     def losses(self, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Eq. (6) on a batch, the mean over the images of a sum over pixels and latents; and its two parts."""

@@ -321,7 +321,7 @@ def train_recipe(
         labels=(data.train_labels.to(device), data.val_labels.to(device)) if recipe.labelled else None,
     )
     if recipe.standardised:
-        _standardise(model, recipe, data.train.to(device))
+        report["standardised_by"] = _standardise(model, recipe, data.train.to(device))
         report["standardised_score"] = round(validation_score(model, data.val.to(device), recipe.train.seed), 6)
     record = {
         "name": name,
@@ -337,8 +337,12 @@ def train_recipe(
     return report
 
 
-def _standardise(model: VAE, recipe: Recipe, images: Tensor) -> None:
-    """Fit the prior to the codes of the images that ``model`` was trained on, in ``ROUNDS`` variations."""
+def _standardise(model: VAE, recipe: Recipe, images: Tensor) -> dict:
+    """Fit the prior to the codes of the images that ``model`` was trained on, augmented ones in ``ROUNDS`` variations.
+
+    Returns m and T: the latent variables in which it was trained are m + T z.
+    """
     generator = torch.Generator().manual_seed(recipe.train.seed)
     rounds = [augment(images, generator) for _ in range(ROUNDS)] if recipe.augmented else [images]
-    model.standardise(torch.cat(rounds))
+    m, T = model.standardise(torch.cat(rounds))
+    return {"m": [round(v, 6) for v in m.tolist()], "T": [[round(v, 6) for v in row] for row in T.tolist()]}

@@ -119,7 +119,7 @@ def distances(rows: Sequence[Mapping], floors: Mapping[str, float], alt: str = "
 
 
 def laws(rows: Sequence[Mapping], names: Mapping[str, str], alt: str) -> CourseFigure:
-    """Distances and good samples under each law of z: a mark for each training run, a line through their means.
+    """Distances and good samples under each law of z: a mark for each training run, a bar at their mean.
 
     Parameters
     ----------
@@ -136,17 +136,19 @@ def laws(rows: Sequence[Mapping], names: Mapping[str, str], alt: str) -> CourseF
         for ax, (measure, label) in zip(line, measures.items(), strict=True):
             scale = 100 if measure == "good" else 1
             for k, (family, runs) in enumerate(families.items()):
-                at = np.arange(len(names)) + 0.12 * (k - 1)
+                at = np.arange(len(names)) + 0.2 * (k - 1)
                 values = scale * np.array([[run["laws"][law][measure] for law in names] for run in runs])
-                style = METHODS[family]
-                ax.plot(at, values.mean(0), label=TITLES[family], **style | {"marker": ""})
-                for one in values:
-                    ax.plot(at, one, **style | {"linestyle": "", "markersize": 4})
+                style = METHODS[family] | {"linestyle": "none"}
+                ax.hlines(values.mean(0), at - 0.08, at + 0.08, color=style["color"], linewidth=2)
+                ax.plot(np.tile(at, len(runs)), values.ravel(), label=TITLES[family], **style | {"markersize": 4.5})
             ax.axhline(scale * real[measure], color=COLOURS["black"], linestyle=":", label="real images")
             ax.set(ylabel=label, title=DATA[data], xticks=range(len(names)))
-            ax.set_xticklabels([name.replace(" ", "\n", 1) for name in names.values()], fontsize=8)
-            _from_zero(ax)
-        line[0].legend(fontsize=8)
+            ax.set_xticklabels(
+                [name.replace(" (", "\n(").replace("ed G", "ed\nG") for name in names.values()], fontsize=8
+            )
+            ax.grid(axis="x", visible=False)
+            ax.set_yscale("log") if measure == "frechet" else _from_zero(ax)
+        line[0].legend(fontsize=8, loc="lower right")
     return figure
 
 
