@@ -93,6 +93,8 @@ GOOD = {
     "train": lambda: images(4), "lr": lambda: 0.5, "betas": lambda: (0.5, 0.5), "cosine": lambda: True,
     "ema": lambda: 0.5, "critic_steps": lambda: 1, "validate_every": lambda: 1, "patience": lambda: 1,
     "keep": lambda: "last", "data": lambda: built("mnist"), "augmented": lambda: False, "standardised": lambda: False,
+    "labelled": lambda: False, "labels": lambda: (torch.zeros(4, dtype=torch.int64),) * 2, "sure": lambda: 0.5,
+    "overlap": lambda: 0.5, "classes": lambda: 3,
     "device": lambda: "cpu", "verbose": lambda: False, "folder": lambda: training.zoo.FOLDER, "val": images,
     "progress": lambda: False, "on_validation": lambda: None, "finish": lambda: False,
     "change": lambda: training.trainer.augment,
@@ -173,6 +175,8 @@ OWN = {
     ("solution_path", "lam"): lambda: [0.5, 1.0], ("LogPosterior", "y"): lambda: images(1),
     ("convergence_rate", "method"): lambda: "tikhonov", ("mala", "n"): lambda: 8,
     ("mala", "x0"): lambda: points(2, 1, 2, 2), ("coverage", "truth"): lambda: points(2, 3),
+    ("latent_draws", "z"): lambda: points(8, 2), ("two_shapes", "x"): lambda: built("shapes"),
+    ("latents_of", "x"): images,
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
 }  # fmt: skip
 
@@ -187,7 +191,8 @@ KIND = {
     "GeneratorConfig": "config", "StructuredConfig": "config", "RadialConfig": "config", "TrainConfig": "config",
     "nn.Module": "module", "Objective": "objective", "LatentRegulariser": "prior", "WGAN": "network", "VAE": "network",
     "StructuredVAE": "network", "Trainable": "module", "type": "type", "tuple[int, ...]": "shape",
-    "GeneratorConfig | RadialConfig": "config", "Regulariser | Reconstructor": "regulariser",
+    "GeneratorConfig | RadialConfig | ClassifierConfig": "config", "ClassifierConfig": "config",
+    "Regulariser | Reconstructor": "regulariser",
     "Sequence[LinearOperator]": "operators", "str | Tensor | Dictionary": "start", "tuple[Tensor, Tensor]": "pair",
     "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
     "Callable[[Objective], bool]": "call", "SolutionPath": "solutions", "DegreesOfFreedom": "freedom",

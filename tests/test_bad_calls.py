@@ -214,7 +214,7 @@ def complaint(name: str, call: Callable, path: bool = False) -> str | None:
             return f"raises {type(error).__name__}: {str(error)[:150]}"
         if not re.search(rf"'{name}\b", str(error)):
             return f"does not name '{name}' in {type(error).__name__}: {str(error)[:150]}"
-        return "says too much" if len(str(error)) > 600 else None
+        return "says too much" if len(str(error)) > 700 else None
     return "passes in silence"
 
 

@@ -12,8 +12,8 @@ from .batches import nearest, samples, subset
 from .card import Score, ScoreCard, score_card
 from .coverage import RangeErrors, range_errors
 from .features import feature_network, frechet_distance, shape_parameters
-from .judge import Verdict, digit_judge, judge
-from .latent_laws import LAWS, latent_draws, latents_of
+from .judge import Verdict, judge
+from .latent_laws import latent_draws, latents_of
 from .latent_space import LatentSpread, latent_spread, plane_projections
 from .likelihood import LogLikelihood, log_likelihood
 from .novelty import FarImages, far_from_prior, strangers
@@ -24,8 +24,8 @@ from .two_sample import ClassifierTest, EnergyTest, classifier_test, energy_test
 from .two_shapes import two_shapes
 
 __all__ = [
-    "EMD", "LAWS", "ClassifierTest", "EnergyTest", "FarImages", "LatentSpread", "LogLikelihood", "Path",
-    "RangeErrors", "Score", "ScoreCard", "Support", "Verdict", "as_generator", "classifier_test", "digit_judge",
+    "EMD", "ClassifierTest", "EnergyTest", "FarImages", "LatentSpread", "LogLikelihood", "Path",
+    "RangeErrors", "Score", "ScoreCard", "Support", "Verdict", "as_generator", "classifier_test",
     "duplicate_threshold", "emd", "emd_floor", "energy_test", "far_from_prior", "feature_network", "frechet_distance",
     "interpolate", "jacobian", "judge", "latent_draws", "latent_spread", "latents_of", "lipschitz", "log_likelihood",
     "nearest", "path_smoothness", "plane_projections", "range_errors", "samples", "score_card", "shape_parameters",

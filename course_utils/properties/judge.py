@@ -76,6 +76,10 @@ def judge(x: Tensor, sure: float = SURE) -> Verdict:
     ------
     TypeError, ValueError
 
+    Source
+    ------
+    That confident labels speak for samples is the idea of the score of Salimans et al., NeurIPS 2016.
+
     Example
     -------
     >>> from course_utils import load

@@ -15,8 +15,8 @@ from .coverage import range_errors
 __all__ = ["LAWS", "latent_draws", "latents_of"]
 
 LAWS = ("prior", "gaussian", "aggregated", "flow")
-#: Of the flow: layers, width; steps of Adam, batch, first step size.
-LAYERS, HIDDEN, STEPS, BATCH, RATE = 8, 48, 2_000, 256, 2e-3
+#: Of the flow: layers, width, batch, first step size.
+LAYERS, HIDDEN, BATCH, RATE = 8, 48, 256, 2e-3
 
 
 @torch.no_grad()
@@ -25,6 +25,10 @@ def latents_of(G: Generator, x: Tensor, generator: torch.Generator) -> Tensor:
 
     Of a VAE a draw from :math:`q(z\,|\,x)`, so that over all images they follow its aggregated posterior.  Of another
     encoder E(x).  Without an encoder the best z that was found.
+
+    Source
+    ------
+    The aggregated posterior: Makhzani et al., arXiv 1511.05644.
 
     Example
     -------
@@ -46,7 +50,7 @@ def latents_of(G: Generator, x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @with_autograd
-def latent_draws(z: Tensor, n: int, generator: torch.Generator) -> dict[str, Tensor]:
+def latent_draws(z: Tensor, n: int, generator: torch.Generator, steps: int = 2_000) -> dict[str, Tensor]:
     """``n`` draws from each of four laws of latent vectors.
 
     Parameters
@@ -55,6 +59,8 @@ def latent_draws(z: Tensor, n: int, generator: torch.Generator) -> dict[str, Ten
         Latent vectors of training images, from ``latents_of``.
     n : int
     generator : torch.Generator
+    steps : int
+        For which the flow is trained.
 
     Returns
     -------
@@ -74,13 +80,13 @@ def latent_draws(z: Tensor, n: int, generator: torch.Generator) -> dict[str, Ten
     -------
     >>> g = torch.Generator().manual_seed(0)
     >>> z = 3 + 0.1 * torch.randn(200, 2, generator=g)
-    >>> draws = latent_draws(z, 500, g)
+    >>> draws = latent_draws(z, 500, g, steps=20)
     >>> list(draws), [round(float(v.mean())) for v in draws.values()]
     (['prior', 'gaussian', 'aggregated', 'flow'], [0, 3, 3, 3])
     """
     check_tensor("z", z, (None, None))
     check_finite("z", z)
-    n = check_count("n", n)
+    n, steps = check_count("n", n), check_count("steps", steps)
     check_generator(generator)
     N, d = z.shape
     if d < 2 or N <= d:
@@ -92,7 +98,7 @@ def latent_draws(z: Tensor, n: int, generator: torch.Generator) -> dict[str, Ten
     mean, root = z.mean(0), torch.linalg.cholesky(torch.cov(z.T))
     rows = torch.randint(N, (n,), generator=generator, device=generator.device).to(z.device)
     # the flow starts from the Gaussian, and has only to learn what that misses
-    flow = _fitted(torch.linalg.solve_triangular(root, (z - mean).T, upper=False).T, generator)
+    flow = _fitted(torch.linalg.solve_triangular(root, (z - mean).T, upper=False).T, steps, generator)
     return {
         "prior": normal(),
         "gaussian": mean + normal() @ root.T,
@@ -101,13 +107,13 @@ def latent_draws(z: Tensor, n: int, generator: torch.Generator) -> dict[str, Ten
     }
 
 
-def _fitted(z: Tensor, generator: torch.Generator) -> Flow:
+def _fitted(z: Tensor, steps: int, generator: torch.Generator) -> Flow:
     """A flow whose draws look like the rows of ``z``, by maximum likelihood."""
     flow = Flow(z.shape[1], LAYERS, HIDDEN).to(z)
     optimiser = torch.optim.Adam(flow.parameters(), lr=RATE)
     with torch.enable_grad():
-        for step in range(STEPS):
-            optimiser.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
+        for step in range(steps):
+            optimiser.param_groups[0]["lr"] = RATE * (1 - step / steps)
             rows = torch.randint(len(z), (min(BATCH, len(z)),), generator=generator, device=generator.device)
             optimiser.zero_grad()
             flow.loss(z[rows.to(z.device)]).backward()

@@ -19,8 +19,8 @@ def two_shapes(x: Tensor, overlap: float = 0.9) -> Tensor:
 
     The image is cut at half the grey value of the shapes and falls into connected parts; parts of fewer than five
     pixels are left out.  There must be two: one fills its bounding box, the other the disc with its centre of mass and
-    its area, each to ``overlap`` (area of the intersection over that of the union).  Of real images one in a thousand
-    is refused, because its shapes touch.
+    its area and not its box, each to ``overlap`` (area of the intersection over that of the union).  Of real images one
+    in a thousand is refused, because its shapes touch.
 
     Parameters
     ----------
@@ -34,6 +34,10 @@ def two_shapes(x: Tensor, overlap: float = 0.9) -> Tensor:
     Raises
     ------
     TypeError, ValueError
+
+    Source
+    ------
+    What a Shapes image is: paper, Sect. 4.3.
 
     Example
     -------
@@ -50,8 +54,9 @@ def two_shapes(x: Tensor, overlap: float = 0.9) -> Tensor:
     found = []
     for grey in (x[:, 0] > LEVEL).cpu().numpy():
         parts = [part for part in regionprops(label(grey, connectivity=1)) if part.area >= SPECK]
-        fits = [(part.extent >= overlap, _fills_disc(part, grey.shape) >= overlap) for part in parts]
-        found.append(len(fits) == 2 and any(a[0] and b[1] for a, b in (fits, fits[::-1])))
+        rectangles = [part.extent >= overlap for part in parts]
+        discs = [part.extent < overlap and _fills_disc(part, grey.shape) >= overlap for part in parts]
+        found.append(len(parts) == 2 and any(rectangles) and any(discs))
     return torch.tensor(found, device=x.device)
 
 

@@ -2,7 +2,7 @@
 
 from .recipes import RECIPES, Recipe, TrainConfig
 from .trainer import train, validation_score
-from .zoo import available, card, pretrained, shipped_seeds
+from .zoo import available, card, pretrained
 
 __all__ = [
     "RECIPES",
@@ -11,7 +11,6 @@ __all__ = [
     "available",
     "card",
     "pretrained",
-    "shipped_seeds",
     "train",
     "validation_score",
 ]

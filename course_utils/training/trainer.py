@@ -148,9 +148,7 @@ def train(
         if not len(value):
             raise ValueError(f"'{name}' must hold at least one image, got none")
     if labels is not None:
-        for name, value, of in zip(("labels[0]", "labels[1]"), labels, (images, val), strict=True):
-            if not isinstance(value, Tensor) or value.shape != (len(of),) or value.is_floating_point():
-                raise ValueError(f"'{name}' must be {len(of)} whole numbers, one for each image")
+        _check_labels(labels, len(images), len(val))
         val = val, labels[1]
     run = _Run(model, config, images, folder, change, None if labels is None else labels[0])
     bar = tqdm(total=config.steps, initial=run.step, disable=not progress, unit="step", mininterval=1.0)
@@ -177,6 +175,16 @@ def train(
         "stopped": ended,
         "seconds": round(run.seconds, 1),
     }
+
+
+def _check_labels(labels, *counts: int) -> None:
+    """Raise unless there are whole numbers, one for each image."""
+    found = labels if isinstance(labels, tuple) else ()
+    shapes = [tuple(v.shape) for v in found if isinstance(v, Tensor) and not v.is_floating_point()]
+    if shapes != [(n,) for n in counts]:
+        raise ValueError(
+            f"'labels' must be two tensors of {counts[0]} and {counts[1]} whole numbers, one for each image"
+        )
 
 
 class _Run:

@@ -7,7 +7,6 @@ from torch import Tensor
 from ...data.load import load
 from ...generators import VAE
 from ...properties import (
-    LAWS,
     emd,
     frechet_distance,
     judge,
@@ -20,6 +19,7 @@ from ...properties import (
     two_shapes,
 )
 from ...properties.batches import images_of
+from ...properties.latent_laws import LAWS
 from ...reproduce.experiment import Experiment
 from ...reproduce.setting import rounded, seeded
 from ...training.zoo import pretrained, shipped_seeds
