@@ -65,6 +65,15 @@ class Sweep:
         """The combination of highest mean PSNR, the paper's criterion."""
         return self.parameters[int(self.psnr.mean(1).argmax())]
 
+    def within(self, loss: float) -> dict[str, tuple[float, float]]:
+        """Least and greatest value of each weight that loses at most ``loss`` dB, the other weight being chosen anew.
+
+        What is tuned on a flat curve says little: a second draw of images may choose any value in between.
+        """
+        loss, mean = check_positive("loss", loss), self.psnr.mean(1).tolist()
+        good = [p for p, value in zip(self.parameters, mean, strict=True) if value >= max(mean) - loss]
+        return {name: (min(p[name] for p in good), max(p[name] for p in good)) for name in self.parameters[0]}
+
     def row(self) -> dict:
         """The best weights, their mean PSNR on these images, and which of them lie at an end of the grid."""
         reached = round(float(self.psnr.mean(1).max()), 3)

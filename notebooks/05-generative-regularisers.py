@@ -85,8 +85,10 @@ from course_utils.figures.style import subplots
 from course_utils.figures.tables import markdown_table, solver_table
 from course_utils.notebooks import FAST
 from course_utils.reproduce import GENERATORS, load_result, start_dictionary
+from course_utils.reproduce.setting import Problem
 from course_utils.results import origin
 from course_utils.solvers import gradient_descent, objective_of
+from course_utils.tuning import sweep
 
 
 def seeded(seed):
@@ -830,28 +832,43 @@ print(f"Dictionary, not one random start:    at least {by_start:.1f} dB (hard, s
 assert by_fidelity < min(by_generator, by_start) and weakest == "wgan"
 
 # %% [markdown]
-# That is the story of the table. Which $F$ you choose matters least. Which generator you have, and where you start,
-# matters several times as much: a regulariser can only prefer images that $G$ offers, and only if the solver gets
-# there.
+# That is the story of the table. Among these three, the choice of $F$ matters least. Which generator you have, and where
+# you start, matters several times as much, because a regulariser can only prefer images that $G$ offers, and only if the
+# solver gets there. That is no law about all $F$: chapter 06 has one, a deviation inside the network, that gains more than
+# the better generator does here.
 #
-# And the weights that section 2 predicted?
+# And the weights that section 2 predicted? A tuned value alone would be a poor witness, because another value may be
+# nearly as good. So sweep the grid of the table again, on the validation images, and ask which weights lose at most 0.1
+# dB against the best.
 
 # %%
 rho = G.config.rho
 predicted = {("hard", "lam"): sigma**2, ("relaxed", "lam"): sigma**2 / rho**2, ("relaxed", "mu"): rho**2}
-symbol = {"lam": "λ", "mu": "μ"}
-rows = []
+symbol, grids = {"lam": "λ", "mu": "μ"}, stored["settings"]
+watched = Problem(A, sigma, n_val=3 if FAST else 10, n_test=1)
+flat = {}
+for method, regulariser in {"hard": Hard, "relaxed": Relaxed}.items():
+    tried = sweep(
+        A, watched.y_val, watched.x_val, lambda *weights, R=regulariser: R(G, *weights),
+        grids["lambda_grid"][method], grids["mu_grid"].get(method), start=starts["vae"],
+    )  # fmt: skip
+    flat |= {(method, weight): ends for weight, ends in tried.within(0.1).items()}
+rows, missed = [], []
 for (method, weight), value in predicted.items():
-    ratio = table["vae", method][weight] / value
-    rows.append([f"VAE {method}, {symbol[weight]}", f"{value:.4f}", f"{ratio * value:.4f}", f"{ratio:.1f}"])
-    assert 1 / 40 < ratio < 40
-markdown_table(["weight", "predicted", "tuned", "tuned / predicted"], rows)
+    low, high = flat[method, weight]
+    missed.append(max(low / value, value / high, 1.0))
+    name, tuned = f"VAE {method}, {symbol[weight]}", table["vae", method][weight]
+    rows.append([name, f"{value:.4f}", f"{tuned:.2g}", f"{low:.2g} to {high:.2g}", f"{missed[-1]:.1f}"])
+assert max(missed) < 8
+markdown_table(["weight", "predicted", "tuned", "loses at most 0.1 dB", "predicted misses by a factor of"], rows)
 
 # %% [markdown]
-# The prediction costs nothing and is where a search should begin. It need not be exact: the grid of the tuned weights
-# has factor 4, and the model has two flaws. In *hard*, what $G$ cannot express acts like more noise, so $\lambda$ wants
-# to be larger than $\sigma^2$. In *relaxed*, the deviation of a digit from the range is not white noise of size $\rho$:
-# it lies along the strokes.
+# The prediction costs nothing and is where a search should begin. More cannot be read off, because the curve is flat: a
+# whole range of $\lambda$ for *hard*, and of $\mu$ for *relaxed*, does equally well, and which of them is "tuned" is an
+# accident of the few images that one tunes on. Only $\lambda$ of *relaxed* is determined, because it decides how far the
+# answer may leave the range; there the best value is some four times the predicted one. The model calls the deviation of
+# a digit from the range white noise of size $\rho$. That this is the reason is a conjecture; the deviations do look like
+# strokes, not like noise.
 #
 # ### A part of it, live
 #
@@ -970,7 +987,8 @@ assert errors["VAE sparse"][largest] < errors["VAE relaxed"][largest] < level[1]
 # %% [markdown]
 # *Hard* is finished at about $m=100$: what is left is the distance of the digit from the range, and no number of
 # measurements changes that. *Relaxed* and *sparse* go on, because their deviation $u$ takes over. Yet with many
-# measurements TV needs no training and is at least as good. The generator's value is in the left third of the picture.
+# measurements TV needs no training and is at least as good. The generator is worth its training where measurements are
+# few, to the left of the crossover that is printed above.
 #
 # TV overtakes much earlier than the Lasso. The published crossover is against the Lasso, which expects the wrong thing:
 # a digit is not a few separate bright pixels. **A comparison is worth as much as the opponent.**

@@ -176,7 +176,7 @@ OWN = {
     ("convergence_rate", "method"): lambda: "tikhonov", ("mala", "n"): lambda: 8,
     ("mala", "x0"): lambda: points(2, 1, 2, 2), ("coverage", "truth"): lambda: points(2, 3),
     ("latent_draws", "z"): lambda: points(8, 2), ("two_shapes", "x"): lambda: built("shapes"),
-    ("latents_of", "x"): images,
+    ("latents_of", "x"): images, ("latent_draws", "steps"): lambda: 2,
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
 }  # fmt: skip
 

@@ -43,6 +43,27 @@ def test_no_person_is_on_both_sides():
     assert float(within.median()) > 0.95 and float(across) < 0.93
 
 
+@pytest.mark.parametrize("test", mri_data.FOLDS)
+def test_no_person_is_on_both_sides_of_a_fold(test):
+    """Every image is one of that person, and what is tested lies horizontally."""
+    whole, d = load("brain"), mri_data.brain_fold(test)
+    of = {names[0]: getattr(whole, split) for split, names in whole.subjects.items()}
+    people = [set(d.subjects[split]) for split in ("train", "val", "test")]
+    assert people[2] == {test} and all(len(names) == 1 for names in people) and len(set.union(*people)) == 3
+    for split in ("train", "val", "test"):
+        images, (name,) = getattr(d, split), set(d.subjects[split])
+        assert len(images) == len(d.subjects[split]) == len(getattr(d, f"{split}_labels"))
+        assert all((of[name] == image).flatten(1).all(1).any() for image in images)
+    assert len(d.test) == len(d.test_labels.unique()), "a height that comes twice is of a raised plane"
+
+
+def test_folds_begin_with_the_split_that_is_shipped():
+    d, fold = load("brain"), mri_data.brain_fold("S1")
+    assert all(torch.equal(getattr(d, split), getattr(fold, split)) for split in ("train", "val", "test"))
+    with pytest.raises(ValueError, match="'test' must be one of 'S1', 'Colin27', 'ITK', got 'S2'"):
+        mri_data.brain_fold("S2")
+
+
 def test_shipped_brains():
     d = load("brain")
     assert d.image_shape == (1, 128, 128) and d.train.dtype == torch.float32

@@ -7,11 +7,12 @@ Brain slices are shipped.  ``data_scripts/fetch_brain.py`` brings more of them, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from .._check import check_choice
 from .._files import cache_dir, write_npz
 from .archive import area_average, find_archive
 from .dataset import SPLITS, Dataset, read_splits
@@ -21,7 +22,9 @@ __all__ = [
     "FASTMRI_LICENCE",
     "HEADS",
     "KNEE_LICENCE",
+    "FOLDS",
     "Head",
+    "brain_fold",
     "load_brain",
     "load_fastmri",
     "load_knee",
@@ -64,6 +67,8 @@ HEADS = {
     "S1": Head("test", (256, 256, 256), (130.0, 117.0), 124, 194),
 }
 STEP = {False: 2, True: 1}  # mm between planes
+#: Head that is kept for the test -> heads that train and that validate.
+FOLDS = {"S1": ("Colin27", "ITK"), "Colin27": ("S1", "ITK"), "ITK": ("Colin27", "S1")}
 
 
 def load_brain(full: bool = False) -> Dataset:
@@ -102,6 +107,41 @@ def load_brain(full: bool = False) -> Dataset:
     """
     path, source = find_archive("brain", full, "fetch_brain")
     return read_splits("brain", path, source, BRAIN_LICENCE)
+
+
+def brain_fold(test: str = "S1", full: bool = False) -> Dataset:
+    """The brain slices with another head kept for the test: leave one head out.
+
+    One head trains, another validates, so that nobody stands on two sides; ``brain_fold("S1")`` is ``load_brain()``.
+    For validation and test only horizontal planes are taken; Colin27 as training head has raised ones, too.
+
+    Parameters
+    ----------
+    test : {"S1", "Colin27", "ITK"}
+    full : bool
+        As for ``load_brain``.
+
+    Raises
+    ------
+    ValueError
+        There is no such head.
+
+    Example
+    -------
+    >>> d = brain_fold("ITK")
+    >>> {split: set(names) for split, names in d.subjects.items()}
+    {'train': {'Colin27'}, 'val': {'S1'}, 'test': {'ITK'}}
+    """
+    check_choice("test", test, FOLDS)
+    whole = load_brain(full)
+    of = {names[0]: split for split, names in whole.subjects.items()}
+    images, labels, subjects = {}, {}, {}
+    for split, name in zip(SPLITS, (*FOLDS[test], test), strict=True):
+        x, heights = getattr(whole, of[name]), getattr(whole, f"{of[name]}_labels")
+        n = len(x) if split == "train" else len(x) // len(HEADS[name].degrees)  # horizontal planes come first
+        images[split], labels[f"{split}_labels"] = x[:n], heights[:n]
+        subjects[split] = (name,) * n
+    return replace(whole, **images, **labels, subjects=subjects)
 
 
 def load_fastmri() -> Dataset:
