@@ -125,7 +125,7 @@ class ScoreCard:
     def as_dict(self) -> dict:
         """Plain values, for a results file; NaN and infinity become None."""
         scores = [
-            {k: (None if isinstance(v, float) and not math.isfinite(v) else round(v, 5) if isinstance(v, float) else v)
+            {k: (None if isinstance(v, float) and not math.isfinite(v) else round(v, 7) if isinstance(v, float) else v)
              for k, v in asdict(s).items()}
             for s in self.scores
         ]  # fmt: skip

@@ -175,8 +175,8 @@ EXPERIMENTS = {
         figure=fig9_figure,
         story=fig9_story,
     ),
-    "fig9-runs": Experiment(
-        name="fig9-runs",
+    "table-runs": Experiment(
+        name="table-runs",
         title="The table of Fig. 9 for other training runs of the same generators",
         tasks=runs_tasks,
         run=runs_row,

@@ -10,6 +10,7 @@ from course_utils.results import load_result
 EXPERIMENTS = compressed_sensing.EXPERIMENTS | deconvolution.EXPERIMENTS
 SMALL = {
     "fig9": ({"generator": "vae", "method": "hard"}, {"n_val": 2, "n_test": 3}),
+    "table-runs": ({"generator": "vae", "method": "hard", "seed": 1}, {"n_val": 2, "n_test": 3}),
     "measurements": ({"m": 50, "noise": "bora", "generator": "vae", "methods": ["hard"]}, {"n_val": 2, "n_test": 3}),
     "fig7": ({"generator": "none", "method": "tikhonov"}, {}),
     "fig8": ({"generator": "vae"}, {"n_val": 2, "n_test": 2}),
