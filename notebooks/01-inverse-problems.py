@@ -684,8 +684,8 @@ axes[0].set(xlabel="singular values kept (dot: rule (7))", ylabel="PSNR (dB), me
 axes[1].plot(n_kept, n_kept <= best_cut[0.01], label="truncation, best K")
 axes[1].plot(n_kept, tikhonov_filter(S, best_lam[0.01]), "--", label=f"Tikhonov, best lambda = {best_lam[0.01]:.3f}")
 axes[1].set(xlabel="index k", ylabel="filter factor", title="sigma = 0.01")
-for ax in axes:
-    ax.legend()
+axes[0].legend()
+axes[1].legend(loc="upper right", fontsize=8)
 plt.show()
 
 # %%
