@@ -215,7 +215,7 @@ assert gain[0] > gain[1] + 0.5 and (FAST or gain[0] > 0.7 and gain[1] < 0)
 
 # %% [markdown]
 # There is no contradiction. The lead of relaxed over TV comes from the digits that the generator can draw: it is more
-# than 1 dB in the first quarter. In the last quarter, where hard explains the data badly, TV is slightly ahead; the 8
+# than 1 dB in the first quarter, where hard and sparse are better still. In the last quarter, where hard explains the data badly, TV is slightly ahead; the 8
 # above, with a misfit of 1.5 times the noise, is one of these. A mean over a test set hides this, because it mixes both
 # kinds, and it would change if the test set had more unusual digits.
 #
