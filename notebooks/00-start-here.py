@@ -244,8 +244,8 @@ explorer
 # %% [markdown]
 # <details><summary><b>What to find</b></summary>
 #
-# 1. Beyond $\lambda \approx 0.1$ the penalty on $z$ pulls every answer towards $G(0)$, the generator's image of
-#    nothing in particular.
+# 1. Beyond $\lambda \approx 0.1$ the penalty on $z$ pulls every answer towards $G(0)$, the image that the
+#    generator makes of $z=0$, which has nothing to do with the data.
 # 2. With small $\lambda$ relaxed may go anywhere and fits the noise: the misfit falls below the noise line. With
 #    large $\lambda$ it turns into hard with the weight $\lambda\mu$. The best is between.
 # 3. With the largest noise the three methods with a generator still reach about 19 dB on this digit, TV less than

@@ -911,9 +911,15 @@ assert gaps[0] > 3 and gaps[-1] < 0.5 and psnr_all[0] - psnr_all[1] > 30
 #
 # The paper (Duff, Campbell, Ehrhardt 2023, Sect. 6) says of its three test problems that deconvolution and fully
 # sampled tomography have gradually decaying singular values, and that compressed sensing has a large kernel. Sect.
-# 5 gives the operators and noise: $5\times5$ Gaussian blur with $\sigma = 0.1$, $m = 150$ random measurements with
-# $\sigma = 0.05$, and parallel-beam tomography of Shapes images with $\sigma = 0.1$. Its text lists no singular
-# values. The geometry in the authors' code is 125 angles by 81 bins for $56\times56$ pixels. We can look:
+# 5 gives the operators and the noise:
+#
+# | problem | operator | $\sigma$ |
+# |---|---|---|
+# | deconvolution | $5\times5$ Gaussian blur | 0.1 |
+# | compressed sensing | $m=150$ random measurements | 0.05 |
+# | tomography | parallel beam, Shapes images; in the authors' code 125 angles by 81 bins for $56\times56$ pixels | 0.1 |
+#
+# Its text lists no singular values. We can compute them:
 
 # %%
 settings = [(name, OPERATORS[name].svd().S, 784) for name in ("blur", "compressed sensing", "tomography")]

@@ -184,8 +184,8 @@ assert 0.3 < ae < 0.36 and 0.57 < pca[8] < 0.60 and 42 <= equal <= 44 and n_para
 # $$ p_G(x)=\int p(x|z)\,p(z)\,dz,\qquad -\log p(x|z)=\frac{\|x-G(z)\|_2^2}{2\rho^2}+\frac n2\log(2\pi\rho^2). $$
 #
 # **The evidence lower bound.** The integral over $z$ cannot be computed by drawing $z$ from the prior, because for a given
-# $x$ nearly every $z$ contributes next to nothing. So guess which $z$ matter. Take any density $q(z)$ and write $p_G(x)=p(x|z)\,p(z)/p(z|x)$, true for every
-# $z$. Take the logarithm, insert $q(z)/q(z)$, and average over $z\sim q$:
+# $x$ nearly every $z$ contributes next to nothing. So guess which $z$ matter, by any density $q(z)$. By Bayes' rule
+# $p_G(x)=p(x|z)\,p(z)/p(z|x)$ for every $z$. Take the logarithm, insert $q(z)/q(z)$, and average over $z\sim q$:
 #
 # $$ \log p_G(x)=\underbrace{\mathbb E_{z\sim q}\log p(x|z)-d_{KL}(q\,\|\,p(z))}_{\text{evidence lower bound (ELBO)}}
 #    \;+\;\underbrace{d_{KL}(q\,\|\,p(z|x))}_{\ge\,0}. $$
@@ -427,7 +427,7 @@ assert FAST or 0.8 * cheapest < critics_distance < 1.4 * cheapest
 
 # %% [markdown]
 # The best critic would find $W_1$. Ours comes near it within 40 steps and then exceeds it, which no 1-Lipschitz critic can:
-# a penalty of 0.17 says that its slope misses 1 by $\sqrt{0.17}=0.4$ on average. A penalty only discourages slopes above 1,
+# a penalty of 0.17 says that its slope misses 1 by $\sqrt{0.17}=0.4$ (root mean square). A penalty only discourages slopes above 1,
 # and does not forbid them. So the loss of a critic is an estimate of $W_1$ up to the factor of its slope.
 #
 # Training alternates: five steps for the critic, one for the generator. It is a game of two players, not a minimisation.
@@ -438,7 +438,7 @@ assert FAST or 0.8 * cheapest < critics_distance < 1.4 * cheapest
 # %% [markdown]
 # ## 5 The shipped generators
 #
-# A GAN takes more than a minute. The course ships an AE, a VAE ($\rho=0.158$) and a WGAN with $d=8$, trained on 58,000
+# Training such a GAN takes an hour or more, as the cell below prints. So the course ships an AE, a VAE ($\rho=0.158$) and a WGAN with $d=8$, trained on 58,000
 # digits, and **the same generator network for all three**, as in the paper: so differences come from the training.
 # `pretrained` refuses a file whose SHA-256 is not the one on record. Each comes with a card: seed, settings, curves,
 # machine, commit.
@@ -503,7 +503,7 @@ for family, G in models.items():
 assert all(300 < count < 4000 for counts in switches.values() for count in counts)
 
 # %% [markdown]
-# About a thousand times. So this much is true of $G$: it is Lipschitz continuous, as a composition of affine maps and
+# About a thousand times, seven hundred at least on these lines. So this much is true of $G$: it is Lipschitz continuous, as a composition of affine maps and
 # leaky ReLUs, and it is differentiable except on a set of measure zero, the kinks. Its gradient is constant between two
 # kinks and jumps at each of them, so it is neither continuous nor Lipschitz continuous. The same holds for the critic.
 # Gradients can still be used, and all the searches of this course use them. But a theorem that assumes a Lipschitz
@@ -565,9 +565,9 @@ plt.show()
 # $$ \mathrm{EMD}=\min_{\pi}\;\frac1N\sum_{i=1}^N\|x_i-G(z_{\pi(i)})\|_2^2\qquad\text{over all ways } \pi \text{ to pair them,} $$
 #
 # which is eq. (10) of the paper divided by $N$. Its cost is the *squared* distance. So it is not the $W_1$ of section 4,
-# which a critic estimates, but $W_2^2$, the square of the Wasserstein-2 distance. We use it because the paper does, so
-# that the numbers can be compared with its Fig. 3. The two costs agree in what is zero, but a large distance counts more
-# in the squared one.
+# which a critic estimates, but $W_2^2$, the square of the Wasserstein-2 distance. We use it because the paper ranks its
+# generators by it (Fig. 3). Both are zero only if the two distributions are equal, but in $W_2^2$ large distances count
+# more.
 #
 # **Predict, then run.** What will the first row show? How much can an affine map be worth?
 
@@ -635,10 +635,11 @@ assert distance["the same, through the AE"] < distance["other test images"]
 #
 # ### Why do two sets of real digits score 37?
 #
-# Two sets of *real* digits follow the same distribution, so $W_2$ of the distributions is 0. Yet the table has 37.1 for
-# them, more than for the VAE. The EMD compares two finite sets, and in 784 dimensions the nearest of $N$ images is far.
-# The control: how does the EMD of real digits change with $N$? And what does the worst generator of all get, one that
-# draws the mean image of MNIST every time?
+# Two sets of *real* digits follow the same distribution, so $W_2$ of the distributions is 0. Yet the list above has 37.1
+# for them, more than for the VAE. Our explanation: the EMD compares two finite sets, and among $N$ images in 784
+# dimensions even the nearest one is far. The control: how does the EMD of real digits change with $N$, and how far is the
+# nearest one? And what score has a useless generator, one that draws the mean image of MNIST every time? (Of all single
+# images it has the best score, by the proof of exercise 1 in chapter 00.)
 #
 # **Predict, then run.** How many images does it take until real digits are better than the mean image?
 

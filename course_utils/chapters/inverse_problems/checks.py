@@ -317,7 +317,7 @@ def best_filter(candidate: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict
     Example
     -------
     >>> ok = best_filter(lambda s, b, sigma: 1 / (1 + sigma**2 / (s * s * b)))
-    ✓ Right: the filter agrees exactly
+    ✓ Right: the filter agrees...
     """
     generator = torch.Generator().manual_seed(5)
     cases = []

@@ -22,7 +22,7 @@ def safest(candidate: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
     Example
     -------
     >>> ok = safest(lambda a, b, p: b + p * (a - b))
-    ✓ Right: the guess agrees exactly
+    ✓ Right: the guess agrees...
     """
     generator = torch.Generator().manual_seed(0)
     cases = []
