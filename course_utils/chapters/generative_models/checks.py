@@ -10,8 +10,12 @@ from torch import Tensor
 from ...checks import Verdict, as_numbers, call, compare, examine, judge, not_yet, number, right
 from ...generators import VAE
 from .collapse import coordinates_that_pay
+from .number_checks import bound_gap, largest_image, noisy_emd
 
-__all__ = ["active_latents", "critic_penalty", "likeliest_rho", "reparametrised_gradient"]
+__all__ = [
+    "active_latents", "bound_gap", "critic_penalty", "largest_image", "likeliest_rho", "noisy_emd",
+    "reparametrised_gradient",
+]  # fmt: skip
 
 
 @torch.no_grad()

@@ -1,4 +1,8 @@
-"""Checks of chapter 01: an adjoint, a norm by power iteration, an image with the data of another."""
+"""Checks of chapter 01.
+
+An adjoint, a norm by power iteration, an image with the data of another, the noise that makes the pseudo-inverse
+useless, and the best filter.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ..._check import trusting
-from ...checks import Verdict, as_numbers, call, not_yet, number, right, tolerance
+from ...checks import Verdict, as_numbers, call, examine, not_yet, number, right, tolerance
 from ...operators import LinearOperator
+from .wiener import wiener_filter
 
-__all__ = ["adjoint", "norm", "twin"]
+__all__ = ["adjoint", "best_filter", "break_even", "norm", "twin"]
 
 TOLERANCE, SINGLE = 1e-10, 1e-5  # of the dot test, in float64 and of an answer in float32
 
@@ -237,3 +242,123 @@ def twin(A: LinearOperator, x: Tensor, other: Tensor, candidate: Tensor) -> Verd
             "possible: add all of the difference that A cannot see"
         )
     return right(f"the data agree to {visible:.1e} and the distance {distance:.2f} is the least possible")
+
+
+def _spectra() -> list[tuple[Tensor, float, float]]:
+    """Singular values, energy of the image and of its invisible part: with and without a null space."""
+    cases = []
+    for rank, zeros, total, invisible in ((12, 0, 80.0, 0.0), (9, 4, 50.0, 30.0), (20, 7, 100.0, 45.0)):
+        S = 0.7 ** torch.arange(rank, dtype=torch.float64)
+        cases.append((torch.cat([S, torch.zeros(zeros, dtype=torch.float64)]), total, invisible))
+    return cases
+
+
+def break_even(candidate: Callable[[Tensor, float, float], float]) -> Verdict:
+    """Is ``candidate(S, total, invisible)`` the noise level at which the pseudo-inverse is no better than black?
+
+    Parameters
+    ----------
+    candidate : callable
+        Singular values (K,), zeros among them; the energy of the image and of its invisible part -> sigma.
+
+    Example
+    -------
+    >>> ok = break_even(lambda S, total, invisible: ((total - invisible) / S[S > 0].pow(-2).sum()).sqrt())
+    ✓ Right: sigma agrees exactly
+    """
+
+    def sigma(S: Tensor, energy: float, gain: Callable[[Tensor], Tensor] = lambda s: s.pow(-2).sum()) -> Tensor:
+        return (energy / gain(S[S > 0])).sqrt()
+
+    mistakes = {
+        "that compares the noise with the whole image: the black image misses the invisible part too, so it cancels": (
+            lambda S, total, invisible: sigma(S, total)
+        ),
+        "singular values that are 0 do not enter the pseudo-inverse: leave them out of the sum": (
+            lambda S, total, invisible: ((total - invisible) / S.pow(-2).sum()).sqrt()
+        ),
+        "this is sigma^2: take the root": lambda S, total, invisible: sigma(S, total - invisible) ** 2,
+        "this is the noise against the invisible energy; the visible one is at stake": (
+            lambda S, total, invisible: sigma(S, invisible)
+        ),
+        "the invisible energy is subtracted, not added: what both miss cancels": (
+            lambda S, total, invisible: sigma(S, total + invisible)
+        ),
+        "that is the noise in the weakest direction alone: all directions add noise": (
+            lambda S, total, invisible: sigma(S, total - invisible, lambda s: s.min() ** -2)
+        ),
+        "the variance of the noise is divided by s_k^2, not by s_k": (
+            lambda S, total, invisible: sigma(S, total - invisible, lambda s: s.pow(-1).sum())
+        ),
+        "the expected error is the sum over the directions, not the mean": (
+            lambda S, total, invisible: sigma(S, total - invisible, lambda s: s.pow(-2).mean())
+        ),
+        "the noise is divided by s_k, not multiplied": (
+            lambda S, total, invisible: sigma(S, total - invisible, lambda s: s.pow(2).sum())
+        ),
+        "it is upside down: a larger sum of 1 / s_k^2 bears less noise": (
+            lambda S, total, invisible: 1 / sigma(S, total - invisible)
+        ),
+    }
+    return examine(
+        candidate,
+        _spectra(),
+        lambda S, total, invisible: sigma(S, total - invisible),
+        "sigma",
+        rtol=1e-6,
+        atol=1e-12,
+        mistakes=mistakes,
+    )
+
+
+def best_filter(candidate: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
+    """Does ``candidate(s, b, sigma)`` give the filter with the least expected squared error?
+
+    Example
+    -------
+    >>> ok = best_filter(lambda s, b, sigma: 1 / (1 + sigma**2 / (s * s * b)))
+    ✓ Right: the filter agrees...
+    """
+    generator = torch.Generator().manual_seed(5)
+    cases = []
+    for r, sigma in ((12, 0.1), (7, 0.3)):
+        b = 0.2 + 3 * torch.rand(r, generator=generator, dtype=torch.float64)
+        cases.append((0.75 ** torch.arange(r, dtype=torch.float64), b, sigma))
+    mistakes = {
+        "this keeps or drops each term; a number between 0 and 1 costs less near the limit": lambda s, b, sigma: (
+            s**2 * b > sigma**2
+        ).double(),
+        "this is Tikhonov with lambda = sigma^2, the best filter only if every b_k is 1": lambda s, b, sigma: (
+            s**2 / (s**2 + sigma**2)
+        ),
+        "the noise of coefficient k has the variance sigma^2 / s_k^2: s is missing": lambda s, b, sigma: (
+            b / (b + sigma**2)
+        ),
+        "the signal in the data has the energy s_k^2 b_k: s enters squared": lambda s, b, sigma: (
+            s * b / (s * b + sigma**2)
+        ),
+        "amplitudes in place of energies: the parabola has b_k and sigma^2 / s_k^2": lambda s, b, sigma: (
+            s * b.sqrt() / (s * b.sqrt() + sigma)
+        ),
+        "the variance of the noise is sigma^2, not sigma": lambda s, b, sigma: s**2 * b / (s**2 * b + sigma),
+        "this is the share to take away: the filter is 1 minus it": lambda s, b, sigma: 1 - wiener_filter(s, b, sigma),
+        "the division by s_k stands in the sum already: the filter is the factor before it": lambda s, b, sigma: (
+            wiener_filter(s, b, sigma) / s
+        ),
+        "s is on the wrong side: the noise is divided by s_k": lambda s, b, sigma: b / (b + s**2 * sigma**2),
+        "that is its root: the parabola's minimum is the quotient itself": lambda s, b, sigma: wiener_filter(
+            s, b, sigma
+        ).sqrt(),
+        "this is signal over noise: put signal plus noise below": lambda s, b, sigma: s**2 * b / sigma**2,
+        "both terms of the derivative have the factor 2, so it drops out": lambda s, b, sigma: (
+            s**2 * b / (s**2 * b + 2 * sigma**2)
+        ),
+    }
+    return examine(
+        candidate,
+        cases,
+        lambda s, b, sigma: wiener_filter(s, b, sigma),
+        "the filter",
+        rtol=1e-6,
+        mistakes=mistakes,
+    )

@@ -1,8 +1,7 @@
-"""Checks of chapter 00: the PSNR, a weight chosen on validation images, and a change of convention."""
+"""Checks of chapter 00: the safest of all guesses, a weight chosen on validation images, and a change of convention."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -14,53 +13,47 @@ from ...operators import LinearOperator
 from ...regularisers import TV
 from ...solvers import reconstruct
 
-__all__ = ["convert", "psnr", "weight"]
+__all__ = ["convert", "safest", "weight"]
 
 
-def psnr(candidate: Callable[[Tensor, Tensor], Tensor]) -> Verdict:
-    """Compare a hand-written PSNR (range 1, one value per image) with the library's.
+def safest(candidate: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
+    """Is ``candidate(a, b, p)`` the image with the least expected squared error, if a is the truth with probability p?
 
     Example
     -------
-    >>> ok = psnr(reference_psnr)
-    ✓ Right: the PSNR agrees exactly
+    >>> ok = safest(lambda a, b, p: b + p * (a - b))
+    ✓ Right: the guess agrees...
     """
     generator = torch.Generator().manual_seed(0)
     cases = []
-    for noise, size in (((0.05, 0.1, 0.3), (8, 8)), ((0.2, 0.02), (6, 9))):
-        truth = torch.rand(len(noise), 1, *size, generator=generator)
-        error = torch.randn(truth.shape, generator=generator)
-        cases.append((truth + torch.tensor(noise).reshape(-1, 1, 1, 1) * error, truth))
-
-    def mse(x: Tensor, truth: Tensor) -> Tensor:
-        return (x - truth).pow(2).flatten(1).mean(1)
-
-    def solution(x: Tensor, truth: Tensor) -> Tensor:
-        return reference_psnr(x, truth)
-
-    def plus(decibels: float) -> Callable:
-        return lambda x, truth: solution(x, truth) + decibels
-
+    for p, size in ((0.7, (1, 8, 8)), (0.5, (1, 6, 9)), (0.2, (1, 5, 5))):
+        a, b = torch.rand(2, *size, generator=generator)
+        cases.append((a, b, p))
     mistakes = {
-        "these are mean squared errors: now take -10 log10 of them": mse,
-        "these are root mean squared errors: take -20 log10 of them": lambda x, t: mse(x, t).sqrt(),
-        "6.02 dB too much: that is data range 2, ours is 1": plus(20 * math.log10(2)),
-        "48.13 dB too much: that is data range 255, ours is 1": plus(20 * math.log10(255)),
-        "the sign is wrong: a smaller error must give a larger PSNR": lambda x, t: -solution(x, t),
-        "torch.log is the natural logarithm: take torch.log10": lambda x, t: -10 * mse(x, t).log(),
-        "the factor 10 is missing: decibels are tenths": lambda x, t: solution(x, t) / 10,
-        "this is the sum over the pixels: take the mean": lambda x, t: solution(x, t) - 10 * math.log10(x[0].numel()),
-        "twice too large: the error is squared already": lambda x, t: 2 * solution(x, t),
-        "half of it: 10 belongs to the squared error, 20 to its root": lambda x, t: solution(x, t) / 2,
-        "that is the mean absolute error: square the differences": lambda x, t: (
-            -10 * (x - t).abs().flatten(1).mean(1).log10()
+        "this is the more probable digit; if that is wrong, its error is large: weigh both": lambda a, b, p: (
+            a if p > 0.5 else b
         ),
-        "this is one number for the whole batch: average over the pixels of each image only": lambda x, t: (
-            -10 * (x - t).pow(2).mean().log10()
+        "this is a itself, whatever p": lambda a, b, p: a,
+        "this is b itself, whatever p": lambda a, b, p: b,
+        "the two are mixed in equal parts: the more probable one should count more": lambda a, b, p: (a + b) / 2,
+        "a is the truth with probability p: the shares have changed places": lambda a, b, p: (1 - p) * a + p * b,
+        "p goes into the error as it is, not squared": lambda a, b, p: (
+            (p**2 * a + (1 - p) ** 2 * b) / (p**2 + (1 - p) ** 2)
         ),
-        "this is the mean over the batch: one value for each image is asked for": lambda x, t: solution(x, t).mean(),
+        "b is missing: it is the truth with probability 1 - p": lambda a, b, p: p * a,
+        "each pixel is the brighter one of the two: that is far from both where they differ": lambda a, b, p: (
+            torch.maximum(a, b)
+        ),
+        "each pixel is the darker one of the two: that is far from both where they differ": lambda a, b, p: (
+            torch.minimum(a, b)
+        ),
+        "both are added in full: the shares p and 1 - p must add up to 1": lambda a, b, p: a + b,
+        "this is the geometric mean; the squared error asks for the arithmetic one": lambda a, b, p: (
+            a**p * b ** (1 - p)
+        ),
+        "this is the expected error of an image, not the image": lambda a, b, p: p * (1 - p) * (a - b).pow(2).sum(),
     }
-    return examine(candidate, cases, solution, "the PSNR", rtol=1e-5, mistakes=mistakes)
+    return examine(candidate, cases, lambda a, b, p: p * a + (1 - p) * b, "the guess", rtol=1e-5, mistakes=mistakes)
 
 
 def weight(

@@ -21,6 +21,9 @@ ASK = {
     "reparametrised_gradient": checks.reparametrised_gradient,
     "critic_penalty": checks.critic_penalty,
     "active_latents": checks.active_latents,
+    "noisy_emd": checks.noisy_emd,
+    "largest_image": checks.largest_image,
+    "bound_gap": checks.bound_gap,
 }
 
 
@@ -70,6 +73,45 @@ def penalty(norm=norms, value=lambda n: (n - 1).pow(2).mean(), graph=True):
     return lambda critic, x: value(norm(gradients(critic, x, graph)))
 
 
+def side(bytes_each=16, power=4, up=0):
+    def largest(memory, maps):
+        n = 1
+        while bytes_each * (maps * (n + 1) ** power + (n + 1) ** 2) <= memory:
+            n += 1
+        return n + up
+
+    return largest
+
+
+def by_the_root(memory, maps):
+    """n^2 solves a quadratic equation."""
+    square = (-1 + np.sqrt(1 + 4 * maps * memory / 16)) / (2 * maps)
+    return int(np.floor(np.sqrt(square)))
+
+
+def log_normal(x, mean, std):
+    return -0.5 * ((x - mean) / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)
+
+
+def gap_by_quadrature(mean, std, x, w, rho):
+    """log p_G(x) minus the ELBO, both as they are defined."""
+    z = np.linspace(mean - 12 * std, mean + 12 * std, 20_001)
+    q = np.exp(log_normal(z, mean, std))
+    elbo = np.trapezoid(q * (log_normal(x, w * z, rho) + log_normal(z, 0, 1) - log_normal(z, mean, std)), z)
+    return log_normal(x, 0, np.hypot(w, rho)) - elbo
+
+
+def gap(mean, std, x, w, rho, prior=True, log=True, half=0.5, swap=False):
+    m, s = (w * x / (w**2 + rho**2), rho / np.hypot(w, rho)) if prior else (x / w, rho / w)
+    if swap:
+        mean, std, m, s = m, s, mean, std
+    return log * np.log(s / std) + (std**2 + (mean - m) ** 2) / (2 * s**2) - half
+
+
+def gap_with(**settings):
+    return lambda *case: gap(*case, **settings)
+
+
 RIGHT = {
     "likeliest_rho": [MSE.sqrt(), float(MSE) ** 0.5, MSE.sqrt().numpy(), SQUARE.double().mean().sqrt(), [MSE.sqrt()]],
     "reparametrised_gradient": [
@@ -94,6 +136,25 @@ RIGHT = {
         lambda v, rho, d: np.sum(v.numpy()[:d] > rho**2),
         lambda v, rho, d: sum(1 for value in v[:d].tolist() if value > rho**2),
         lambda v, rho, d: torch.count_nonzero((v[:d] - rho**2).clamp_min(0)).reshape(1),
+    ],
+    "noisy_emd": [
+        lambda emd, tau, n: emd + n * tau**2,
+        lambda emd, tau, n: np.float64(emd) + (tau * n**0.5) ** 2,
+        lambda emd, tau, n: torch.tensor(emd + n * tau**2, dtype=torch.float64),
+    ],
+    "largest_image": [side(), by_the_root, lambda memory, maps: torch.tensor(side()(memory, maps))],
+    "bound_gap": [
+        gap,
+        gap_by_quadrature,
+        lambda *case: torch.tensor(gap(*case), dtype=torch.float64),
+        lambda mean, std, x, w, rho: float(
+            torch.distributions.kl_divergence(
+                torch.distributions.Normal(torch.tensor(mean).double(), torch.tensor(std).double()),
+                torch.distributions.Normal(
+                    torch.tensor(w * x / (w**2 + rho**2)).double(), torch.tensor(rho / np.hypot(w, rho)).double()
+                ),
+            )
+        ),
     ],
 }
 WRONG = {
@@ -161,6 +222,41 @@ WRONG = {
         (lambda v, rho, d: "many", "must be a number"),
         (lambda v, rho, d: v.sub_(rho**2).gt(0)[:d].sum(), "in place"),
     ],
+    "noisy_emd": [
+        (lambda emd, tau, n: emd + tau**2, "a sum over n pixels"),
+        (lambda emd, tau, n: emd + n * tau, "the variance tau^2"),
+        (lambda emd, tau, n: emd + 2 * n * tau**2, "only one of the two"),
+        (lambda emd, tau, n: (emd**0.5 + n**0.5 * tau) ** 2, "lengths do not add up"),
+        (lambda emd, tau, n: emd, "does not stay"),
+        (lambda emd, tau, n: n * tau**2, "the old EMD stays"),
+        (lambda emd, tau, n: (emd + n * tau**2) ** 0.5, "no root"),
+        (lambda emd, tau, n: emd - n * tau**2, "larger, not smaller"),
+        (lambda emd, tau, n: emd * (1 + n * tau**2), "does not multiply"),
+        (lambda emd, tau, n: emd + n**0.5 * tau, "one root too many"),
+        (lambda emd, tau, n: None, "still empty"),
+    ],
+    "largest_image": [
+        (side(bytes_each=4), "training needs 16"),
+        (side(bytes_each=12), "12 bytes"),
+        (side(bytes_each=8), "8 bytes"),
+        (side(power=2), "grows like n^4"),
+        (side(bytes_each=1), "bytes, not weights"),
+        (side(up=1), "round down"),
+        (lambda memory, maps: side()(memory, maps) ** 2, "the number of pixels"),
+        (lambda memory, maps: (memory / (16 * maps)) ** 0.25, "a whole number"),
+        (lambda memory, maps: 56, "the side n is 56"),
+    ],
+    "bound_gap": [
+        (lambda mean, std, x, w, rho: -np.log(std) + (std**2 + mean**2) / 2 - 0.5, "from the prior"),
+        (gap_with(swap=True), "changed places"),
+        (gap_with(prior=False), "forgets the prior"),
+        (gap_with(log=False), "the logarithm"),
+        (gap_with(half=0.0), "the -1/2 is missing"),
+        (lambda *case: -gap(*case), "sign"),
+        (lambda *case: 2 * gap(*case), "twice"),
+        (lambda mean, std, x, w, rho: 0.0, "the gap"),
+        (lambda *case: ..., "placeholder"),
+    ],
 }
 
 
@@ -184,7 +280,7 @@ def test_no_message_tells_rho():
 
 
 @pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", ["reparametrised_gradient", "critic_penalty", "active_latents"])
+@pytest.mark.parametrize("name", [name for name in ASK if name != "likeliest_rho"])
 def test_no_function_hangs_or_raises(name, rough):
     refuses(ASK[name], ROUGH[rough])
 

@@ -88,7 +88,44 @@ def unseen(v):
     return v - (v.flatten(1) @ V @ V.T).reshape(v.shape)
 
 
-ASK = {"adjoint": lambda answer: checks.adjoint(motion_blur, answer), "norm": checks.norm, "twin": twin}
+def noise_by_bisection(S, total, invisible):
+    """Without a formula: where the two expected errors cross."""
+    low, high = 0.0, 1e3
+    for _ in range(100):
+        sigma = (low + high) / 2
+        error = invisible + sum((sigma / s) ** 2 for s in S.tolist() if s > 0)
+        low, high = (sigma, high) if error < total else (low, sigma)
+    return sigma
+
+
+def break_even(power=-2, total_share=1.0, invisible_share=-1.0, reduce=torch.sum, root=True):
+    def sigma(S, total, invisible):
+        gain = reduce(S[S > 0].pow(power))
+        value = (total_share * total + invisible_share * invisible) / gain
+        return value.sqrt() if root else value
+
+    return sigma
+
+
+def wiener(s, b, sigma):
+    return s**2 * b / (s**2 * b + sigma**2)
+
+
+def filter_by_descent(s, b, sigma):
+    """Newton steps on the expected error, of which one is enough."""
+    phi = torch.zeros_like(s, requires_grad=True)
+    error = ((1 - phi) ** 2 * b + phi**2 * sigma**2 / s**2).sum()
+    (slope,) = torch.autograd.grad(error, phi)
+    return (phi - slope / (2 * b + 2 * sigma**2 / s**2)).detach()
+
+
+ASK = {
+    "adjoint": lambda answer: checks.adjoint(motion_blur, answer),
+    "norm": checks.norm,
+    "twin": twin,
+    "break_even": checks.break_even,
+    "best_filter": checks.best_filter,
+}
 RIGHT = {
     "adjoint": [
         motion_adjoint,
@@ -113,6 +150,20 @@ RIGHT = {
         lambda A, x, other, n: (x + n).numpy(),
         lambda A, x, other, n: other - torch.linalg.pinv(A.matrix()).mv(A(other - x)[0]).reshape(x.shape),
         lambda A, x, other, n: (x + n).clone().requires_grad_(),
+    ],
+    "break_even": [
+        break_even(),
+        noise_by_bisection,
+        lambda S, total, invisible: float(((total - invisible) / (1 / S[S > 1e-12] ** 2).sum()) ** 0.5),
+        lambda S, total, invisible: np.sqrt((total - invisible) / np.sum(S.numpy()[S.numpy() > 0] ** -2.0)),
+    ],
+    "best_filter": [
+        wiener,
+        filter_by_descent,
+        lambda s, b, sigma: 1 / (1 + sigma**2 / (s**2 * b)),
+        lambda s, b, sigma: (b / (b + (sigma / s) ** 2)).numpy(),
+        lambda s, b, sigma: wiener(s, b, sigma).float(),
+        lambda s, b, sigma: [float(wiener(u, v, sigma)) for u, v in zip(s, b, strict=True)],
     ],
 }
 WRONG = {
@@ -171,6 +222,36 @@ WRONG = {
         (lambda A, x, other, n: x + n / 0, "NaN or infinite"),
         (lambda A, x, other, n: 0.0, "shape"),
     ],
+    "break_even": [
+        (break_even(invisible_share=0.0), "compares the noise with the whole image"),
+        (lambda S, total, invisible: ((total - invisible) / S.pow(-2).sum()).sqrt(), "leave them out of the sum"),
+        (lambda S, total, invisible: (total / S.pow(-2).sum()).sqrt(), "leave them out of the sum"),
+        (break_even(root=False), "take the root"),
+        (break_even(total_share=0.0, invisible_share=1.0), "the visible one"),
+        (break_even(invisible_share=1.0), "subtracted, not added"),
+        (break_even(reduce=torch.amax), "the weakest direction"),
+        (break_even(power=-1), "not by s_k"),
+        (break_even(reduce=torch.mean), "not the mean"),
+        (break_even(power=2), "not multiplied"),
+        (lambda S, total, invisible: 1 / break_even()(S, total, invisible), "upside down"),
+        (lambda S, total, invisible: None, "still empty"),
+    ],
+    "best_filter": [
+        (lambda s, b, sigma: (s**2 * b > sigma**2).double(), "keeps or drops"),
+        (lambda s, b, sigma: s**2 / (s**2 + sigma**2), "Tikhonov"),
+        (lambda s, b, sigma: b / (b + sigma**2), "s is missing"),
+        (lambda s, b, sigma: s * b / (s * b + sigma**2), "s enters squared"),
+        (lambda s, b, sigma: s * b.sqrt() / (s * b.sqrt() + sigma), "in place of energies"),
+        (lambda s, b, sigma: s**2 * b / (s**2 * b + sigma), "not sigma"),
+        (lambda s, b, sigma: 1 - wiener(s, b, sigma), "take away"),
+        (lambda s, b, sigma: wiener(s, b, sigma) / s, "stands in the sum already"),
+        (lambda s, b, sigma: b / (b + s**2 * sigma**2), "wrong side"),
+        (lambda s, b, sigma: wiener(s, b, sigma).sqrt(), "that is its root"),
+        (lambda s, b, sigma: s**2 * b / sigma**2, "signal over noise"),
+        (lambda s, b, sigma: s**2 * b / (s**2 * b + 2 * sigma**2), "drops out"),
+        (lambda s, b, sigma: wiener(s, b, sigma).sum(), "shape"),
+        (lambda s, b, sigma: b.mul_(s**2) / (b + sigma**2), "in place"),
+    ],
 }
 
 
@@ -191,7 +272,7 @@ def test_the_adjoint_is_told_from_the_inverse():
 
 
 @pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", ["adjoint", "norm"])
+@pytest.mark.parametrize("name", ["adjoint", "norm", "break_even", "best_filter"])
 def test_no_function_hangs_or_raises(name, rough):
     refuses(ASK[name], ROUGH[rough])
 
