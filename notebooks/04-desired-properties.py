@@ -97,9 +97,9 @@ print("generators of Shapes:", ", ".join(drawers))
 # %% [markdown]
 # ## 1 Five wishes
 #
-# In chapter 05 the generator $G:\mathcal Z\to\mathcal X$ becomes a constraint: $x=G(z)$, with $z$ found by descent. Two
-# things can go wrong. The true image may not be in the range of $G$; or it is, and descent does not find it. So the
-# paper (Sect. 4.1) asks for two groups of properties.
+# In chapter 05 the generator $G:\mathcal Z\to\mathcal X$ becomes a constraint: $x=G(z)$, with $z$ found by descent.
+# Two things can go wrong. The true image may not be in the range of $G$; or it is, and descent does not find it. So
+# the paper (Sect. 4.1) asks for two groups of properties.
 #
 # | | wish | what it forbids |
 # |---|---|---|
@@ -110,9 +110,9 @@ print("generators of Shapes:", ", ".join(drawers))
 # | **B2** | the region of $\mathcal Z$ that belongs to good images is known | $\lVert z\rVert^2$ as a penalty in the wrong place |
 #
 # A1 and A2 pull against each other. A constant image satisfies A2 and B1 perfectly; the identity $G(z)=z$, $d=n$,
-# satisfies A1 and B1 perfectly. Only together do they mean something. The wishes are sentences, not theorems: the paper
-# says so itself (Sect. 6.1). We turn each into a number, and look each number in the eye: what would *real* images
-# score, and which bad generator would pass?
+# satisfies A1 and B1 perfectly. Only together do they mean something. The wishes are sentences, not theorems: the
+# paper says so itself (Sect. 6.1). We turn each into a number, and look each number in the eye: what would *real*
+# images score, and which bad generator would pass?
 
 # %% [markdown]
 # ## 2 A1: can it produce every image?
@@ -167,7 +167,8 @@ assert shape_fits["VAE"].nrmse.median() < 0.3
 #
 # ### Fig. 1, computed beforehand
 #
-# The same at full size: 1,000 test images (300 for a GAN), latent dimensions 5, 8, 13 for MNIST and 5, 10, 16 for Shapes.
+# The same at full size: 1,000 test images (300 for a GAN), latent dimensions 5, 8, 13 for MNIST and 5, 10, 16 for
+# Shapes.
 
 # %% mystnb={"image": {"alt": "Violins of the NRMSE of the best fit, one panel for MNIST and one for Shapes, one violin for each generator and latent dimension. AE and VAE lie close together, the GAN to the right."}}
 fig1 = load_result("fig1")
@@ -208,8 +209,8 @@ assert checks.best_of_starts(choose)
 # ## 3 A2: can it produce what it should not?
 #
 # Two probes. **Far latent vectors:** $\|z\|=r\sqrt d$; the prior has $r\approx1$, the authors drew $z\sim\mathcal
-# N(0,50^2I)$ for their Fig. 5, so $r\approx50$. We report the distance to the nearest training image, in units of what a
-# test image has. **Foreign images:** fit by (9) what is no digit at all: clothes.
+# N(0,50^2I)$ for their Fig. 5, so $r\approx50$. We report the distance to the nearest training image, in units of what
+# a test image has. **Foreign images:** fit by (9) what is no digit at all: clothes.
 #
 # **Predict, then run.** At which radius do the images stop being digits? Which of the three can draw a shoe?
 
@@ -238,8 +239,8 @@ plt.show()
 assert all(wrong[t].nrmse.median() > 1.2 * fits[t].nrmse.median() for t in digits)
 
 # %% [markdown]
-# Far out, all three leave the digits, and nothing in (4), (5) or (6) would have stopped them: a piecewise linear network
-# grows in proportion to $\|z\|$. The AE looks best at $r=5$, for that is where its encodings are.
+# Far out, all three leave the digits, and nothing in (4), (5) or (6) would have stopped them: a piecewise linear
+# network grows in proportion to $\|z\|$. The AE looks best at $r=5$, for that is where its encodings are.
 #
 # The clothes are fitted worse than digits, but far better than nothing (NRMSE 1): a blob of the right brightness is in
 # the range. Without a penalty on $z$ a generator of digits can explain some of a shoe. A2 is the weakest of the three
@@ -249,8 +250,8 @@ assert all(wrong[t].nrmse.median() > 1.2 * fits[t].nrmse.median() for t in digit
 #
 # 1. At which length does each generator draw its best digits?
 # 2. What happens below $r=0.5$?
-# 3. Find a direction in which the nearest training digit looks nothing like the image, at a distance below 1.5. What does
-#    that say about the Euclidean distance?
+# 3. Find a direction in which the nearest training digit looks nothing like the image, at a distance below 1.5. What
+#    does that say about the Euclidean distance?
 
 # %% tags=["explorer"] mystnb={"image": {"alt": "Top: images of AE, VAE and GAN for one random direction at twice the usual length. Below each the nearest training digit and the distance to it, in units of that of a test digit."}}
 explorer = far_explorer()
@@ -267,13 +268,13 @@ explorer
 #
 # $$ \min_f\frac1N\sum_{i,j}f_{ij}\|x_i-G(z_j)\|_2^2,\qquad f\ge0,\quad \sum_jf_{ij}=\sum_if_{ij}=1. \tag{10} $$
 #
-# This is a linear programme, and Python Optimal Transport solves it exactly: a second for $N=2000$, 40 seconds and 5 GB
-# for $N=10{,}000$. The value is biased: it falls with $N$, and it is far from zero even for two sets of *real* images.
-# So the floor is always printed beside it, for the same $N$, from random subsets (the first and the last 5,000 test
-# digits of MNIST come from different writers).
+# This is a linear programme, and Python Optimal Transport solves it exactly: a second for $N=2000$, 40 seconds and 5
+# GB for $N=10{,}000$. The value is biased: it falls with $N$, and it is far from zero even for two sets of *real*
+# images. So the floor is always printed beside it, for the same $N$, from random subsets (the first and the last 5,000
+# test digits of MNIST come from different writers).
 #
-# **Predict, then run.** A trick: pass the *real* test digits through the AE, $G(E(x))$, and take those as "samples". Will
-# they score better or worse than other real digits?
+# **Predict, then run.** A trick: pass the *real* test digits through the AE, $G(E(x))$, and take those as "samples".
+# Will they score better or worse than other real digits?
 
 # %%
 N = 500 if FAST else 2000
@@ -290,8 +291,8 @@ for title, value in distance.items():
 assert distance["real digits through the AE"] < floor.value and distance["VAE"] < distance["GAN"] < distance["AE"]
 
 # %% [markdown]
-# Blurred digits score *better than real ones*. A mean squared distance rewards the cautious average. So an EMD near the
-# floor does not mean that the samples look real, and a small difference between two generators means little.
+# Blurred digits score *better than real ones*. A mean squared distance rewards the cautious average. So an EMD near
+# the floor does not mean that the samples look real, and a small difference between two generators means little.
 #
 # ### Fig. 3, computed beforehand
 
@@ -312,15 +313,15 @@ plt.show()
 #
 # - **N(0, I)**, the prior of (5) and (6);
 # - **a Gaussian** with the mean and the covariance of these vectors;
-# - **the vectors themselves**, which for a VAE is called the aggregated posterior: the best law that this $G$ could hope
-#   for, and no law to sample from in earnest, because it only repeats training images;
+# - **the vectors themselves**, which for a VAE is called the aggregated posterior: the best law that this $G$ could
+#   hope for, and no law to sample from in earnest, because it only repeats training images;
 # - **a learned prior**: a normalising flow (chapter 03) fitted to the vectors (Dai and Wipf 2019 train a second VAE).
 #
-# "Good" is the share of samples that a judge accepts. For digits it is a small classifier that has never seen a sample,
-# is right for 99 % of the test digits, and must give one class more than 0.9. For Shapes it is no network at all: the
-# image, cut at half the grey value, must fall into exactly two parts of which one fills a rectangle and the other a disc.
-# The main generators of the course were trained more than once, from other first weights and with other random numbers:
-# $\pm$ is the standard deviation over these runs.
+# "Good" is the share of samples that a judge accepts. For digits it is a small classifier that has never seen a
+# sample, is right for 99 % of the test digits, and must give one class more than 0.9. For Shapes it is no network at
+# all: the image, cut at half the grey value, must fall into exactly two parts of which one fills a rectangle and the
+# other a disc. The main generators of the course were trained more than once, from other first weights and with other
+# random numbers: $\pm$ is the standard deviation over these runs.
 #
 # **Predict, then run.** Which generator gains most by another law? Which one nothing?
 
@@ -338,23 +339,43 @@ markdown_table(*laws_story.table(laws, "mnist"))
 markdown_table(*laws_story.table(laws, "shapes"))
 
 # %% [markdown]
-# LAWS TEXT
+# Read the table from the real images upwards.
+#
+# - **The AE's generator is as good as the VAE's.** Under a Gaussian that was fitted the same way, and under the
+#   learned prior, AE and VAE of digits differ in every column by about as much as two training runs of the VAE do.
+#   What A3 punishes in the AE is $\mathcal N(0,I)$, not $G$.
+# - **The VAE has the best Gaussian already**, since its latent variables were standardised (chapter 03), and its EMD
+#   is that of real digits. Yet more than a third of its samples are not surely a digit, against one in twenty if $z$
+#   is drawn where the training digits are. So what is left of its fault is not the place and the width of the cloud of
+#   encodings, but its shape, which is no ball. A learned prior makes good a little more than half of it.
+# - **The GAN depends little on the law**, because it was trained with $\mathcal N(0,I)$ and has no encodings that
+#   could lie elsewhere. Only the $z$ of real digits give more good images, because a digit was looked for.
+# - **No law makes the Shapes GAN draw shapes.** Its EMD comes down to that of real images under the fitted laws, and
+#   its Fréchet distance is that of the VAE under a fitted Gaussian, while hardly one sample in fifty is a rectangle
+#   and a circle. Here $G$ is to blame, and two of three measures do not notice. (Its training was stopped early, see
+#   "Paper and ours".)
+# - **The Shapes VAE of the course is not the paper's.** It was trained with $\rho=0.4$; the authors' code has
+#   $0.0707$. Section 7 shows what that buys and costs. Whatever is said of "the VAE" on Shapes holds for our $\rho$.
+#
+# For digits there are three training runs of the VAE. They differ by less than one unit of EMD, and by two per cent of
+# good samples: far less than the laws do.
 #
 # ### Four other questions about the same samples
 #
 # The paper's Sect. 4.2 names other measures. Each has another blind spot.
 #
-# - **Classifier two-sample test.** Train a small network on real against generated; its accuracy on new images is 0.5 if
-#   it cannot tell. Two versions: as they are, and after a blur of one pixel, which hides the grain.
-# - **Fréchet distance of features.** Compare mean and covariance of what a network sees: here the 32 numbers before the
-#   last layer of a digit classifier that the course trains in seconds. (For Shapes the network learns to read off the seven
-#   numbers from which an image was drawn.)
+# - **Classifier two-sample test.** Train a small network on real against generated; its accuracy on new images is 0.5
+#   if it cannot tell. Two versions: as they are, and after a blur of one pixel, which hides the grain.
+# - **Fréchet distance of features.** Compare mean and covariance of what a network sees: here the 32 numbers before
+#   the last layer of a digit classifier that the course trains in seconds. (For Shapes the network learns to read off
+#   the seven numbers from which an image was drawn.)
 # - **Birthday paradox** (Arora et al. 2018). If $n$ draws from $K$ equally likely images hold $c$ equal pairs, then
-#   $c\approx n(n-1)/(2K)$. "Equal" by a rule instead of by eye: closer than the closest 0.01 % of the pairs of training
-#   images. By construction real images then have $K\approx10{,}000$.
+#   $c\approx n(n-1)/(2K)$. "Equal" by a rule instead of by eye: closer than the closest 0.01 % of the pairs of
+#   training images. By construction real images then have $K\approx10{,}000$.
 # - **Log-likelihood.** $p_G(x)=\int\mathcal N(x;G(z),\rho^2I)\,\mathcal N(z;0,I)\,dz$ by importance sampling with the
-#   encoder's Gaussian as proposal. Every generator has this density for every $\rho$ that one cares to choose (Wu et al.
-#   2017 compare GANs by it); the VAE alone comes with a $\rho$ of its own and with a proposal, so we stop at the VAE.
+#   encoder's Gaussian as proposal. Every generator has this density for every $\rho$ that one cares to choose (Wu et
+#   al. 2017 compare GANs by it); the VAE alone comes with a $\rho$ of its own and with a proposal, so we stop at the
+#   VAE.
 #
 # **Predict, then run.** Will the classifier be fooled by the generator with the lowest EMD?
 
@@ -384,21 +405,23 @@ print(
 assert likely.value.mean() > likely.elbo.mean()
 
 # %% [markdown]
-# Four verdicts that do not agree. The classifier tells every generator from reality, sharp or blurred: none of the three
-# passes. (It says *that*, not *why*.) The Fréchet distance puts the AE last, as the EMD does, for both see the dark
-# images at the centre of its latent space; between VAE and GAN it is far more decided than the EMD. Equal pairs: the soft
-# images of AE and VAE come closer to each other than digits do. That is blur, not collapse, and the rule cannot tell.
+# The classifier tells every generator from reality, sharp or blurred: none of the three passes. (It says *that*, not
+# *why*.) The Fréchet distance puts the AE last, as the EMD does, because both see the dark images at the centre of its
+# latent space. Between VAE and GAN the two disagree: the EMD prefers the VAE, which is soft, the Fréchet distance the
+# GAN, whose strokes are as crisp as real ones. Equal pairs: 96 per cent of the pairs of AE samples count as equal,
+# because nearly all are black; that *is* a collapse, of this $G$ under this prior. VAE and GAN have fewer equal pairs
+# than real digits have.
 #
-# The likelihood comes with a warning. The effective number of draws is near one or two: one lucky $z$ carries the sum, so
-# the estimate is too low by an unknown amount, and differences of a few nats mean nothing. Print the ESS, always.
+# The likelihood comes with a warning. The effective number of draws is near one or two: one lucky $z$ carries the sum,
+# so the estimate is too low by an unknown amount, and differences of a few nats mean nothing. Print the ESS, always.
 #
 # ## 5 B1: is it smooth?
 #
-# Descent needs derivatives, and sensible ones. The **local Lipschitz constant** at $z$ is the largest singular value of
-# the Jacobian: the fastest that the image can change per unit of $z$. With $d\ll n$ we need all $d$ directional
-# derivatives and the eigenvalues of a $d\times d$ matrix; no iteration. Along a straight path between two latent vectors
-# we also measure the *largest step of the image divided by the mean step*: 1 at even pace, 32 if everything happens at
-# once.
+# Descent needs derivatives, and sensible ones. The **local Lipschitz constant** at $z$ is the largest singular value
+# of the Jacobian: the fastest that the image can change per unit of $z$. With $d\ll n$ we need all $d$ directional
+# derivatives and the eigenvalues of a $d\times d$ matrix; no iteration. Along a straight path between two latent
+# vectors we also measure the *largest step of the image divided by the mean step*: 1 at even pace, 32 if everything
+# happens at once.
 #
 # **Predict, then run.** Which generator has the steepest places: AE, VAE or GAN? (Where are their encodings?)
 
@@ -419,13 +442,13 @@ plt.show()
 
 # %% [markdown]
 # The AE is the least steep only because its latent space is the largest: stretch $\mathcal Z$ by two and the constant
-# halves. A Lipschitz constant without the size of the region in which $z$ lives says nothing, so the score card in section
-# 8 has the product of the two. No path has a real jump. The GAN is the most uneven.
+# halves. A Lipschitz constant without the size of the region in which $z$ lives says nothing, so the score card in
+# section 8 has the product of the two. No path has a real jump. The GAN is the most uneven.
 #
 # ### Exercise 2 (core): the steepest direction
 #
-# You get the Jacobian as a tensor (B, d, n): row $j$ is the derivative by $z_j$. Give the local Lipschitz constant of each,
-# (B,).
+# You get the Jacobian as a tensor (B, d, n): row $j$ is the derivative by $z_j$. Give the local Lipschitz constant of
+# each, (B,).
 
 
 # %%
@@ -467,8 +490,8 @@ plt.show()
 # %% [markdown]
 # ### Explorer: between three digits
 #
-# Walk along the edge from 2 to 7 ($\alpha_1+\alpha_2=1$). Where does each generator change its mind? Then set both to 1:
-# that is outside the triangle. Who still draws a digit?
+# Walk along the edge from 2 to 7 ($\alpha_1+\alpha_2=1$). Where does each generator change its mind? Then set both to
+# 1: that is outside the triangle. Who still draws a digit?
 
 # %% tags=["explorer"] mystnb={"image": {"alt": "A triangle with the digits 1, 2 and 7 at its corners and a dot inside; beside it the images of AE, VAE and GAN there, each a mixture of the three digits."}}
 explorer = interpolation_explorer()
@@ -480,15 +503,15 @@ explorer
 # %% [markdown]
 # ## 6 B2: do we know where the images are?
 #
-# The penalty $\|z\|^2$ assumes that good latent vectors look like $\mathcal N(0,I)$. Do the $z^*(x)$ of the test images?
-# The paper looks at random planes (Fig. 4). A picture is not a test, so we add numbers: the root mean square of the
-# coordinates (1 for the prior) and the **energy distance**
+# The penalty $\|z\|^2$ assumes that good latent vectors look like $\mathcal N(0,I)$. Do the $z^*(x)$ of the test
+# images? The paper looks at random planes (Fig. 4). A picture is not a test, so we add numbers: the root mean square
+# of the coordinates (1 for the prior) and the **energy distance**
 #
 # $$ 2\,\mathbb E\|z-z'\|-\mathbb E\|z-\tilde z\|-\mathbb E\|z'-\tilde z'\|,\qquad z,\tilde z\text{ found},\;
 #    z',\tilde z'\sim\mathcal N(0,I), $$
 #
-# which is zero exactly if the distributions agree (Székely and Rizzo 2013). Under "they agree" the labels are exchangeable:
-# permute them 199 times to see what chance can do.
+# which is zero exactly if the distributions agree (Székely and Rizzo 2013). Under "they agree" the labels are
+# exchangeable: permute them 199 times to see what chance can do.
 #
 # **Predict, then run.** For which generators will the test say "not the prior"?
 
@@ -508,10 +531,12 @@ plt.show()
 assert notes["AE"] != notes["VAE"] and latent_spread(digits["AE"].encode(few), seeded(15)).radius > 2
 
 # %% [markdown]
-# The AE fails by any standard. The VAE is refused as well: the eye sees a match, the test sees a difference, for with
-# hundreds of vectors it sees small ones. Whether it *matters* is not what a p-value says; the size of the statistic,
-# against the AE's, is a better guide. The GAN's vectors pass here, but there are few of them, each the result of a search
-# that started at draws from the prior; with 300 (Fig. 4, below in "Paper and ours") the test begins to see a difference.
+# The AE fails by any standard. The VAE passes here, but only just: its statistic is nearly the largest that chance
+# produces, and of its three training runs two are refused with as many vectors ("Paper and ours"). The eye sees a
+# match, the test sees a small difference, because with hundreds of vectors it sees small ones. Whether it *matters* is
+# not what a p-value says; the size of the statistic, against the AE's, is a better guide. The GAN's vectors pass here,
+# too, but there are few of them, each the result of a search that started at draws from the prior; with 300 (Fig. 4,
+# below in "Paper and ours") the test begins to see a difference.
 #
 # ### Exercise 3 (stretch): the energy distance
 #
@@ -562,18 +587,18 @@ first, last = rho["rows"][0], rho["rows"][-1]
 assert first["nrmse"] < last["nrmse"] and first["emd"] > last["emd"] and first["radius"] > last["radius"]
 
 # %% [markdown]
-# With $\rho=0.07$ the encodings spread to almost twice the width of the prior. Draws from $\mathcal N(0,I)$ then hit the
-# middle, where few encodings are, and give fragments. The images are in the range: sample where the encodings are
-# ("fitted") and the EMD drops to that of the larger $\rho$. So the paper's own value buys A1 and pays with A3 and B2. For
-# *reconstruction by the hard method with small* $\lambda$ that is a good bargain; for sampling it is not. Do not read the
-# EMD of the largest $\rho$ as better than reality: it may lie below the real images, by blur (section 4).
+# With $\rho=0.07$ the encodings spread to almost twice the width of the prior. Draws from $\mathcal N(0,I)$ then hit
+# the middle, where few encodings are, and give fragments. The images are in the range: sample where the encodings are
+# ("fitted") and the EMD drops to that of the larger $\rho$. So the paper's own value buys A1 and pays with A3 and B2.
+# For *reconstruction by the hard method with small* $\lambda$ that is a good bargain; for sampling it is not. Do not
+# read the EMD of the largest $\rho$ as better than reality: it may lie below the real images, by blur (section 4).
 
 # %% [markdown]
 # ## 8 The score card
 #
 # All of it in one table, each number with its standard error. One unit of the last printed digit is about one standard
-# error: another seed moves that digit by one or two, and leaves the others alone. Darker means worse among the generators
-# of one data set.
+# error: another seed moves that digit by one or two, and leaves the others alone. Darker means worse among the
+# generators of one data set.
 
 # %% mystnb={"image": {"alt": "Table of fifteen measures by generator, MNIST and Shapes, cells darker for worse values. No column is light throughout."}}
 stored = load_result("scorecard")
@@ -589,8 +614,8 @@ Markdown(card.markdown())
 
 
 # %% [markdown]
-# **For any generator.** `score_card(G, data, generator)` wants an object with `latent_dim` and `G(z)`; an `encode(x)` is
-# welcome. Here is one that nobody trained: the eight leading principal components.
+# **For any generator.** `score_card(G, data, generator)` wants an object with `latent_dim` and `G(z)`; an `encode(x)`
+# is welcome. Here is one that nobody trained: the eight leading principal components.
 
 
 # %%
@@ -617,31 +642,31 @@ print(linear)
 assert linear["A1 test"].value > 1.5 * card["A1 test"].value
 
 # %% [markdown]
-# PCA is perfectly smooth (largest over mean step: 1), its encodings have unit variance by construction, and it draws no
-# digit. B1 and B2 are necessary, and easy to get alone.
+# PCA is perfectly smooth (largest over mean step: 1), its encodings have unit variance by construction, and it draws
+# no digit. B1 and B2 are necessary, and easy to get alone.
 #
 # ### The gap
 #
 # The paper closes with an open point (Sect. 6.1): the criteria "are not mathematically precise". What would a precise
 # version say? One proposal: fix $\varepsilon,\delta,r,L$ and ask that
 #
-# - **A1** $P^*\bigl(\min_{\|z\|\le r\sqrt d}\|G(z)-x\|\le\varepsilon\bigr)\ge1-\delta$. This is what section 2 estimates,
-#   if the search is bounded; with $n$ test images, all fitted, $\delta\le3/n$ holds with 95 % confidence.
-# - **A2** for every $\|z\|\le r\sqrt d$ some image of the support of $P^*$ lies within $\varepsilon'$ of $G(z)$. A training
-#   set can refute it at one $z$, never prove it for all.
-# - **B1** $G$ is $L$-Lipschitz on $\|z\|\le r\sqrt d$: sampled slopes give a lower bound of $L$, products of layer norms
-#   an upper one, usually a hundred times larger.
+# - **A1** $P^*\bigl(\min_{\|z\|\le r\sqrt d}\|G(z)-x\|\le\varepsilon\bigr)\ge1-\delta$. This is what section 2
+#   estimates, if the search is bounded; with $n$ test images, all fitted, $\delta\le3/n$ holds with 95 % confidence.
+# - **A2** for every $\|z\|\le r\sqrt d$ some image of the support of $P^*$ lies within $\varepsilon'$ of $G(z)$. A
+#   training set can refute it at one $z$, never prove it for all.
+# - **B1** $G$ is $L$-Lipschitz on $\|z\|\le r\sqrt d$: sampled slopes give a lower bound of $L$, products of layer
+#   norms an upper one, usually a hundred times larger.
 # - **A3, B2** $W_2(P_G,P^*)\le\varepsilon''$: but the empirical $W_2^2$ of $N$ images has a floor that falls like
 #   $N^{-2/d}$ at best, so that a small $\varepsilon''$ cannot be certified from 10,000 images.
 #
-# And B needs $A$: a constant of the whole inverse problem, such as the S-REC constant of chapter 06, says whether *this*
-# operator can tell the images of $G$ apart. The wishes are about $G$ alone. That is the gap.
+# And B needs $A$: a constant of the whole inverse problem, such as the S-REC constant of chapter 06, says whether
+# *this* operator can tell the images of $G$ apart. The wishes are about $G$ alone. That is the gap.
 
 # %% [markdown]
 # ## Paper and ours
 #
-# The paper's Figs. 1 to 6 are pictures; its text states no values for them, and we invent none. What the text says, and
-# what we find:
+# The paper's Figs. 1 to 6 are pictures; its text states no values for them, and we invent none. What the text says,
+# and what we find:
 
 # %%
 stories = {
@@ -659,7 +684,17 @@ claims = laws_story.verdicts(laws)
 markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 
 # %% [markdown]
-# DIFFER TEXT
+# On digits all claims hold, one of them with a reservation: the energy distance of the VAE's vectors is within what
+# chance allows for one training run, and a tenth beyond it for the two others. That the VAE has the lowest EMD was
+# false for this course as long as its latent variables were what training left (EMD 44 at $N=2000$): the claim depends
+# on an affine map as much as on the family.
+#
+# On Shapes three claims need a word. *AE and VAE alike* fails, because our VAE has $\rho=0.4$ and pays for it in A1.
+# *The VAE has the lowest EMD* rests on the same $\rho$: at the paper's own value the EMD of its samples is twice as
+# large (section 7). And *the GAN is worst in A1, less starkly on Shapes than on MNIST* is more stark here: our Shapes
+# GAN ended at 8,500 steps of the paper's 30,000, when its images were still growing sharper, so it is undertrained and
+# its numbers say little about GANs. One training run a model on Shapes, and one of AE and GAN on MNIST. The four
+# starts for each image come from a dictionary, not from chance as in the paper, which flatters the GAN.
 
 # %% [markdown]
 # ## Quiz
@@ -668,9 +703,9 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 #
 # <details><summary>Answer</summary>
 #
-# The range is the same, so A1 and A2 (without a bound on $z$) are unchanged. The Lipschitz constant doubles, the latent
-# vectors of test images halve: B1 and B2 change, and with $z\sim\mathcal N(0,I)$ so does A3. Stretching moves a fault from
-# one row of the card to another.
+# The range is the same, so A1 and A2 (without a bound on $z$) are unchanged. The Lipschitz constant doubles, the
+# latent vectors of test images halve: B1 and B2 change, and with $z\sim\mathcal N(0,I)$ so does A3. Stretching moves a
+# fault from one row of the card to another.
 # </details>
 #
 # **2.** A generator returns random *training* images. Which measures praise it?
@@ -681,7 +716,8 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 # training image (0) betray it, and B1: it has no derivative.
 # </details>
 #
-# **3.** With 10,000 latent vectors the energy test gives $p=0.005$ and a statistic of 0.01. Should you give up $\|z\|^2$?
+# **3.** With 10,000 latent vectors the energy test gives $p=0.005$ and a statistic of 0.01. Should you give up
+# $\|z\|^2$?
 #
 # <details><summary>Answer</summary>
 #
@@ -692,9 +728,11 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 # %% [markdown]
 # ## Take-aways
 #
-# - A1: fit unseen images; A2: try to fit the wrong ones; A3: compare samples with images; B1: slopes; B2: where the $z$ are.
+# - A1: fit unseen images; A2: try to fit the wrong ones; A3: compare samples with images; B1: slopes; B2: where the
+#   $z$ are.
 # - No number without its floor: real against real, at the same $N$.
-# - EMD likes blur, likelihood has a bad proposal, classifiers see grain, duplicates confuse soft with equal. Use several.
+# - EMD likes blur, likelihood has a bad proposal, classifiers see grain, duplicates confuse soft with equal. Use
+#   several.
 # - AE: good range, unknown latent region. GAN: known region, worse range. VAE: between, and $\rho$ sets where.
 # - The wishes concern $G$ alone. Whether an inverse problem can be solved depends on $A$ as well.
 #
@@ -708,8 +746,8 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 #
 # ## References
 #
-# - Duff, Campbell, Ehrhardt: *Regularising inverse problems with generative machine learning models*, J. Math. Imaging Vis.
-#   (2023), "the paper", Sect. 4, 6.1. `duff2023regularising`
+# - Duff, Campbell, Ehrhardt: *Regularising inverse problems with generative machine learning models*, J. Math. Imaging
+#   Vis. (2023), "the paper", Sect. 4, 6.1. `duff2023regularising`
 # - Flamary et al.: *POT: Python optimal transport*, J. Mach. Learn. Res. 22 (2021). `flamary2021pot`
 # - Arora, Risteski, Zhang: *Do GANs learn the distribution? Some theory and empirics*, ICLR (2018). `arora2018do`
 # - Lopez-Paz, Oquab: *Revisiting classifier two-sample tests*, ICLR (2017). `lopezpaz2017revisiting`
@@ -721,5 +759,5 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 #   `szekely2013energy`
 # - Xiao, Rasul, Vollgraf: *Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms* (2017).
 #   `xiao2017fashion`
-# - Fournier, Guillin: *On the rate of convergence in Wasserstein distance of the empirical measure*, Probab. Theory Relat.
-#   Fields 162 (2015). `fournier2015rate`
+# - Fournier, Guillin: *On the rate of convergence in Wasserstein distance of the empirical measure*, Probab. Theory
+#   Relat. Fields 162 (2015). `fournier2015rate`

@@ -148,7 +148,7 @@ def laws(rows: Sequence[Mapping], names: Mapping[str, str], alt: str) -> CourseF
             )
             ax.grid(axis="x", visible=False)
             ax.set_yscale("log") if measure == "frechet" else _from_zero(ax)
-        line[0].legend(fontsize=8, loc="lower right")
+        line[0].legend(fontsize=8, loc="upper right")
     return figure
 
 
