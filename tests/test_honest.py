@@ -140,7 +140,10 @@ def test_units_play_no_part(blurred, solver):
     plain = reconstruct(A, y, Hard(G, 0.01), solver=solver, start=start).objective
     for unit in (2.0**-10, 2.0**10):  # which changes no digit
         scaled = reconstruct(A, unit * y, Hard(Scaled(G, unit), 0.01 * unit**2), solver=solver, start=start)
-        assert float((scaled.objective / unit**2).mean()) == pytest.approx(float(plain.mean()), rel=0.15)
+        # another first step may lead into another valley, but not from most starts
+        ratio = scaled.objective / unit**2 / plain
+        assert float(ratio.median()) == pytest.approx(1, abs=0.02)
+        assert ((ratio - 1).abs() < 0.15).double().mean() > 0.5
 
 
 def test_eq_8_does_not_oscillate():

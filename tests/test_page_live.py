@@ -151,10 +151,13 @@ def test_algorithm_1_runs_in_the_page_as_in_the_library(show):
     with torch.no_grad():
         reached = (A(G(z)) - y[3:4]).pow(2).sum(1) + 0.01 * z.pow(2).sum(1)
     for k, curve in enumerate(found["curves"]):
-        wanted = by_descent.trace["f"][:6, k, 0]
-        close(curve[:6], wanted)  # later the two drift apart, as any two machines do
+        close(curve[:6], by_descent.trace["f"][:6, k, 0])
         close([curve[-1]], reached[k])
-        close([curve[-1]], by_descent.objective[k], 0.02)  # but they end in the same valley
+    # later the two drift apart, as any two machines do, but they draw the same digit
+    ours, theirs = G(by_descent.z).flatten(1), G(z).flatten(1)
+    apart = (ours - theirs).norm(dim=1) / ours.norm(dim=1)
+    assert apart.max() < 0.3 and (apart < 0.01).sum() >= 2, apart
+    assert torch.pdist(ours).min() > 0.5 * ours[0].norm(), "three different starts end at different digits"
 
 
 def test_the_methods_minimise_what_they_say(show):

@@ -264,7 +264,7 @@ def test_the_score_card_of_ones_own_generator():
         if math.isfinite(score.value) and math.isfinite(score.error):
             unit = 10.0**-score.decimals
             assert unit <= 2 * score.error or score.decimals in (0, 4), score
-            difference = abs(score.value - other[score.key].value)
-            assert difference <= 5 * unit + 5 * score.error, (score, other[score.key])
+            difference, error = abs(score.value - other[score.key].value), score.error + other[score.key].error
+            assert difference <= 5 * unit + 5 * error, (score, other[score.key])
     with pytest.raises(KeyError, match="A1 test"):
         one["A9"]

@@ -235,7 +235,8 @@ def _range_scores(G, data: Dataset, generator, n: int, foreign) -> list[Score]:
     spread = latent_spread(z, generator, permutations=99)
     d = G.latent_dim
     radius = float((z.double().pow(2).sum(1).mean() / d).sqrt())
-    scaled = lipschitz(G, z) * radius
+    # slopes and sizes of z together, because both have their share in the error
+    steep = torch.stack([lipschitz(G, z).double(), z.double().pow(2).sum(1) / d], 1)
     radius_error = _bootstrap(z.double().pow(2).sum(1), lambda s: (s.mean() / d).sqrt(), generator)
     q95 = _bootstrap(e, lambda v: v.quantile(0.95), generator)
     energy_error = _energy_error(z, generator)
@@ -247,14 +248,19 @@ def _range_scores(G, data: Dataset, generator, n: int, foreign) -> list[Score]:
               _bootstrap(e, ratio, generator, e_train), "1", 1.0),
         Score("A2 foreign", "best fit of wrong images, median NRMSE", "1", float(e_foreign.median()),
               _bootstrap(e_foreign, torch.median, generator), "higher"),
-        Score("B1 slope", "local Lipschitz constant times rms of z_j, median", "grey", float(scaled.median()),
-              _bootstrap(scaled, torch.median, generator), "lower", note="the same for G(z) and G(2z)"),
+        Score("B1 slope", "local Lipschitz constant times rms of z_j, median", "grey", float(_scaled_slope(steep)),
+              _bootstrap(steep, _scaled_slope, generator), "lower", note="the same for G(z) and G(2z)"),
         Score("B1 jump", "largest / mean step between test images, median of 32", "1", float(path.jump.median()),
               _bootstrap(path.jump, torch.median, generator), "lower", note="1 is even pace"),
         Score("B2 radius", "root mean square of ||z||, over sqrt(d)", "1", radius, radius_error, "1", 1.0),
         Score("B2 energy", "energy distance of z to N(0, I)", "1", spread.energy.statistic, energy_error, "lower", 0.0,
               note=f"chance alone: up to {spread.energy.critical:.3f}; p = {spread.energy.p:.2f}"),
     ]  # fmt: skip
+
+
+def _scaled_slope(steep: Tensor) -> Tensor:
+    """Median slope times the root mean square of z_j, from rows (slope, mean square of z_j): (n, 2) -> ()."""
+    return steep[:, 0].median() * steep[:, 1].mean().sqrt()
 
 
 def _energy_error(z: Tensor, generator) -> float:
