@@ -917,8 +917,7 @@ markdown_table(["weight", "predicted", "tuned", "loses at most 0.1 dB", "predict
 # %% [markdown]
 # The prediction costs nothing and is where a search should begin. More cannot be read off, because the curve is flat:
 # a whole range of $\lambda$ for *hard*, and of $\mu$ for *relaxed*, does equally well, and which of them is "tuned" is
-# an accident of the few images that one tunes on. Only $\lambda$ of *relaxed* is determined, because it decides how
-# far the answer may leave the range; there the best value is some four times the predicted one. The model calls the
+# an accident of the few images that one tunes on. Only $\lambda$ of *relaxed* is determined, the weight that sets how far the answer may leave the range; there the best value is some four times the predicted one. The model calls the
 # deviation of a digit from the range white noise of size $\rho$. That this is the reason is a conjecture; the
 # deviations do look like strokes, not like noise.
 #

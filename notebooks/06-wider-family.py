@@ -858,8 +858,8 @@ image_rows({name: images[:3] for name, images in mirrored.items()}, truth=x_mirr
 plt.show()
 
 # %% [markdown]
-# - **A mirrored digit** costs TV next to nothing, because TV does not know what a digit is. It costs *hard* and *relaxed*
-#   about five dB. A deviation in a layer loses one to two dB, more than TV does, and is still the best of the four, by
+# - **A mirrored digit** costs TV next to nothing: mirroring changes no TV, so only $A$ and the noise meet another image. It
+#   costs *hard* and *relaxed* about five dB. A deviation in a layer loses one to two dB, more than TV does, and is still the best of the four, by
 #   some four dB. The price is the opposite danger: with few data, or with a small $\lambda$, it fits the noise (section 5).
 # - **A constraint on $z$ in the wrong place** costs more than any smooth term can gain; look at the encodings before you
 #   draw a box around them.

@@ -357,7 +357,7 @@ def best_filter(candidate: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict
     return examine(
         candidate,
         cases,
-        lambda s, b, sigma: wiener_filter(s, b, sigma),
+        wiener_filter,
         "the filter",
         rtol=1e-6,
         mistakes=mistakes,

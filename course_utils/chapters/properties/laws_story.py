@@ -85,7 +85,7 @@ def story(record: dict) -> str:
             if runs:
                 each = [spread([r["laws"][law]["emd"] for r in runs], 1) for law in LAW_NAMES]
                 words.append(f"{TITLES[family]} {' / '.join(each)}")
-        parts.append(f"{DATA[data]}, EMD under {' / '.join(LAW_NAMES[law] for law in LAW_NAMES)}: {'; '.join(words)}; "
+        parts.append(f"{DATA[data]}, EMD under {' / '.join(LAW_NAMES.values())}: {'; '.join(words)}; "
                      f"real images {_real(record, data)['emd']:.1f}")  # fmt: skip
     counts = {f"{DATA[d]} {TITLES[f]}": len(_runs(record, d, f)) for d in MAIN for f in FAMILIES}
     return f"{'. '.join(parts)}. Training runs: {', '.join(f'{k} {v}' for k, v in counts.items())}."
