@@ -35,8 +35,8 @@ STYLES = {
 LABELS = {
     "zero-filled": "zero-filled", "tikhonov": "Tikhonov", "tv": "TV", "hard": "hard",
     "narnhofer": "Narnhofer (adapted)", "relaxed": "relaxed", "sparse": "sparse", "identity": "identity",
-    "diagonal": "diagonal", "covariance": "covariance", "gaussian": "one Gaussian, no z", "vn-25-0.05": "VN: 25 spokes, σ 0.05",
-    "vn-125-0.05": "VN: 125 spokes, σ 0.05", "vn-25-0.0125": "VN: 25 spokes, σ 0.0125",
+    "diagonal": "diagonal", "covariance": "covariance", "gaussian": "one Gaussian, no z",
+    "vn-25-0.05": "VN: 25 spokes, σ 0.05",    "vn-125-0.05": "VN: 125 spokes, σ 0.05", "vn-25-0.0125": "VN: 25 spokes, σ 0.0125",
 }  # fmt: skip
 #: Which curves share a row of panels; covariance is in both.
 GROUPS = (
@@ -112,8 +112,8 @@ def worth_figure(controls: Mapping, covariance: Mapping) -> Figure:
     columns = [("spokes", spokes, [(s, level) for s in spokes], f"σ = {level:g}") for level in _levels(settings)]
     columns.append(("noise σ of real and imaginary part", noise, [(few, s) for s in noise], f"{few} spokes"))
     alt = (
-        "Mean PSNR over spokes at two noise levels and over the noise at 25 spokes, for TV, one Gaussian without z, and "
-        "the learned covariance, which is the highest."
+        "Mean PSNR over spokes at two noise levels and over the noise at 25 spokes, for TV, one Gaussian without z, "
+        "and the learned covariance, which is the highest."
     )
     figure, axes = subplots(1, 3, size=(12.5, 3.8), alt=alt, sharey=True)
     for column, (ax, (xlabel, x, places, title)) in enumerate(zip(axes, columns, strict=True)):
