@@ -214,7 +214,8 @@ SETTINGS = {
     "images": "brain slices of 128 x 128 pixels", "val_step": VAL_STEP, "test_step": TEST_STEP,
     "slices": {head: [part.start, part.stop, part.step] for head, part in HEADS.items()},
     "spokes": list(SPOKES), "sigma": SIGMA, "low": LOW, "noise": list(NOISE), "noise_spokes": FEW,
-    "factors": list(FACTORS), "tuned": TUNED, "solvers": SOLVERS, "in_turn": IN_TURN, "seeds": SEEDS, "psnr_data_range": 1, "solved": SOLVED,
+    "factors": list(FACTORS), "tuned": TUNED, "solvers": SOLVERS,
+    "in_turn": IN_TURN, "seeds": SEEDS, "psnr_data_range": 1, "solved": SOLVED,
     "generator": structured_name("covariance"),
 }  # fmt: skip
 

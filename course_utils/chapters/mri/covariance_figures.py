@@ -36,7 +36,8 @@ LABELS = {
     "zero-filled": "zero-filled", "tikhonov": "Tikhonov", "tv": "TV", "hard": "hard",
     "narnhofer": "Narnhofer (adapted)", "relaxed": "relaxed", "sparse": "sparse", "identity": "identity",
     "diagonal": "diagonal", "covariance": "covariance", "gaussian": "one Gaussian, no z",
-    "vn-25-0.05": "VN: 25 spokes, σ 0.05",    "vn-125-0.05": "VN: 125 spokes, σ 0.05", "vn-25-0.0125": "VN: 25 spokes, σ 0.0125",
+    "vn-25-0.05": "VN: 25 spokes, σ 0.05",
+    "vn-125-0.05": "VN: 125 spokes, σ 0.05", "vn-25-0.0125": "VN: 25 spokes, σ 0.0125",
 }  # fmt: skip
 #: Which curves share a row of panels; covariance is in both.
 GROUPS = (
