@@ -44,7 +44,7 @@ def drawn_step(x: Tensor, g: Tensor) -> Tensor:
     >>> import torch
     >>> g = torch.zeros(1, 1, 12, 12)
     >>> g[..., 4:8, 4:8] = 0.5
-    >>> drawn_step(g + 0.2, g), drawn_step(torch.full_like(g, 0.2), g)
+    >>> drawn_step(g + 0.25, g), drawn_step(torch.full_like(g, 0.25), g)
     (tensor([0.5000]), tensor([0.]))
     """
     inside = g > 0.5 * g.amax((1, 2, 3), keepdim=True)
