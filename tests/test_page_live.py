@@ -238,13 +238,17 @@ def test_tomography_has_the_data_and_the_solutions_of_the_library(show, scan):
             page.locator(f"[data-key={key}]").fill(str(place))
         settled(page)
         found = page.evaluate(
-            "(({x, y, objective}) => ({x: [...x], y: [...y], objective}))"
+            "(({x, y, objective, contrast}) => ({x: [...x], y: [...y], objective, contrast}))"
             "(document.querySelector('.course-page').tomography)"
         )
     y, wanted = tomography._solve(method, views, degrees, sigma, image, tomography.IMAGES[kind])
     close(found["y"], y, 1e-4)
     x, A = torch.tensor(found["x"]).reshape(wanted.shape), tomography._operator(views, degrees)
     truth, w = tomography._truths()[tomography.IMAGES[kind]][image : image + 1], tomography.weights(method, sigma)
+    if tomography.IMAGES[kind] == "shapes+":
+        close([found["contrast"]], tomography.spot_contrast(x, truth), 1e-3)
+    else:
+        assert found["contrast"] is None
     if method == "fbp":
         close(x, wanted, 1e-3)
     elif method == "tikhonov":

@@ -25,6 +25,7 @@ from ...regularisers import TV, Hard, Sparse, Tikhonov
 from ...reproduce.setting import start_dictionary
 from ...solvers import Dictionary, reconstruct
 from ...training.zoo import pretrained
+from .spots import spot_contrast
 
 __all__ = ["tomography_explorer"]
 
@@ -86,7 +87,8 @@ def _solve(method: str, views: int, degrees: int, sigma: float, image: int, kind
 def tomography_explorer() -> Explorer:
     """Number of views, angular range, noise and method: truth, sinogram, reconstruction, residual.
 
-    A has norm 1 for every choice, so fewer views means that each gets more of the signal: the dose is shared.
+    A has norm 1 for every choice, so fewer views means that each gets more of the signal: the dose is shared.  Of an
+    object with a bright spot the words also say how much of the spot's contrast is left.
 
     Example
     -------
@@ -134,8 +136,9 @@ def tomography_explorer() -> Explorer:
         weight = ", ".join(
             f"{ {'lam': 'λ', 'mu': 'μ'}.get(key, key) } = {value:.2g}" for key, value in weights(method, sigma).items()
         )
+        spot = f", spot {100 * float(spot_contrast(x, truth)):.0f} %" if kind == "shapes+" else ""
         words.set_text(
-            f"{name} ({weight}):  PSNR {float(psnr(x, truth)):.1f} dB    {views} views over {degrees}°, "
+            f"{name} ({weight}):  PSNR {float(psnr(x, truth)):.1f} dB{spot}    {views} views over {degrees}°, "
             f"{A.m} data    residual {fit:.2f} of the noise"
         )
         return figure

@@ -21,7 +21,8 @@ from ...operators import ParallelBeam
 from ...reproduce.pictures import unpack
 
 __all__ = [
-    "cost_table", "deviation_figure", "geometry_figure", "real_figure", "singular_value_curves", "sinogram_row",
+    "cost_table", "deviation_figure", "geometry_figure", "real_figure", "runs_figure", "singular_value_curves",
+    "sinogram_row",
     "table_and_examples", "tomography_table", "two_colours", "views_figure",
 ]  # fmt: skip
 
@@ -101,54 +102,77 @@ def singular_value_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[flo
 
 
 def tomography_table(rows: Sequence[Mapping]) -> Markdown:
-    """Weights and PSNR of stored rows, with the range of this course and with the paper's.
+    """Weights and PSNR of stored rows, with the range of this course and with the paper's; contrast if there are spots.
 
     Example
     -------
-    >>> print(tomography_table([{"generator": "none", "method": "tv", "lam": 0.05, "psnr": [24.0, 26.0]}]).data)
-    | method | λ or cutoff | μ | PSNR (dB), range 1: mean ± std | range 2: mean |
-    |:---|---:|---:|---:|---:|
-    | TV | 0.05 |  | 25.00 ± 1.41 | 31.02 |
+    >>> row = {"generator": "none", "method": "tv", "lam": 0.05, "psnr": [24.0, 26.0], "contrast": [0.3, 0.4]}
+    >>> print(tomography_table([row]).data)
+    | method | λ or cutoff | μ | PSNR (dB), range 1: mean ± std | range 2: mean | contrast left, % |
+    |:---|---:|---:|---:|---:|---:|
+    | TV | 0.05 |  | 25.00 ± 1.41 | 31.02 | 35 |
     """
-    lines = []
+    lines, spots = [], all("contrast" in r for r in rows)
     for r in rows:
         db = torch.tensor(r["psnr"])
         first = r["lam"] if "lam" in r else r["cutoff"]
         mu = f"{r['mu']:.2g}" if "mu" in r else ""
         spread = f"{db.mean():.2f} ± {db.std():.2f}"
-        lines.append([label(r), f"{first:.2g}", mu, spread, f"{db.mean() + RANGE_2_OFFSET_DB:.2f}"])
-    return markdown_table(["method", "λ or cutoff", "μ", "PSNR (dB), range 1: mean ± std", "range 2: mean"], lines)
+        line = [label(r), f"{first:.2g}", mu, spread, f"{db.mean() + RANGE_2_OFFSET_DB:.2f}"]
+        lines.append([*line, f"{100 * np.mean(r['contrast']):.0f}"] if spots else line)
+    head = ["method", "λ or cutoff", "μ", "PSNR (dB), range 1: mean ± std", "range 2: mean"]
+    return markdown_table([*head, "contrast left, %"] if spots else head, lines)
 
 
 def cost_table(rows: Sequence[Mapping]) -> Markdown:
-    """Iterations and time: the paper's text, its algorithms run here, and our fast solvers.
+    """Iterations, evaluations and time: the paper's text, its algorithms run here, and our fast solvers.
 
     Example
     -------
     >>> row = {"generator": "vae", "method": "hard", "psnr": [28.0], "iterations_mean": 15.2, "ms_per_image": 150.0}
     >>> row |= {"paper_psnr": [26.0], "paper_iterations_mean": 82.0, "paper_ms_per_image": 350.0}
+    >>> row |= {"values_mean": 2.0, "gradients_mean": 16.0, "paper_values_mean": 190.0, "paper_gradients_mean": 82.0}
     >>> cost_table([row]).data.splitlines()[-1]
-    '| VAE hard | 37 | up to 12 s | 82 | 0.35 s | 26.0 | 15 | 0.15 s | 28.0 |'
+    '| VAE hard | 37 | up to 12 s | 82 | 190 + 82 | 0.35 s | 26.0 | 15 | 2 + 16 | 0.15 s | 28.0 |'
     """
     lines = []
     for r in rows:
         iterations, seconds = PAPER_COST[r["method"]]
-        theirs = np.mean(r["paper_psnr"])
-        lines.append(
-            [
-                label(r),
-                iterations,
-                f"up to {seconds} s",
-                f"{r['paper_iterations_mean']:.0f}",
-                f"{r['paper_ms_per_image'] / 1e3:.2g} s",
-                f"{theirs:.1f}",
-                f"{r['iterations_mean']:.0f}",
-                f"{r['ms_per_image'] / 1e3:.2g} s",
-                f"{np.mean(r['psnr']):.1f}",
-            ]  # fmt: skip
-        )
-    header = ["method", "paper: iterations", "time", "paper's algorithm, ours: iterations", "time", "PSNR (dB)"]
-    return markdown_table([*header, "fast: iterations", "time", "PSNR (dB)"], lines)
+        line = [label(r), iterations, f"up to {seconds} s"]
+        for of in ("paper_", ""):
+            line += [
+                f"{r[f'{of}iterations_mean']:.0f}",
+                f"{r[f'{of}values_mean']:.0f} + {r[f'{of}gradients_mean']:.0f}",
+                f"{r[f'{of}ms_per_image'] / 1e3:.2g} s",
+                f"{np.mean(r[f'{of}psnr']):.1f}",
+            ]
+        lines.append(line)
+    counted = ["values + gradients", "time", "PSNR (dB)"]
+    head = ["method", "paper: iterations", "time", "paper's algorithm, ours: iterations", *counted, "fast: iterations"]
+    return markdown_table([*head, *counted], lines)
+
+
+def runs_figure(runs: Mapping[tuple[str, str, float], Sequence[float]]) -> Figure:
+    """Mean PSNR of each training run: one line a generator and scan, one dot a run.
+
+    Parameters
+    ----------
+    runs : dict of (generator, views, noise) -> mean PSNR of its training runs
+    """
+    names = [f"{label({'generator': g, 'method': 'hard'})}, {views}, σ = {sigma:g}" for g, views, sigma in runs]
+    words = (
+        f"{name}: {', '.join(f'{v:.1f}' for v in values)}" for name, values in zip(names, runs.values(), strict=True)
+    )
+    alt = "Mean PSNR in dB of each training run. " + "; ".join(words)
+    figure, ax = subplots(size=(6.4, 0.9 + 0.3 * len(runs)), alt=alt)
+    colours = {family: list(COLOURS.values())[k] for k, family in enumerate(dict.fromkeys(g for g, *_ in runs))}
+    for k, ((family, *_), values) in enumerate(runs.items()):
+        ax.plot([min(values), max(values)], [-k, -k], color=colours[family], linestyle="-")
+        ax.plot(values, [-k] * len(values), color=colours[family], marker="o", linestyle="none")
+    ax.set(yticks=[-k for k in range(len(runs))], yticklabels=names)
+    ax.set_xlabel("mean PSNR of 100 test images (dB), data range 1")
+    ax.grid(axis="y", visible=False)
+    return figure
 
 
 def table_and_examples(record: Mapping, test: Tensor, shown: Sequence[int] = (0, 1)) -> Figure:
@@ -282,7 +306,10 @@ def _coloured(ax, g: Tensor, u: Tensor, title: str, white: float) -> None:
 
 
 def deviation_figure(record: Mapping, test: Tensor) -> Figure:
-    """Truth, TV, sparse-TV with residuals, and which part of sparse-TV G has drawn: G(z) blue, u orange or purple."""
+    """Truth and methods, the residual of sparse-TV, and which part of it G has drawn: G(z) blue, u orange or purple.
+
+    Above each image its PSNR, and how much of the spot's contrast is left.
+    """
     rows = {r["method"]: r for r in record["rows"] if r["sigma"] == 0.05}
     shown = [m for m in ("tv", "hard", "sparse-tv") if m in rows]
     n = len(rows["sparse-tv"]["examples"])
@@ -299,7 +326,8 @@ def deviation_figure(record: Mapping, test: Tensor) -> Figure:
         for column, method in enumerate(shown, 1):
             image = unpack([rows[method]["examples"][k]], size)
             head = f"{label(rows[method])}\n" if k == 0 else ""
-            show_image(axes[k, column], image, f"{head}{rows[method]['psnr'][k]:.1f} dB")
+            kept = f", {100 * rows[method]['contrast'][k]:.0f} %" if "contrast" in rows[method] else ""
+            show_image(axes[k, column], image, f"{head}{rows[method]['psnr'][k]:.1f} dB{kept}")
         image = unpack([rows["sparse-tv"]["examples"][k]], size)
         u = unpack([rows["sparse-tv"]["example_deviations"][k]], size, -1.0, 1.0)
         show_image(axes[k, -2], image - truth, "residual,\n±0.5" if k == 0 else "", (-0.5, 0.5), RESIDUAL_CMAP)
@@ -333,7 +361,7 @@ def real_figure(record: Mapping, labels: Mapping[str, str], slice_: Tensor) -> F
     show_image(axes[2, 0], slice_, "CT, truth")
     for column, (method, name) in enumerate(labels.items(), 1):
         for row in range(2):
-            error = 100 * tilt[method]["held_out"][(2, 5)[row]]
+            error = 100 * tilt[method]["example_misfits"][row]
             head = f"{name}\n" if row == 0 else ""
             image = unpack([tilt[method]["examples"][row]], size)
             show_image(axes[row, column], image, f"{head}{error:.1f} %", (0, 0.8))

@@ -8,7 +8,7 @@ from ...data.load import load
 from ...figures.labels import label
 from ...metrics import RANGE_2_OFFSET_DB
 from ...reproduce.setting import mean
-from ...training.zoo import available
+from ...training.zoo import available, card
 from .figures import PAPER_COST, deviation_figure, table_and_examples
 from .figures import views_figure as draw_views
 
@@ -22,6 +22,38 @@ def missing_words() -> str:
     """One sentence that names the generators that are not shipped, or nothing."""
     absent = [name for name in SHAPES_GENERATORS.values() if name not in available()]
     return f" Not shipped, so not in the table: {', '.join(absent)}." if absent else ""
+
+
+#: Of the authors' code: the noise level of the Shapes VAE, root of half its KL factor 0.01, and the steps of its GAN.
+PAPER_RHO, PAPER_GAN_STEPS = 0.005**0.5, 30_000
+
+
+def generator_words() -> str:
+    """How the generators of the tables were trained, beside the authors': noise level of the VAE, steps of the GAN."""
+    words = []
+    if "vae-shapes-10" in available():
+        about = card("vae-shapes-10")
+        rho = about["model"]["rho"]
+        near = abs(rho / PAPER_RHO - 1) < 0.05
+        words.append(
+            f"The Shapes VAE of this chapter has the noise level rho = {rho:g}, "
+            + (
+                f"as in the authors' code ({PAPER_RHO:.4f})."
+                if near
+                else f"{rho / PAPER_RHO:.1f} times that of the authors' code ({PAPER_RHO:.4f}): it is another VAE than "
+                f"the paper's. With a larger rho G fits an image less closely and its codes are nearer to N(0, I)."
+            )
+        )
+        if "standardised_by" in about["report"]:
+            words.append("Its latent variables were standardised after the training (chapter 04).")
+    if "wgan-shapes-10" in available():
+        report = card("wgan-shapes-10")["report"]
+        steps = report.get("kept_step", report["steps"])
+        words.append(
+            f"The Shapes GAN was trained for {steps:,} steps of its generator, the authors' for {PAPER_GAN_STEPS:,}"
+            + ("; it is undertrained, so its row says little about GANs." if steps < 0.9 * PAPER_GAN_STEPS else ".")
+        )
+    return " ".join(words)
 
 
 def fig10_figure(record: dict):
@@ -55,18 +87,24 @@ def views_figure(record: dict):
 
 
 def views_story(record: dict) -> str:
-    """Where the null space bites, in words."""
-    rows = [r for r in record["rows"] if r["kind"] == "row" and r["sigma"] == 0.1]
+    """Where the null space bites, and where the range of G does, in words."""
+    rows = [r for r in record["rows"] if r["kind"] == "row"]
     seen = {r["geometry"]: r for r in record["rows"] if r["kind"] == "geometry"}
     said = []
-    for geometry in dict.fromkeys(r["geometry"] for r in rows):
-        db = {label(r): mean(r["psnr"]) for r in rows if r["geometry"] == geometry}
-        best = max((name for name in db if name.startswith("VAE")), key=db.get)
-        said.append(
-            f"{geometry}: {seen[geometry]['above']['0.01']} of 3136 singular values above 0.01, TV {db['TV']:.1f} dB, "
-            f"{best} {db[best]:.1f} dB"
-        )
-    return "; ".join(said) + "."
+    for sigma in sorted({r["sigma"] for r in rows}, reverse=True):
+        parts = []
+        for geometry in dict.fromkeys(r["geometry"] for r in rows):
+            db = {label(r): mean(r["psnr"]) for r in rows if (r["geometry"], r["sigma"]) == (geometry, sigma)}
+            best = max((name for name in db if name.startswith("VAE")), key=db.get)
+            parts.append(
+                f"{geometry} ({seen[geometry]['above']['0.01']} of 3136 singular values above 0.01) TV {db['TV']:.1f}, "
+                f"{best} {db[best]:.1f}"
+            )
+        said.append(f"sigma = {sigma:g}, mean PSNR in dB: " + "; ".join(parts) + ".")
+    best_fit = [mean(r["psnr"]) for r in record["rows"] if r["kind"] == "ceiling"]
+    if best_fit:
+        said.append(f"The best fits of the range of the VAE to the same images have {best_fit[0]:.1f} dB on average.")
+    return " ".join(said)
 
 
 def fig11_figure(record: dict):
@@ -84,13 +122,23 @@ def fig11_story(record: dict) -> str:
             f"{label(table[method])} {db.mean():.2f} ± {db.std():.2f} dB with range 1, "
             f"{db.mean() + RANGE_2_OFFSET_DB:.2f} with range 2 (paper, range 2: {paper})"
         )
+    kept = ", ".join(f"{label(r)} {100 * mean(r['contrast']):.0f}" for r in table.values())
     difference = torch.tensor(table["sparse-tv"]["psnr"]) - torch.tensor(table["tv"]["psnr"])
     return (
         "; ".join(words) + f". Sparse-TV minus TV: {difference.mean():+.2f} dB, better on "
         f"{100 * float((difference > 0).float().mean()):.0f} per cent of the images (paper: +0.82 dB). Hard, which "
         f"cannot draw the spot: {mean(table['hard']['psnr']):.1f} dB; sparse with the 1-norm: "
-        f"{mean(table['sparse']['psnr']):.1f} dB. {weighted_words(record)}"
+        f"{mean(table['sparse']['psnr']):.1f} dB. Contrast of the spot that is left, in per cent: {kept}. "
+        f"{hiding_words(table)} {weighted_words(record)}"
     )
+
+
+def hiding_words(table: dict) -> str:
+    """Whether PSNR puts the method that hides the spot before TV, which shows some of it."""
+    db, kept = ({m: mean(table[m][name]) for m in ("hard", "tv")} for name in ("psnr", "contrast"))
+    if db["hard"] > db["tv"] and kept["hard"] < kept["tv"]:
+        return "PSNR prefers hard, which hides the spot, to TV, which shows part of it."
+    return "PSNR does not prefer hard, which hides the spot, to TV."
 
 
 def weighted_words(record: dict) -> str:

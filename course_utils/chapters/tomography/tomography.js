@@ -18,6 +18,17 @@ import { loadImages, imageView } from "../../explore/web/image.js";
 import { loadGenerators } from "../../explore/web/generators.js";
 import { short } from "../../explore/web/numbers.js";
 
+// How much of the contrast of a bright spot is left, as spot_contrast of the notebook; null without a spot.
+function spotContrast(x, truth, size) {
+  const spots = [...truth.keys()].filter(i => truth[i] > 0.75);
+  if (spots.length === 0) return null;
+  const far = i => Math.min(...spots.map(s => // in the steps of a king
+    Math.max(Math.abs((i % size) - (s % size)), Math.abs(Math.floor(i / size) - Math.floor(s / size)))));
+  const ring = [...truth.keys()].filter(i => truth[i] > 0 && far(i) > 1 && far(i) <= 4);
+  const mean = (image, part) => part.reduce((sum, i) => sum + image[i], 0) / part.length;
+  return (mean(x, spots) - mean(x, ring)) / (mean(truth, spots) - mean(truth, ring));
+}
+
 export function run(page) {
   const { root, data } = page;
   const G = loadGenerators(page).vae, size = G.width, d = G.d;
@@ -111,12 +122,14 @@ export function run(page) {
         words.textContent = "looking for a start …";
         return;
       }
-      root.tomography = { x: state.x, y, A, done, objective: state.objective }; // for tests
+      const contrast = spotContrast(state.x, truth, size);
+      root.tomography = { x: state.x, y, A, done, objective: state.objective, contrast }; // for tests
       views.x.draw(state.x);
       views.residual.draw(state.x.map((v, i) => v - truth[i]));
       const fit = norm(A.forward(state.x).map((v, i) => v - y[i])) / (sigma * Math.sqrt(A.m));
       words.textContent = `${panel.label("method")} (${used.join(", ")}): ` +
-        `PSNR ${psnr(state.x, truth).toFixed(1)} dB, ${A.m} data, residual ${fit.toFixed(2)} of the noise${done ? "" : ` (iteration ${state.iterations})`}`;
+        `PSNR ${psnr(state.x, truth).toFixed(1)} dB, ` +
+        (contrast === null ? "" : `spot ${(100 * contrast).toFixed(0)} %, `) + `${A.m} data, residual ${fit.toFixed(2)} of the noise${done ? "" : ` (iteration ${state.iterations})`}`;
       if (done) say(page, `Shown: ${panel.words()}. ${words.textContent}.`);
     };
     root.tomography = { done: false };
