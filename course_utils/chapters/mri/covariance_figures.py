@@ -12,7 +12,7 @@ from torch import Tensor
 from ...figures.images import show_image
 from ...figures.style import COLOURS, METHODS, RESIDUAL_CMAP, STYLE, subplots
 from ...reproduce.pictures import unpack
-from .claims import Published
+from .claims import MET, Published
 
 __all__ = ["LABELS", "STYLES", "examples_figure", "fig12_figure", "model_figure", "sweep_figure", "worth_figure"]
 
@@ -233,6 +233,14 @@ def _side(text: str) -> int:
     return round((len(text) * 3 / 4) ** 0.5)
 
 
+HOLLOW = {"linestyle": "", "markerfacecolor": "white", "zorder": 5}
+
+
+def _cut(row: Mapping) -> bool:
+    """Whether too many of the runs were stopped by their budget, not by their rule."""
+    return row.get("converged", 1) < MET
+
+
 def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
     """PSNR against noise with weights chosen for each image (solid) and tuned (faint); one slice at every noise level.
 
@@ -257,12 +265,18 @@ def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
     for shift, method in enumerate(methods):
         here = [s for s in noise if (method, s) in rows]
         values = [rows[method, s]["oracle_psnr"] for s in here]
-        _curve(left, np.array(here), values, method, shift=shift - len(methods) / 2, log=True)
+        aside = shift - len(methods) / 2
+        _curve(left, np.array(here), values, method, shift=aside, log=True)
+        cut = [(s * 1.03**aside, np.mean(v)) for s, v in zip(here, values, strict=True) if _cut(rows[method, s])]
+        if cut:
+            left.plot(*zip(*cut, strict=True), **STYLES[method] | HOLLOW)
         tuned = [np.mean(rows[method, s]["psnr"]) for s in here]
         left.plot(here, tuned, color=STYLES[method]["color"], linestyle="-", linewidth=0.8, alpha=0.5)
     _noise_axis(left, noise)
     left.set(xlabel="noise σ of the data", ylabel="PSNR (dB), data range 1, mean ± std over slices")
-    left.set_title("weights chosen for each image by its truth;\nthin: tuned on another head")
+    left.set_title(
+        "weights chosen for each image by its truth;\nthin: tuned on another head; hollow and *: cut off by the budget"
+    )
     left.legend(fontsize=9, frameon=False)
     for line, method in enumerate(methods):
         show_image(axes[line, 4], truth, "truth" if line == 0 else "")
@@ -273,6 +287,6 @@ def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
                 continue
             head = f"σ = {s:g}\n" if line == 0 else ""
             image = unpack([row["example"]], truth.shape[-1])
-            show_image(axes[line, column], image, f"{head}{row['oracle_psnr'][k]:.1f} dB")
+            show_image(axes[line, column], image, f"{head}{row['oracle_psnr'][k]:.1f} dB{'*' if _cut(row) else ''}")
         axes[line, 4].set_ylabel(LABELS[method])
     return figure
