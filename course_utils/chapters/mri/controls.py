@@ -122,8 +122,8 @@ def home_row(family: str, spokes: int, sigma: float) -> dict:
     """Identity or covariance on the head that trained it, with the weight of the theory."""
     x, A, y = head_problem("train", spokes, sigma)
     G, _ = brain_generator(structured_name(family))
-    R = LearnedCovariance(G, 2 * sigma**2)
-    result = reconstruct(A, y, R, start="encoder", x0=A.T(y).clamp(0, 1), **IN_TURN)
+    start = first_z(A, y, structured_name(family))
+    result = reconstruct(A, y, LearnedCovariance(G, 2 * sigma**2), start=start, **IN_TURN)
     return {"psnr": rounded(psnr(result.x, x), 2), "converged": round(float(result.converged.float().mean()), 2)}
 
 
