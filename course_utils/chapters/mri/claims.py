@@ -296,7 +296,7 @@ def covariance_notes(record: Mapping) -> list[str]:
                 f"from {factors[0]:.2g} to {factors[-1]:.2g}, median {factors[len(factors) // 2]:.2g}."
             )
     beaten = []
-    for m in ("hard", "relaxed", "sparse", "narnhofer", "identity"):
+    for m in ("hard", "relaxed", "sparse", "narnhofer", "identity", "diagonal", "covariance"):
         common = [at for n, *at in db if n == m and ("tv", *at) in db and at[0] >= few]
         if common:
             above = sum(db[("tv", *at)] > db[(m, *at)] for at in common)
