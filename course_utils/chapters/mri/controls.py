@@ -66,7 +66,7 @@ def best_x(A: LinearOperator, y: Tensor, G: StructuredVAE, z: Tensor, lam: float
 
 def without_z(A: LinearOperator, y: Tensor, G: StructuredVAE, lam: float) -> Result:
     """The x of least objective for z = 0: one Gaussian N(G(0), Sigma(0)) as prior of every image."""
-    return best_x(A, y, G, torch.zeros(len(y), G.latent_dim), lam)
+    return best_x(A, y, G, torch.zeros(len(y), G.latent_dim).to(y), lam)
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from course_utils.chapters.mri import (
 from course_utils.chapters.mri import (
     claims as mri_claims,
 )
+from course_utils.chapters.mri import controls as mri_controls
 from course_utils.chapters.mri import covariance_figures as plots_covariance
 from course_utils.chapters.mri import (
     experiments as mri,
@@ -61,7 +62,9 @@ def toy(monkeypatch):
         "brain_generator": toy_generator, "pretrained": toy_network, "shipped": lambda name: True,
         "EXAMPLE": 1,
     }  # fmt: skip
-    for module in (brains, mri, mri_models, brain_tomography):
+    monkeypatch.setattr(mri_controls, "load", lambda name: digits)
+    monkeypatch.setattr(mri_controls, "HEADS", dict.fromkeys(mri_controls.HEADS, slice(0, 2)))
+    for module in (brains, mri, mri_models, mri_controls, brain_tomography):
         for name, value in toys.items():
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
@@ -175,6 +178,42 @@ def test_a_row_of_fig12(method, toy):
     json.dumps(row)
     assert all(a >= b for a, b in zip(row["oracle_psnr"], row["psnr"], strict=True)), "chosen by the truth"
     assert 0 <= row["oracle_at_edge"] <= 1 and pictures.unpack([row["example"]], SIZE).shape == (1, 1, SIZE, SIZE)
+
+
+def test_controls(toy):
+    tasks = mri_controls.controls_tasks()
+    assert len({json.dumps(task, sort_keys=True) for task in tasks}) == len(tasks)
+    settings = {(t["spokes"], t["sigma"]) for t in mri.covariance_tasks() if t.get("method") == "covariance"}
+    assert {(t["spokes"], t["sigma"]) for t in tasks if t["kind"] == "gaussian"} == settings
+    tried = [next(t for t in tasks if t["kind"] == kind) for kind in mri_controls.JOBS]
+    rows = [t | mri_controls.controls_job(**t) for t in tried]
+    assert differences(rows, [t | mri_controls.controls_job(**t) for t in tried]) == []
+    found = {r["kind"]: r for r in rows}
+    assert found["gaussian"]["converged"] == 1 and len(found["gaussian"]["psnr"]) == 3
+    assert found["longer"]["objective_longer"] <= found["longer"]["objective_once"]
+    assert mri_controls.best_factor({"psnr_by_factor": [1, 3, 2, 0]}) == pytest.approx(1 / 3)
+    words = mri_controls.controls_story({"rows": rows})
+    assert "One Gaussian" in words and "four times" in words
+    gains = mri_controls.worth_of_z(
+        {"rows": [found["gaussian"] | {"psnr": [1.0, 2.0]}]},
+        {"rows": [{"method": "covariance", "spokes": 5, "sigma": 0.05, "psnr": [3.0, 5.0]}]},
+    )
+    assert gains == {(5, 0.05): [2.0, 3.0]}
+
+
+def test_one_gaussian_is_the_posterior_mean_of_a_linear_problem():
+    """Without z the x of least objective is a conditional mean, here from dense matrices."""
+    G = tiny_structured("covariance")
+    A = MaskedFourier(radial_mask(SIZE, 9)).double()
+    y = measure(A, load("mnist").test[:1].double(), 0.1, seeded(2))
+    x = mri_controls.without_z(A, y, G, 2 * 0.1**2).x
+    z = torch.zeros(1, G.latent_dim, dtype=torch.float64)
+    pixels = torch.eye(SIZE**2, dtype=torch.float64).reshape(-1, 1, SIZE, SIZE)
+    Sigma = torch.linalg.inv(G.covariance(z).precision(pixels).reshape(SIZE**2, -1))
+    M, mean_image = A.matrix(), G(z).flatten()
+    gain = torch.linalg.solve(M @ Sigma @ M.T + 0.1**2 * torch.eye(len(M)), M @ Sigma).T
+    expected = mean_image + gain @ (y.flatten() - M @ mean_image)
+    assert torch.allclose(x.flatten(), expected, atol=1e-4 * float(expected.abs().max()))
 
 
 def test_models_and_memory(toy):
@@ -315,6 +354,12 @@ def test_the_story_tells_numbers_and_what_is_not_comparable():
     assert "where not all did: identity 50% (in 1 settings)" in mri_claims.covariance_words(edged)
 
 
+def one_gaussian(record):
+    """The covariance's rows, 1 dB lower, as if z were not there."""
+    rows = [r | {"kind": "gaussian"} for r in record["rows"] if r.get("method") == "covariance"]
+    return {"rows": [r | {"psnr": [v - 1 for v in r["psnr"]]} for r in rows]}
+
+
 def fig12_record():
     """Numbers that say what the paper's text says."""
     levels = {
@@ -378,6 +423,7 @@ def test_figures_are_drawn_from_records_alone(toy):
         mri.covariance_figure(record),
         plots_covariance.examples_figure(record, truth),
         mri.EXPERIMENTS["covariance"].more_figures["models"](record),
+        plots_covariance.worth_figure(one_gaussian(record), record),
         plots_covariance.fig12_figure(fig12_record(), torch.rand(1, 1, 56, 56, generator=seeded())),
     ):
         assert figure.alt and len(figure_png(figure)) > 10_000
