@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import pytest
@@ -14,6 +15,7 @@ from course_utils.chapters.mri import (
     brain_tomography,
     brains,
 )
+from course_utils.chapters.mri import ceilings as mri_ceilings
 from course_utils.chapters.mri import (
     claims as mri_claims,
 )
@@ -199,6 +201,37 @@ def test_controls(toy):
         {"rows": [{"method": "covariance", "spokes": 5, "sigma": 0.05, "psnr": [3.0, 5.0]}]},
     )
     assert gains == {(5, 0.05): [2.0, 3.0]}
+
+
+def test_the_linear_generator_is_that_of_the_principal_components():
+    x = load("mnist").train[:40]
+    G = mri_ceilings.LinearGenerator(x)
+    assert torch.allclose(G.Q @ G.Q.T, torch.eye(len(G.Q)).double(), atol=1e-8)
+    values = torch.linalg.svdvals(x.flatten(1).double() - x.flatten(1).double().mean(0))
+    for d in (1, 7, 39):
+        missed = (G.nearest(x, d) - x).double().square().sum()
+        assert float(missed) == pytest.approx(float(values[d:].square().sum()), rel=1e-4, abs=1e-6)
+    assert torch.allclose(G.nearest(G.nearest(x, 7), 7), G.nearest(x, 7), atol=1e-5)
+
+
+def test_ceilings(monkeypatch):
+    digits = load("mnist")
+    small = replace(digits, train=digits.train[:20], val=digits.val[:20], test=digits.test[:6])
+    monkeypatch.setattr(mri_ceilings, "brain_fold", lambda test: small)
+    monkeypatch.setattr(mri_ceilings, "COMPONENTS", (4, 8, 16))
+    monkeypatch.setattr(mri_ceilings, "AUGMENTED", 60)
+    monkeypatch.setattr(mri_ceilings, "pretrained", lambda name, verbose: toy_generator("vae")[0])
+    tasks = mri_ceilings.ceilings_tasks()
+    rows = [task | mri_ceilings.ceilings_job(**task) for task in tasks]
+    assert differences(rows, [task | mri_ceilings.ceilings_job(**task) for task in tasks]) == []
+    assert len(rows) == 13 and all(list(r["psnr"]) == ["4", "8", "16"] for r in rows if r["kind"] == "linear")
+    assert [r["slices"] for r in rows[:4]] == [20, 60, 40, 60], "one head, augmented, both heads, augmented"
+    assert all(sorted(r["psnr"].values()) == list(r["psnr"].values()) for r in rows if r["kind"] == "linear")
+    gained = mri_ceilings.gains(rows, 8)
+    assert set(map(len, gained.values())) == {3} and min(gained["twice the components"]) > 0
+    figure = mri_ceilings.ceilings_figure({"rows": rows})
+    assert figure.alt
+    plt.close(figure)
 
 
 def test_one_gaussian_is_the_posterior_mean_of_a_linear_problem():
