@@ -1,13 +1,16 @@
 """The checks of chapter 04 accept right answers, in every type of array, and refuse typical wrong ones with a hint."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from chapter_tools import ROUGH, accepts, refuses, rows
 
+from course_utils import load
 from course_utils.chapters.properties import checks
 
-ASK = {name: getattr(checks, name) for name in checks.__all__}
+ASK = {name: getattr(checks, name) for name in checks.__all__ if name != "useless_winner"}
 
 
 def errors(candidates, x):
@@ -69,6 +72,18 @@ def pair_by_pair(a, b):
     return 2 * mean(a, b, False) - mean(a, a, True) - mean(b, b, True)
 
 
+def rho(e1, r1, e2, r2):
+    return math.sqrt((e1 - e2) / (r2**2 - r1**2))
+
+
+def by_bisection(n, alpha):
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 - middle) ** n > alpha else (low, middle)
+    return low
+
+
 RIGHT = {
     "best_of_starts": [
         lambda c, x: least(c, x) / size(x),
@@ -94,6 +109,17 @@ RIGHT = {
         lambda a, b: statistic(a, b).reshape(1),
         lambda a, b: statistic(a, b).float(),
         lambda a, b: np.float64(statistic(a, b)),
+    ],
+    "largest_rho": [
+        rho,
+        lambda e1, r1, e2, r2: np.sqrt((e1 - e2) / ((r2 - r1) * (r2 + r1))),
+        lambda e1, r1, e2, r2: torch.tensor(rho(e1, r1, e2, r2)),
+    ],
+    "not_fitted": [
+        lambda n, alpha: 1 - alpha ** (1 / n),
+        lambda n, alpha: -math.expm1(math.log(alpha) / n),
+        lambda n, alpha: torch.tensor(1 - alpha ** (1 / n)),
+        by_bisection,
     ],
 }
 WRONG = {
@@ -147,6 +173,29 @@ WRONG = {
         (lambda a, b: torch.cdist(a, b), "shape"),
         (lambda a, b: ..., "placeholder"),
     ],
+    "largest_rho": [
+        (lambda *a: rho(*a) ** 2, "that is rho^2"),
+        (lambda e1, r1, e2, r2: math.sqrt((e1 - e2) / (r2 - r1)), "the square of the distance"),
+        (lambda e1, r1, e2, r2: math.sqrt(e1 - e2) / (r2 - r1), "how far each is from 0"),
+        (lambda *a: rho(*a) / 2**0.5, "half of the squared distance"),
+        (lambda *a: rho(*a) * 2**0.5, "not by rho^2"),
+        (lambda *a: 1 / rho(*a), "turned over"),
+        (lambda e1, r1, e2, r2: rho(e1**2, r1, e2**2, r2), "squared already"),
+        (lambda e1, r1, e2, r2: math.sqrt(e1 - e2) / r2, "compare two losses"),
+        (lambda e1, r1, e2, r2: math.sqrt(e1 / e2) * r1 / r2, "a loss is a sum"),
+        (lambda *a: None, "placeholder"),
+    ],
+    "not_fitted": [
+        (lambda n, alpha: 3 / n, "rule of thumb"),
+        (lambda n, alpha: -math.log(alpha) / n, "good approximation"),
+        (lambda n, alpha: alpha ** (1 / n), "that is the share that is fitted"),
+        (lambda n, alpha: 1 - (1 - alpha) ** (1 / n), "not that one is not"),
+        (lambda n, alpha: 1 - alpha**n, "take the n-th root"),
+        (lambda n, alpha: (1 - alpha) / n, "a power, not a product"),
+        (lambda n, alpha: alpha / n, "the mean number"),
+        (lambda n, alpha: 1 / n, "depend on alpha"),
+        (lambda n, alpha: None, "placeholder"),
+    ],
 }
 
 
@@ -164,3 +213,71 @@ def test_wrong_answers_are_explained(name, answer, hint):
 @pytest.mark.parametrize("name", ASK)
 def test_no_function_hangs_or_raises(name, rough):
     refuses(ASK[name], ROUGH[rough])
+
+
+# A generator that wins an entry of the card and is useless
+
+
+class Album:
+    """Shows the image whose key is nearest to z; softly, so that it has a derivative."""
+
+    latent_dim = 8
+
+    def __init__(self, images, width=0.05):
+        self.flat, self.width = images.flatten(1), width
+        self.keys = torch.randn(len(images), 8, generator=torch.Generator().manual_seed(0))
+
+    def __call__(self, z):
+        nearness = -torch.cdist(z, self.keys).square() / (2 * self.width**2)
+        return (nearness.softmax(1) @ self.flat).reshape(-1, 1, 28, 28)
+
+
+class Image:
+    latent_dim = 784
+
+    def __call__(self, z):
+        return z.reshape(-1, 1, 28, 28)
+
+
+class Small:
+    latent_dim = 4
+
+    def __call__(self, z):
+        return z.reshape(-1, 1, 2, 2)
+
+
+class Broken(Album):
+    def __call__(self, z):
+        raise RuntimeError("no picture")
+
+
+def winner(answer):
+    return checks.useless_winner(*answer)
+
+
+def test_an_album_wins_and_is_useless():
+    x = load("mnist").train[:2000]
+    accepts(winner, ("A3 Frechet", Album(x)))
+    soft = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
+    accepts(winner, ("A3 EMD", Album(soft)))
+    refuses(winner, ("A3 EMD", Album(x)), "better than real ones")  # real images do not win it
+
+
+def test_what_does_not_win_or_is_of_use_is_refused():
+    refuses(winner, ("A3 Frechet", Image()), "lower wins")
+    refuses(winner, ("A3 Frechet", Album(load("mnist").train[:2])), "lower wins")
+    refuses(winner, ("A3 Frechet", Small()), "(1, 28, 28)")
+    refuses(winner, ("A3 Frechet", Broken(load("mnist").train[:9])), "no picture")
+    refuses(winner, ("A3 Frechet", object()), "latent_dim")
+    refuses(winner, ("A3 Frechet", None), "placeholder")
+    for entry in ("A1 test", None, 3, ["A3 EMD"]):
+        refuses(winner, (entry, Image()), "A3 EMD")
+
+
+def test_a_winner_that_is_of_use_is_refused(monkeypatch):
+    """The VAE would be one, if it did not have to beat itself."""
+    from course_utils import pretrained
+    from course_utils.chapters.properties import useless
+
+    monkeypatch.setattr(useless, "_rival", lambda entry, family: 1000.0)
+    refuses(winner, ("A3 EMD", pretrained("vae-mnist-8", verbose=False)), "it is of use")
