@@ -113,8 +113,8 @@ print("generators of Shapes:", ", ".join(drawers))
 #
 # A1 and A2 pull against each other. A constant image satisfies A2 and B1 perfectly; the identity $G(z)=z$, $d=n$,
 # satisfies A1 and B1 perfectly. Only together do they mean something. The wishes are sentences, not theorems: the
-# paper says so itself (Sect. 6.1). We turn each into a number, and look each number in the eye: what would *real*
-# images score, and which bad generator would pass?
+# paper says so itself (Sect. 6.1). We turn each into a number, and ask of each number: what would *real* images score,
+# and which bad generator would pass?
 
 # %% [markdown]
 # ## 2 A1: can it produce every image?
@@ -259,8 +259,8 @@ assert all(wrong[t].nrmse.median() > 1.2 * fits[t].nrmse.median() for t in digit
 # at $r=2.8$ on average (section 6).
 #
 # The clothes are fitted worse than digits, but far better than nothing (NRMSE 1): a blob of the right brightness is in
-# the range. Without a penalty on $z$ a generator of digits can explain some of a shoe. A2 is the weakest of the three
-# wishes, and the reason for $\|z\|^2$ in chapter 05.
+# the range. Without a penalty on $z$ a generator of digits can explain some of a shoe. A2 is the least fulfilled of the
+# three wishes, and the reason for $\|z\|^2$ in chapter 05.
 #
 # ### Explorer: away from the prior
 #
@@ -615,7 +615,7 @@ assert checks.energy_distance(statistic)
 # ## 7 One knob, two wishes: the noise level of the Shapes VAE
 #
 # The authors' code trains the Shapes VAE with a KL weight of 0.01, that is $\rho=0.0707$. We trained four short ones
-# (5,000 steps each), equal but for $\rho$.
+# (5,000 steps each), which differ in $\rho$ alone.
 #
 # **Predict, then run.** Which $\rho$ is best for reconstruction, which for samples?
 

@@ -309,7 +309,7 @@ checks.backtracking_step(step)
 # Where $\nabla f(z)=0$ the trial point is $z$ itself for every $L$. Line 4 then asks whether $f(z)\ge f(z)-0$, which is
 # always true, so the loop raises $L$ for ever. It happens at minima, which is where one wants to arrive, and at maxima and
 # saddle points as well. A strict inequality in line 4 repairs it, because $f(z)>f(z)$ is false; elsewhere it accepts
-# the same steps but for ties. (Algorithm 3 below has the strict one.) In floating point the trouble begins earlier: the
+# the same steps except ties. (Algorithm 3 below has the strict one.) In floating point the trouble begins earlier: the
 # next cell says more.
 # </details>
 
@@ -485,7 +485,8 @@ assert checks.patch_prox(prox_patches)
 # ### Three runs
 #
 # **Predict, then run.** A few compressed sensing problems, the VAE, one random start each, the paper's three
-# algorithms with the paper's stopping rule. Which of the three needs the most iterations, and why?
+# algorithms with the paper's stopping rule; the weights are about those that section 2 predicts ($\sigma=0.05$,
+# $\rho=0.158$). Which of the three needs the most iterations, and why?
 
 # %%
 few = 2 if FAST else 6
@@ -620,7 +621,7 @@ initialisation
 # %% [markdown]
 # <details><summary><b>What to find</b></summary>
 #
-# 1. Not often: take the fraction of failures printed above to the third power.
+# 1. Not often. The share of good starts is printed above; the rest to 1, to the third power, is the share of such draws.
 # 2. Yes. The term $\lambda\|z\|_2^2$ is convex, and where it dominates there is one valley. But its bottom is near
 #    $z=0$: they agree on a greyer, more average digit.
 # 3. Now and then. The best of 4096 draws is a good start, not a guarantee.
@@ -1029,7 +1030,7 @@ assert by_fidelity < min(by_generator, by_start) and weakest == "wgan"
 # gains more than the better generator does here.
 #
 # **Is the order of two generators an order of families?** Each was trained once for the table. Two more training runs
-# of the VAE, equal but for their first weights and all random numbers, tell how much a row owes to luck. Their weights
+# of the VAE, which differ from the first only in their first weights and all random numbers, tell how much a row owes to luck. Their weights
 # were tuned anew, like those of the table.
 
 # %% mystnb={"image": {"alt": "Mean PSNR of AE, VAE and GAN with hard, relaxed and sparse, one dot for each training run, with lines for TV and Tikhonov. The three runs of the VAE lie within a quarter of a decibel, the GAN three decibels below."}}

@@ -63,6 +63,9 @@ def project_to_shell(project: Callable[[Tensor], Tensor]) -> Verdict:
         rtol=1e-6,
         mistakes={
             "this is z itself": lambda z: z,
+            "this is the unit sphere: a standard normal vector is longer": lambda z: _moved(
+                z, torch.ones_like(z[:, :1])
+            ),
             "this is a sphere, with no thickness: what is inside the shell stays where it is": lambda z: _moved(
                 z, torch.full_like(z[:, :1], d(z))
             ),

@@ -238,6 +238,7 @@ RIGHT = {
 WRONG = {
     "project_to_shell": [
         (lambda z: z, "this is z itself"),
+        (lambda z: z / z.norm(dim=1, keepdim=True), "unit sphere"),
         (lambda z: moved(z, torch.full_like(z[:, :1], z.shape[1])), "no thickness"),
         (lambda z: z.shape[1] * z / z.norm(dim=1, keepdim=True), "radius d that the paper prints"),
         (lambda z: into(z, 2 * z.shape[1] ** 0.5), "is 2 d"),
