@@ -93,8 +93,8 @@ def excess(squared, m: int, d: int, sigma: float):
 
     Example
     -------
-    >>> excess(392 * 0.01, 400, 8, 0.1)
-    0.0
+    >>> excess(392 * 0.25, 400, 8, 0.5), excess(420 * 0.25, 400, 8, 0.5)
+    (0.0, 1.0)
     """
     return (squared / sigma**2 - (m - d)) / math.sqrt(2 * (m - d))
 
