@@ -18,9 +18,9 @@
 # - state the properties A1, A2, A3, B1 and B2 of the paper, say which failure each one forbids, and what a finite test can
 #   guarantee of them (exercise 6);
 # - measure each of them for AE, VAE and GAN, with the value that real images would score beside it (exercises 1 to 3);
-# - name for every measure a bad generator that it likes, or a good one that it dislikes (exercise 5);
+# - name for every measure a bad generator that it likes, or a good one that it dislikes (exercises 3 and 5);
 # - explain why a VAE with small noise level $\rho$ reconstructs well and samples badly (exercise 4);
-# - print the score card of any generator, your own among them.
+# - print the score card of any generator, your own among them, and say what winning one entry proves (exercise 5).
 #
 # **Prerequisites:** chapter 03; what a regulariser claims of images (chapter 02). Quantiles, bootstrap and p-values
 # help.
@@ -341,7 +341,7 @@ plt.show()
 #
 # **Predict, then run.** Which generator gains most by another law? Which one nothing?
 
-# %% mystnb={"image": {"alt": "Six panels: earth mover's distance, Fréchet distance and share of good samples for MNIST and Shapes under four laws of z. The AE is far off under the standard normal and among the best under the fitted laws. The VAE improves a little from law to law. The GAN does not depend on the law."}}
+# %% mystnb={"image": {"alt": "Six panels: earth mover's distance, Fréchet distance and share of good samples for MNIST and Shapes under four laws of z. The AE is far off under the standard normal and among the best under the fitted laws. The VAE gains little by the fitted Gaussian and much by the learned law and the vectors themselves. The GAN depends little on the law."}}
 laws = load_result("laws")
 print("Ours:", origin(laws))
 print(laws_story.story(laws))
@@ -590,7 +590,8 @@ assert notes["AE"] != notes["VAE"] and latent_spread(digits["AE"].encode(few), s
 #
 # ### Exercise 3 (stretch): the energy distance
 #
-# Write it for two sets (N, k) and (M, k), without bias: the mean over pairs of *different* points.
+# Write it for two sets (N, k) and (M, k), without bias: the mean over pairs of *different* points. Then, on paper: what is
+# left of the formula if all distances are squared? Name two laws of $z$ that it could not tell apart.
 
 
 # %%
@@ -600,6 +601,18 @@ def statistic(a, b):
 
 # %%
 checks.energy_distance(statistic)
+
+# %% [markdown]
+# <details><summary><b>Solution</b> (open after trying)</summary>
+#
+# A matrix of distances within one set has zeros on its diagonal; its sum has to be divided by $N(N-1)$, the number of
+# pairs of different points, and not by $N^2$.
+#
+# With squares, $\mathbb E\|z-z'\|_2^2=\|m-m'\|_2^2+s+s'$, where $m,m'$ are the means and $s,s'$ the sums of the variances of
+# all coordinates, because $z$ and $z'$ are independent. Within one law, $\mathbb E\|z-\tilde z\|_2^2=2s$. So
+# $2(\|m-m'\|_2^2+s+s')-2s-2s'=2\|m-m'\|_2^2$: only the means are compared, and $\mathcal N(0,9I)$ would pass for
+# $\mathcal N(0,I)$. Without squares the statistic is zero for equal laws alone.
+# </details>
 
 
 # %% tags=["solution"]
@@ -746,7 +759,8 @@ assert linear["A1 test"].value > 1.5 * card["A1 test"].value and sure < 0.6
 #
 # The check measures the entry as the card does, on 500 samples. Then it uses your generator as *hard* does in chapter 05:
 # from 150 random numbers of a test digit it looks for the $z$ whose image fits best. Useless is what ends a dB or more
-# behind total variation, which needs no generator. Before you write: which wish do the A3 measures never ask about?
+# behind total variation, which needs no generator. Before you write: which wish do the A3 measures never ask about? When
+# you have won, print the whole card of what you built, as for PCA above. In which rows is it caught?
 
 
 # %%
