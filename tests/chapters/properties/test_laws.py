@@ -1,10 +1,10 @@
-"""The words and tables made from the record of the four laws say what its numbers say."""
+"""The words and tables made from the records of the four laws and of the score card say what the numbers say."""
 
 import copy
 
 import pytest
 
-from course_utils.chapters.properties import laws_story
+from course_utils.chapters.properties import laws_story, story
 from course_utils.results import load_result
 
 
@@ -60,3 +60,30 @@ def test_the_words_on_shapes_follow_the_record(record):
     after = laws_story.shapes_words(record).splitlines()
     assert before.splitlines()[0] == after[0] and before.splitlines()[2] == after[2]
     assert "good samples 12 to 12 per cent" in after[1]
+
+
+def entry(cards, family, value, error):
+    """Give one entry of a stored card another value."""
+    score = next(s for s in cards[family]["card"]["scores"] if s["key"] == "A1 test")
+    score["value"], score["error"] = value, error
+
+
+def test_what_the_errors_cover_is_not_called_a_win():
+    record = copy.deepcopy(load_result("scorecard"))
+    cards = {r["family"]: r for r in record["rows"] if r["data"] == "mnist"}
+    for family, value in {"ae": 0.30, "vae": 0.31, "wgan": 0.50}.items():
+        entry(cards, family, value, 0.01)
+    assert "MNIST: A1 test AE or VAE," in story.card_story(record)
+    entry(cards, "vae", 0.31, 0.001)
+    entry(cards, "ae", 0.30, 0.001)
+    assert "MNIST: A1 test AE," in story.card_story(record)
+
+
+def test_a_generator_that_wins_everywhere_is_named():
+    record = copy.deepcopy(load_result("scorecard"))
+    for row in record["rows"]:
+        if row["family"] == "vae":
+            for score in row["card"]["scores"]:
+                score["value"] = 1e6 if score["better"] == "higher" else -1e6
+    assert "Among the best everywhere: VAE." in story.card_story(record)
+    assert "No generator wins everything" in story.card_story(load_result("scorecard"))
