@@ -269,7 +269,7 @@ for m in (10, 150) if FAST else (10, 25, 150):
 assert gained_by_prior[10] > 0.2 > abs(gained_by_prior[150])
 
 # %% [markdown]
-# With 150 measurements the data determine the eight latent variables, and the prior adds nothing that can be measured.
+# With 150 measurements the data determine the eight latent variables, and the prior adds next to nothing.
 # With 10 it adds something. So the conclusion is not that $R_{\mathcal Z}$ does not matter, but that it matters when data
 # are few.
 #
@@ -848,8 +848,8 @@ plt.show()
 
 # %% [markdown]
 # From the dictionary the loss of 150 signs costs so little that these few images cannot tell it from nothing: a bright
-# digit on black is in the range, its negative is not. A random start costs more without signs than with them. That could be the ridges between $x$ and $-x$;
-# we have compared starts and counted no valleys, so it is a conjecture.
+# digit on black is in the range, its negative is not. A random start costs more without signs than with them. That could
+# be the ridges between $x$ and $-x$; we have compared starts and counted no valleys, so it is a conjecture.
 #
 # For real signals without any prior, at least $2n-1$ magnitudes are needed to determine every $x$ up to its sign (Balan,
 # Casazza and Edidin 2006). For 784 pixels that is 1567. Here 150 serve, because the unknowns are eight.
