@@ -16,11 +16,13 @@
 #
 # **You will be able to**
 #
-# - say what each pattern of k-space samples does to an image, with one coil and with several;
-# - split medical data by subject, and show with a number why nothing else will do;
-# - test whether what a generator misses is white, and model it if it is not: with variances, or with a local covariance;
-# - compute log-determinant, density and samples of that covariance exactly, without a matrix;
-# - derive the regulariser with learned covariance and its weight from Bayes' rule, and solve it.
+# - say what each pattern of k-space samples does to an image (exercise 1), and what several coils give and cost;
+# - split medical data by subject (exercise 2), and show with a number why nothing else will do;
+# - test whether what a generator misses is white, and model it if it is not: with variances, or with a local covariance
+#   whose density is exact without a matrix (exercise 3);
+# - derive the regulariser with learned covariance and its weight from Bayes' rule, and solve it in two ways (exercises 4
+#   and 5);
+# - ask of every result the control that could refute it: without $z$, with $z$ given, run to the end.
 #
 # **Prerequisites:** singular values (chapter 01); the VAE (chapter 03); hard, relaxed and sparse (chapter 05).
 #
