@@ -456,8 +456,8 @@ print(f"Test head: G(E(x)) {encoded:.1f} dB; the best G(z) that we find, with th
 assert limit > encoded
 
 # %% [markdown]
-# The last number is a ceiling. **No method that returns a $G(z)$ can be better, whatever it measures.** More spokes, less
-# noise: it will not move.
+# The last number is a ceiling, as far as our search for $z$ goes. **No method that returns a $G(z)$ can be better than the best
+# of them, whatever it measures.** More spokes, less noise: it will not move.
 #
 # ### What would raise the ceiling?
 #
