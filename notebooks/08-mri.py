@@ -486,8 +486,9 @@ markdown_table(
 # Variations raise the ceiling, and so do latent variables, of which there are no more than training images unless they are
 # varied. A second person hardly does: with so few people, the warps say more about how heads differ than one more head.
 # That holds for a linear $G$ and for one or two heads; the paper's
-# hundreds of knees are another matter, and we have no data to tell. The star is our VAE, $G(E(x))$: it is about as good as a
-# linear generator of its size. With $d=64$ its range is small *and* learned from one head.
+# hundreds of knees are another matter, and we have no data to tell. The star is our VAE, $G(E(x))$. The best $G(z)$ that we
+# found above is a little better than that, so it is level with a linear generator of its size. On a head that it has not
+# seen, being nonlinear has gained it nothing.
 #
 # ## 4 The paper's experiment: noise from large to small
 #

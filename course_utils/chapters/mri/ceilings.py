@@ -132,8 +132,8 @@ def ceilings_figure(record: Mapping) -> Figure:
         for r in record["rows"]:
             if r["kind"] == "linear" and r["test"] == test:
                 name, style = LINES[r["heads"], r["augmented"]]
-                d = np.array([int(k) for k in r["psnr"]])
-                ax.plot(d, list(r["psnr"].values()), label=name, **style)
+                d = np.array(sorted(map(int, r["psnr"])))  # a stored record has its keys in alphabetical order
+                ax.plot(d, [r["psnr"][str(k)] for k in d], label=name, **style)
         ax.set_xscale("log", base=2)
         ax.set_xticks(COMPONENTS, list(map(str, COMPONENTS)))
         ax.minorticks_off()
