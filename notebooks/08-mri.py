@@ -1146,7 +1146,7 @@ for name in ("identity", "covariance"):
     R = LearnedCovariance(models[name], lam)
     outcome[name] = reconstruct(A, y, R, solver="alternating", max_iter=2 if FAST else 6, **start).x
 with torch.no_grad():
-    outcome["variational network"] = pretrained("vn-brain-25-0.05")(y, A)
+    outcome["variational\nnetwork"] = pretrained("vn-brain-25-0.05")(y, A)
 
 # %% mystnb={"image": {"alt": "Rows: the test slice, the same with a bright spot, the same turned by 90 degrees. Columns: zero-filled, TV, identity, covariance and the variational network, each with its residual. The spot stays in all of them, dimmer in identity and covariance; on its side, covariance errs along the skull."}} slideshow={"cut": 0.5}
 image_rows(outcome, truth=images)
@@ -1162,7 +1162,7 @@ contrast = {
 lost = {name: q[0] - q[2] for name, q in quality.items()}
 assert contrast["covariance"] < contrast["TV"] and lost["covariance"] > lost["TV"]
 markdown_table(
-    ["PSNR (dB)", *quality],
+    ["PSNR (dB)", *(name.replace("\n", " ") for name in quality)],
     [[name, *(f"{q[k]:.1f}" for q in quality.values())] for k, name in enumerate(strange)]
     + [["contrast of the spot that is left, %", *(f"{100 * float(value):.0f}" for value in contrast.values())]],
 )
