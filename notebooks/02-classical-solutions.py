@@ -15,8 +15,8 @@
 #
 # **You will be able to**
 #
-# - say of a formula, a penalty, an iteration and a prior what each believes about images, and derive a method from a model
-#   of the data (exercise 3);
+# - say of a formula, a penalty, an iteration and a prior what each believes about images, and derive a method from a
+#   model of the data (exercise 3);
 # - minimise a data term plus a penalty by proximal gradient steps or by a primal-dual method, and choose between them
 #   (exercise 1);
 # - explain semi-convergence, and stop an iteration by the discrepancy principle (exercise 2);
@@ -26,7 +26,8 @@
 #
 # **Prerequisites:** forward operators, adjoints, norms, singular values, the noise of counts (chapter 01).
 #
-# **Time:** 135 min to read and do the exercises, in two sittings (sections 1 to 5, 6 to 11), and 1 to 2 min to run on two CPU cores.
+# **Time:** 135 min to read and do the exercises, in two sittings (sections 1 to 5, 6 to 11), and 1 to 2 min to run on
+# two CPU cores.
 
 # %% tags=["setup"]
 # On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it only checks.
@@ -1286,12 +1287,12 @@ assert spot["shapes-vae-hard"] < 0.3 < spot["tv+"]
 markdown_table(["PSNR minus that of TV, x ≥ 0 (dB)", *PROBLEMS.values(), "emission"], lines)
 
 # %% [markdown]
-# On Shapes a generator of Shapes is far ahead. On the digits one of digits is level with TV at best (relaxed), and as a hard
-# constraint it is a dB behind. On the chest and on emission data a generator of Shapes is out
-# of place. As a hard constraint it is far behind on the chest, and in the emission images it removes nearly all of the hot
-# spot, while the picture looks clean. With a sparse-TV deviation it comes near to TV on the chest, and draws a faint circle
-# into it. On the brain a learned covariance and a variational network lead, and a plain VAE of brains does not. The
-# chapters that teach these methods say more.
+# On Shapes a generator of Shapes is far ahead. On the digits one of digits is level with TV at best (relaxed), and as a
+# hard constraint it is a dB behind. On the chest and on emission data a generator of Shapes is out of place. As a hard
+# constraint it is far behind on the chest, and in the emission images it removes nearly all of the hot spot, while the
+# picture looks clean. With a sparse-TV deviation it comes near to TV on the chest, and draws a faint circle into it. On
+# the brain a learned covariance and a variational network lead, and a plain VAE of brains does not. The chapters that
+# teach these methods say more.
 #
 # ### The families, as the lectures compare them
 #

@@ -15,8 +15,8 @@
 #
 # **You will be able to**
 #
-# - state the properties A1, A2, A3, B1 and B2 of the paper, say which failure each one forbids, and what a finite test can
-#   guarantee of them (exercise 6);
+# - state the properties A1, A2, A3, B1 and B2 of the paper, say which failure each one forbids, and what a finite test
+#   can guarantee of them (exercise 6);
 # - measure each of them for AE, VAE and GAN, with the value that real images would score beside it (exercises 1 to 3);
 # - name for every measure a bad generator that it likes, or a good one that it dislikes (exercises 3 and 5);
 # - explain why a VAE with small noise level $\rho$ reconstructs well and samples badly (exercise 4);
@@ -177,8 +177,8 @@ markdown_table(["Shapes, d = 10", "median NRMSE", "PSNR (dB), mean", "squared er
 
 # %% [markdown]
 # A Shapes image is drawn from *seven* numbers, so ten should be enough for a perfect fit. The table says where the fits
-# fall short: most of the error lies at the edges. (It does not say why; a network can draw a sharp edge in one place, but
-# here it must be able to draw it in every place.)
+# fall short: most of the error lies at the edges. (It does not say why; a network can draw a sharp edge in one place,
+# but here it must be able to draw it in every place.)
 #
 # ### Fig. 1, computed beforehand
 #
@@ -255,8 +255,8 @@ assert all(wrong[t].nrmse.median() > 1.2 * fits[t].nrmse.median() for t in digit
 
 # %% [markdown]
 # Far out, all three leave the digits, and nothing in (4), (5) or (6) would have stopped them: a piecewise linear
-# network grows in proportion to $\|z\|$. The AE draws digits at $r=2$ and 5 and none at $r=1$, because its encodings lie
-# at $r=2.8$ on average (section 6).
+# network grows in proportion to $\|z\|$. The AE draws digits at $r=2$ and 5 and none at $r=1$, because its encodings
+# lie at $r=2.8$ on average (section 6).
 #
 # The clothes are fitted worse than digits, but far better than nothing (NRMSE 1): a blob of the right brightness is in
 # the range. Without a penalty on $z$ a generator of digits can explain some of a shoe. A2 is the least fulfilled of the
@@ -364,12 +364,12 @@ markdown_table(*laws_story.table(laws, "shapes"))
 #   is that of real digits. Yet more than a third of its samples are not surely a digit, against one in twenty if $z$
 #   is drawn where the training digits are. So what is left of its fault is not the place and the width of the cloud of
 #   encodings, but its shape, which is no ball. A learned prior makes good a little more than half of it.
-# - **The GAN depends little on the law**: the fitted laws are hardly another one, because the search for its $z$
-#   starts from draws of $\mathcal N(0,I)$, and what it finds is within chance of them (100 digits: energy distance 0.01, chance 0.03).
-#   Only the $z$ of real digits give more good images; they are the best fits of digits.
-# - **No law makes the Shapes GAN draw shapes.** The lines below have the numbers: under the fitted laws its EMD comes down
-#   to about that of real images and its Fréchet distance is no outlier, while hardly any sample is a rectangle and a
-#   circle. Here $G$ is to blame, and two of three measures do not notice. (Its training was stopped early, see "Paper
+# - **The GAN depends little on the law**: the fitted laws are hardly another one, because the search for its $z$ starts
+#   from draws of $\mathcal N(0,I)$, and what it finds is within chance of them (100 digits: energy distance 0.01,
+#   chance 0.03). Only the $z$ of real digits give more good images; they are the best fits of digits.
+# - **No law makes the Shapes GAN draw shapes.** The lines below have the numbers: under the fitted laws its EMD comes
+#   down to about that of real images and its Fréchet distance is no outlier, while hardly any sample is a rectangle and
+#   a circle. Here $G$ is to blame, and two of three measures do not notice. (Its training was stopped early, see "Paper
 #   and ours".)
 # - **The Shapes VAE of the course is not the paper's.** It was trained with another $\rho$ than the authors' code has
 #   (below). Section 7 shows what that buys and costs. Whatever is said of "the VAE" on Shapes holds for our $\rho$.
@@ -384,9 +384,9 @@ of_shapes = {r["family"]: r for r in laws["rows"] if r["data"] == "shapes"}
 assert max(v["good"] for v in of_shapes["wgan"]["laws"].values()) < 0.1 < of_shapes["vae"]["laws"]["prior"]["good"]
 
 # %% [markdown]
-# **Which digits does a generator draw too rarely?** The judge also says *which* digit a good sample is. The table has the
-# share of each, in per cent. A minus or a plus marks what differs from the real test digits by more than three standard
-# errors, in every training run. (Under $\mathcal N(0,I)$ the AE has no good samples that could be counted.)
+# **Which digits does a generator draw too rarely?** The judge also says *which* digit a good sample is. The table has
+# the share of each, in per cent. A minus or a plus marks what differs from the real test digits by more than three
+# standard errors, in every training run. (Under $\mathcal N(0,I)$ the AE has no good samples that could be counted.)
 #
 # **Predict, then run.** The GAN has the worse fits (section 2). Does it forget digits, too?
 
@@ -397,10 +397,10 @@ markdown_table(head, counted)
 
 # %% [markdown]
 # The one that forgets is the VAE: among its good samples there are little more than half as many ones as among real
-# digits, and one and a half times as many threes, in each of three training runs. The AE with a fitted Gaussian does the same. It
-# is the law and not $G$, because with the vectors of training images no count is marked. The GAN draws all digits as often
-# as they occur, as far as so many samples can tell. Bad fits, then, are not the same as forgotten classes, and none of the distances above
-# told the two apart.
+# digits, and one and a half times as many threes, in each of three training runs. The AE with a fitted Gaussian does
+# the same. It is the law and not $G$, because with the vectors of training images no count is marked. The GAN draws all
+# digits as often as they occur, as far as so many samples can tell. Bad fits, then, are not the same as forgotten
+# classes, and none of the distances above told the two apart.
 #
 # ### Four other questions about the same samples
 #
@@ -450,8 +450,8 @@ assert likely.value.mean() > likely.elbo.mean()
 # The classifier tells every generator from reality, sharp or blurred: none of the three passes. (It says *that*, not
 # *why*.) The Fréchet distance puts the AE last, as the EMD does, because both see the dark images at the centre of its
 # latent space. Between VAE and GAN the two disagree: the EMD prefers the VAE, the Fréchet distance the GAN. That
-# softness is rewarded by the one and not by the other is our conjecture; the digits passed through the AE above
-# support its first half. Equal pairs: nearly all pairs of AE samples count as equal, because nearly all of the images are
+# softness is rewarded by the one and not by the other is our conjecture; the digits passed through the AE above support
+# its first half. Equal pairs: nearly all pairs of AE samples count as equal, because nearly all of the images are
 # black; that *is* a collapse, of this $G$ under this prior. VAE and GAN have no more equal pairs than real digits have.
 #
 # The likelihood comes with a warning. The effective number of draws is near one or two: one lucky $z$ carries the sum,
@@ -504,9 +504,10 @@ checks.steepest_direction(slope_of)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# A step $tv$ with $\|v\|_2=1$ changes the image by $tJ^\top v$, to first order, and $\|J^\top v\|_2^2=v^\top(JJ^\top)v$. Its
-# largest value over all unit vectors $v$ is the largest eigenvalue of the symmetric matrix $JJ^\top$, which is only
-# $d\times d$. The root of it is asked for. The longest row of $J$ would be the worst *coordinate* direction only.
+# A step $tv$ with $\|v\|_2=1$ changes the image by $tJ^\top v$, to first order, and $\|J^\top
+# v\|_2^2=v^\top(JJ^\top)v$. Its largest value over all unit vectors $v$ is the largest eigenvalue of the symmetric
+# matrix $JJ^\top$, which is only $d\times d$. The root of it is asked for. The longest row of $J$ would be the worst
+# *coordinate* direction only.
 # </details>
 
 
@@ -590,8 +591,8 @@ assert notes["AE"] != notes["VAE"] and latent_spread(digits["AE"].encode(few), s
 #
 # ### Exercise 3 (stretch): the energy distance
 #
-# Write it for two sets (N, k) and (M, k), without bias: the mean over pairs of *different* points. Then, on paper: what is
-# left of the formula if all distances are squared? Name two laws of $z$ that it could not tell apart.
+# Write it for two sets (N, k) and (M, k), without bias: the mean over pairs of *different* points. Then, on paper: what
+# is left of the formula if all distances are squared? Name two laws of $z$ that it could not tell apart.
 
 
 # %%
@@ -608,9 +609,9 @@ checks.energy_distance(statistic)
 # A matrix of distances within one set has zeros on its diagonal; its sum has to be divided by $N(N-1)$, the number of
 # pairs of different points, and not by $N^2$.
 #
-# With squares, $\mathbb E\|z-z'\|_2^2=\|m-m'\|_2^2+s+s'$, where $m,m'$ are the means and $s,s'$ the sums of the variances of
-# all coordinates, because $z$ and $z'$ are independent. Within one law, $\mathbb E\|z-\tilde z\|_2^2=2s$. So
-# $2(\|m-m'\|_2^2+s+s')-2s-2s'=2\|m-m'\|_2^2$: only the means are compared, and $\mathcal N(0,9I)$ would pass for
+# With squares, $\mathbb E\|z-z'\|_2^2=\|m-m'\|_2^2+s+s'$, where $m,m'$ are the means and $s,s'$ the sums of the
+# variances of all coordinates, because $z$ and $z'$ are independent. Within one law, $\mathbb E\|z-\tilde z\|_2^2=2s$.
+# So $2(\|m-m'\|_2^2+s+s')-2s-2s'=2\|m-m'\|_2^2$: only the means are compared, and $\mathcal N(0,9I)$ would pass for
 # $\mathcal N(0,I)$. Without squares the statistic is zero for equal laws alone.
 # </details>
 
@@ -656,18 +657,18 @@ assert 0.85 < first["nrmse"] / middle["nrmse"] < 1 and first["emd"] > 1.5 * midd
 # %% [markdown]
 # With $\rho=0.07$ the encodings spread to almost twice the width of the prior. Draws from $\mathcal N(0,I)$ then hit
 # the middle, where few encodings are, and give fragments. The images are in the range: sample where the encodings are
-# ("fitted") and the EMD drops to that of the larger $\rho$. So the paper's own value buys a little of A1, a few per cent of
-# the error, and pays for it with A3 and B2. Where $z$ is only searched for, with a small $\lambda$, that is no bad bargain;
-# for sampling it is. Do not read the EMD of the largest $\rho$ as better than reality: it may lie below the real images,
-# by blur (section 4).
+# ("fitted") and the EMD drops to that of the larger $\rho$. So the paper's own value buys a little of A1, a few per
+# cent of the error, and pays for it with A3 and B2. Where $z$ is only searched for, with a small $\lambda$, that is no
+# bad bargain; for sampling it is. Do not read the EMD of the largest $\rho$ as better than reality: it may lie below
+# the real images, by blur (section 4).
 #
 # ### Exercise 4 (core): why small $\rho$ spreads the encodings, a proof on paper
 #
-# Two Gaussians $q$ of the same width could encode the image $x$. One has its centre at the distance $r_1$ from 0 and leaves
-# the mean squared error $e_1=\mathbb E\|x-G(z)\|_2^2$; the other lies further out, $r_2>r_1$, where there is more room
-# between the encodings of unlike images, and leaves less, $e_2<e_1$. For which $\rho$ has the far one the smaller loss (6)?
-# Write the largest such $\rho$. The KL divergence of $\mathcal N(m,\mathrm{diag}(s^2))$ from $\mathcal N(0,I)$ is
-# $\frac12\sum_j(m_j^2+s_j^2-1-\log s_j^2)$.
+# Two Gaussians $q$ of the same width could encode the image $x$. One has its centre at the distance $r_1$ from 0 and
+# leaves the mean squared error $e_1=\mathbb E\|x-G(z)\|_2^2$; the other lies further out, $r_2>r_1$, where there is
+# more room between the encodings of unlike images, and leaves less, $e_2<e_1$. For which $\rho$ has the far one the
+# smaller loss (6)? Write the largest such $\rho$. The KL divergence of $\mathcal N(m,\mathrm{diag}(s^2))$ from
+# $\mathcal N(0,I)$ is $\frac12\sum_j(m_j^2+s_j^2-1-\log s_j^2)$.
 
 
 # %%
@@ -686,11 +687,11 @@ checks.largest_rho(largest_rho)
 #
 # $$\rho<\sqrt{\frac{e_1-e_2}{r_2^2-r_1^2}} .$$
 #
-# So with a small $\rho$ a tiny gain in the fit pays for a long way out, and the encodings spread until going further gains
-# nothing. (6) then reconstructs well. The draws from $\mathcal N(0,I)$ do not follow: they stay at $\|z\|\approx\sqrt d$,
-# in the middle, where the loss had no reason to put images. With a large $\rho$ every distance from 0 must pay for itself,
-# the encodings crowd into the ball of the prior, unlike images share their place, and $G$ draws the compromise: soft fits,
-# whole samples. That is the trade-off of the figure.
+# So with a small $\rho$ a tiny gain in the fit pays for a long way out, and the encodings spread until going further
+# gains nothing. (6) then reconstructs well. The draws from $\mathcal N(0,I)$ do not follow: they stay at
+# $\|z\|\approx\sqrt d$, in the middle, where the loss had no reason to put images. With a large $\rho$ every distance
+# from 0 must pay for itself, the encodings crowd into the ball of the prior, unlike images share their place, and $G$
+# draws the compromise: soft fits, whole samples. That is the trade-off of the figure.
 # </details>
 
 
@@ -752,20 +753,20 @@ print(f"{100 * sure:.0f} per cent of 500 samples of PCA are surely a digit.")
 assert linear["A1 test"].value > 1.5 * card["A1 test"].value and sure < 0.6
 
 # %% [markdown]
-# PCA is perfectly smooth (largest over mean step: 1), and its encodings have unit variance by construction. It wins B1 and
-# draws few digits. B1 and B2 are necessary, and easy to get alone.
+# PCA is perfectly smooth (largest over mean step: 1), and its encodings have unit variance by construction. It wins B1
+# and draws few digits. B1 and B2 are necessary, and easy to get alone.
 #
 # ### Exercise 5 (core): win the card and be useless
 #
-# The identity wins A1 and B1, a constant wins A2 and B1 (section 1). Now A3: **build a generator that beats AE, VAE and GAN
-# of digits in an entry of A3 and is of no use as a regulariser.** Choose `"A3 EMD"` or `"A3 Frechet"`. Your generator has
-# a `latent_dim` and a call that maps (B, d) to (B, 1, 28, 28), differentiable in $z$. You may use `mnist.train`, but not
-# train a network, and not use one of the three.
+# The identity wins A1 and B1, a constant wins A2 and B1 (section 1). Now A3: **build a generator that beats AE, VAE and
+# GAN of digits in an entry of A3 and is of no use as a regulariser.** Choose `"A3 EMD"` or `"A3 Frechet"`. Your
+# generator has a `latent_dim` and a call that maps (B, d) to (B, 1, 28, 28), differentiable in $z$. You may use
+# `mnist.train`, but not train a network, and not use one of the three.
 #
-# The check measures the entry as the card does, on 500 samples. Then it uses your generator as *hard* does in chapter 05:
-# from 150 random numbers of a test digit it looks for the $z$ whose image fits best. Useless is what ends a dB or more
-# behind total variation, which needs no generator. Before you write: which wish do the A3 measures never ask about? When
-# you have won, print the whole card of what you built, as for PCA above. In which rows is it caught?
+# The check measures the entry as the card does, on 500 samples. Then it uses your generator as *hard* does in chapter
+# 05: from 150 random numbers of a test digit it looks for the $z$ whose image fits best. Useless is what ends a dB or
+# more behind total variation, which needs no generator. Before you write: which wish do the A3 measures never ask
+# about? When you have won, print the whole card of what you built, as for PCA above. In which rows is it caught?
 
 
 # %%
@@ -782,23 +783,23 @@ checks.useless_winner("A3 Frechet", Useless())
 # %% [markdown]
 # <details><summary><b>Hint</b></summary>
 #
-# Section 4 has shown a set of images that scores better than every generator, because it holds real digits. Give each of
-# some thousand training images a place $k_i$ in the latent space. An image that depends on $z$ by a jump has no
+# Section 4 has shown a set of images that scores better than every generator, because it holds real digits. Give each
+# of some thousand training images a place $k_i$ in the latent space. An image that depends on $z$ by a jump has no
 # derivative; a mean with weights that fall off quickly with $\|z-k_i\|$ has one.
 # </details>
 
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# An album: it shows the training image whose place is nearest to $z$. Its samples *are* real digits, so every measure that
-# compares samples with images finds reality (the Fréchet distance is near its floor; for the EMD show blurred digits,
-# which score better than real ones). As a regulariser it is a look-up of the nearest training image: there are as many
-# answers as pages, none of them is the digit that was measured, and between the pages there is no slope that leads from
-# one to the next.
+# An album: it shows the training image whose place is nearest to $z$. Its samples *are* real digits, so every measure
+# that compares samples with images finds reality (the Fréchet distance is near its floor; for the EMD show blurred
+# digits, which score better than real ones). As a regulariser it is a look-up of the nearest training image: there are
+# as many answers as pages, none of them is the digit that was measured, and between the pages there is no slope that
+# leads from one to the next.
 #
-# What the check proves: this entry being won does not imply that a regulariser is good, because here is one that is not.
-# It does not prove that the entry is worthless. The card catches the album elsewhere, in A1 (test images are not fitted),
-# in "distance to training images of samples" (0: copies) and in B1 (everything happens at once).
+# What the check proves: this entry being won does not imply that a regulariser is good, because here is one that is
+# not. It does not prove that the entry is worthless. The card catches the album elsewhere, in A1 (test images are not
+# fitted), in "distance to training images of samples" (0: copies) and in B1 (everything happens at once).
 # </details>
 
 
@@ -838,10 +839,10 @@ assert checks.useless_winner("A3 Frechet", Album(mnist.train[:2000]))
 # ### Exercise 6 (core): all were fitted; what is guaranteed? A proof on paper
 #
 # You have drawn $n$ test images independently from $P^*$, and every one of them was fitted to within $\varepsilon$. Let
-# $\delta$ be the probability under $P^*$ that an image can *not* be fitted that well. Prove: which $\delta$ are refuted,
-# in the sense that with such a $\delta$ your result would have had a probability below $\alpha$? Write the largest
-# $\delta$ that is not refuted, and show that for $\alpha=0.05$ it is about $3/n$. How many images does it take to claim that
-# fewer than one image in a thousand is lost? And what can be guaranteed of A2 in this way?
+# $\delta$ be the probability under $P^*$ that an image can *not* be fitted that well. Prove: which $\delta$ are
+# refuted, in the sense that with such a $\delta$ your result would have had a probability below $\alpha$? Write the
+# largest $\delta$ that is not refuted, and show that for $\alpha=0.05$ it is about $3/n$. How many images does it take
+# to claim that fewer than one image in a thousand is lost? And what can be guaranteed of A2 in this way?
 
 
 # %%
@@ -856,14 +857,14 @@ checks.not_fitted(not_refuted)
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
 # Each image is fitted with the probability $1-\delta$, and they are independent, so all $n$ are with the probability
-# $(1-\delta)^n$. This falls in $\delta$, and it is $\alpha$ at $\delta=1-\alpha^{1/n}$: all larger $\delta$ are refuted, this
-# one is not. With $\log(1-\delta)\approx-\delta$ it is about $-\log(\alpha)/n$, and $-\log0.05=3.00$. One in a thousand
-# takes about 3,000 images, all of them fitted. A mode that holds one image in ten thousand goes unnoticed by most test
-# sets of that size.
+# $(1-\delta)^n$. This falls in $\delta$, and it is $\alpha$ at $\delta=1-\alpha^{1/n}$: all larger $\delta$ are
+# refuted, this one is not. With $\log(1-\delta)\approx-\delta$ it is about $-\log(\alpha)/n$, and $-\log0.05=3.00$. One
+# in a thousand takes about 3,000 images, all of them fitted. A mode that holds one image in ten thousand goes unnoticed
+# by most test sets of that size.
 #
-# The same count works for A2 only where one can *decide* whether an image is a digit: draw $n$ vectors $z$, let somebody
-# judge, and a share $\delta$ of bad images is refuted in the same way. But A2 says *no* $z$, and descent does not draw:
-# it searches. A set of $z$ of probability 0 can hold the artefact that fits the data best.
+# The same count works for A2 only where one can *decide* whether an image is a digit: draw $n$ vectors $z$, let
+# somebody judge, and a share $\delta$ of bad images is refuted in the same way. But A2 says *no* $z$, and descent does
+# not draw: it searches. A set of $z$ of probability 0 can hold the artefact that fits the data best.
 # </details>
 
 
@@ -902,13 +903,13 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 # was false for this course as long as its latent variables were what training left (chapter 03 draws with both): the
 # claim depends on an affine map as much as on the family.
 #
-# On Shapes three claims need a word. Our VAE has a larger $\rho$ than the authors' (printed in section 4), and by section 7
-# a larger $\rho$ costs A1 and gains A3. So where *AE and VAE alike* fails, it may be for this reason, and *the VAE has the
-# lowest EMD* rests on it: in section 7, at the paper's own value, the EMD of samples is twice as large as at $\rho=0.3$.
-# And *the GAN is worst in A1, less starkly on Shapes than on MNIST* is more stark here: our Shapes
+# On Shapes three claims need a word. Our VAE has a larger $\rho$ than the authors' (printed in section 4), and by
+# section 7 a larger $\rho$ costs A1 and gains A3. So where *AE and VAE alike* fails, it may be for this reason, and
+# *the VAE has the lowest EMD* rests on it: in section 7, at the paper's own value, the EMD of samples is twice as large
+# as at $\rho=0.3$. And *the GAN is worst in A1, less starkly on Shapes than on MNIST* is more stark here: our Shapes
 # GAN ended at 8,500 steps of the paper's 30,000, when its images were still growing sharper, so it is undertrained and
-# its numbers say little about GANs. One training run a model on Shapes, and one of AE and GAN on MNIST. The four
-# starts for each image come from a dictionary, not from chance as in the paper, which flatters the GAN.
+# its numbers say little about GANs. One training run a model on Shapes, and one of AE and GAN on MNIST. The four starts
+# for each image come from a dictionary, not from chance as in the paper, which flatters the GAN.
 
 # %% [markdown]
 # ## Quiz
@@ -922,8 +923,8 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 # fault from one row of the card to another.
 # </details>
 #
-# **2.** A colleague's generator has the lowest EMD and Fréchet distance of all. Which two rows of the card do you ask for
-# before you believe in it?
+# **2.** A colleague's generator has the lowest EMD and Fréchet distance of all. Which two rows of the card do you ask
+# for before you believe in it?
 #
 # <details><summary>Answer</summary>
 #

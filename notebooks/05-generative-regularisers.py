@@ -21,17 +21,17 @@
 # - run Algorithms 1, 2 and 3 of the paper, say what each line is for, and derive the step that they share (exercises 1
 #   and 2);
 # - measure what a bad start costs, and choose among starts without looking at the truth (exercise 3);
-# - say when a residual is compatible with the noise, tune $\lambda$ and $\mu$ on validation images, judge on test images,
-#   and say how many measurements TV needs to win (exercises 6 and 7);
+# - say when a residual is compatible with the noise, tune $\lambda$ and $\mu$ on validation images, judge on test
+#   images, and say how many measurements TV needs to win (exercises 6 and 7);
 # - say why none of the three is a regularisation method in the strict sense (exercise 5), and where all of them fail.
 #
 # **Prerequisites:** operators and noise (chapter 01); penalties, proximal operators and Morozov's weight (chapter
 # 02); autoencoder, VAE and GAN (chapter 03); gradients.
 #
 # **Time:** 130 min to read and do the exercises, in two sittings, and 1 to 2 min to run on two CPU cores. Part I
-# (sections 1 to 6, 80 min) has a picture to begin with, the three problems, their algorithms, and where to start; Part II
-# (sections 7 to 9, 50 min) the paper's experiments, Figs 7 to 9, and how many measurements one needs. The rest of the
-# family is chapter 06.
+# (sections 1 to 6, 80 min) has a picture to begin with, the three problems, their algorithms, and where to start; Part
+# II (sections 7 to 9, 50 min) the paper's experiments, Figs 7 to 9, and how many measurements one needs. The rest of
+# the family is chapter 06.
 
 # %% tags=["setup"]
 # On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it only checks.
@@ -280,8 +280,8 @@ assert run.converged.all() and left.max() < 0.1 < gain.max() < 20
 #
 # ### Exercise 1 (core): one step of Algorithm 1, and where it never ends
 #
-# Write lines 3 to 7 as a function: from $z$ and $L$ to the new $z$ and the new $L$. `f` and `gradient` are functions
-# of $z$. There is one kind of point at which the loop of lines 4 to 6, as it is printed above, goes on for ever, whatever
+# Write lines 3 to 7 as a function: from $z$ and $L$ to the new $z$ and the new $L$. `f` and `gradient` are functions of
+# $z$. There is one kind of point at which the loop of lines 4 to 6, as it is printed above, goes on for ever, whatever
 # $f$ is and however exactly the machine calculates. Which? The check tries such points, too, and there your step has to
 # end.
 
@@ -307,10 +307,10 @@ checks.backtracking_step(step)
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
 # Where $\nabla f(z)=0$ the trial point is $z$ itself for every $L$. Line 4 then asks whether $f(z)\ge f(z)-0$, which is
-# always true, so the loop raises $L$ for ever. It happens at minima, which is where one wants to arrive, and at maxima and
-# saddle points as well. A strict inequality in line 4 repairs it, because $f(z)>f(z)$ is false; elsewhere it accepts
-# the same steps except ties. (Algorithm 3 below has the strict one.) In floating point the trouble begins earlier: the
-# next cell says more.
+# always true, so the loop raises $L$ for ever. It happens at minima, which is where one wants to arrive, and at maxima
+# and saddle points as well. A strict inequality in line 4 repairs it, because $f(z)>f(z)$ is false; elsewhere it
+# accepts the same steps except ties. (Algorithm 3 below has the strict one.) In floating point the trouble begins
+# earlier: the next cell says more.
 # </details>
 
 
@@ -408,12 +408,14 @@ assert difference < 1e-6
 # 1   choose z_0, u_0, L_z > 0, L_u > 0, 0 < eta_0 < 1, eta_1 > 1
 # 2   for i = 1, ..., K
 # 3       let z~(L_z) = prox_{g_1 / L_z}( z_i - grad_z f(z_i, u_i) / L_z )
-# 4       while f(z~(L_z), u_i) > f(z_i, u_i) + <grad_z f(z_i, u_i), z~(L_z) - z_i> + L_z/2 ||z~(L_z) - z_i||^2
+# 4       while f(z~(L_z), u_i) > f(z_i, u_i) + <grad_z f(z_i, u_i), z~(L_z) - z_i>
+#                                 + L_z/2 ||z~(L_z) - z_i||^2
 # 5           L_z = L_z eta_1
 # 6       end while
 # 7       z_{i+1} = z~(L_z)  and  L_z = L_z eta_0
 # 8       let u~(L_u) = prox_{g_2 / L_u}( u_i - grad_u f(z_{i+1}, u_i) / L_u )
-# 9       while f(z_{i+1}, u~(L_u)) > f(z_{i+1}, u_i) + <grad_u f(z_{i+1}, u_i), u~(L_u) - u_i> + L_u/2 ||u~(L_u) - u_i||^2
+# 9       while f(z_{i+1}, u~(L_u)) > f(z_{i+1}, u_i) + <grad_u f(z_{i+1}, u_i), u~(L_u) - u_i>
+#                                     + L_u/2 ||u~(L_u) - u_i||^2
 # 10          L_u = L_u eta_1
 # 11      end while
 # 12      u_{i+1} = u~(L_u)  and  L_u = L_u eta_0
@@ -424,10 +426,11 @@ assert difference < 1e-6
 #
 # 1. If $\nabla f$ is Lipschitz with constant $L$, the proof of the descent lemma gives, for every $w$,
 #    $f(w)\le f(z_i)+\langle\nabla f(z_i),w-z_i\rangle+\tfrac L2\|w-z_i\|_2^2$.
-# 2. Add $g_1(w)$ to both sides. The right-hand side, call it $Q(w)$, is nowhere below $f+g_1$ and touches it at $w=z_i$.
+# 2. Add $g_1(w)$ to both sides. The right-hand side, call it $Q(w)$, is nowhere below $f+g_1$ and touches it at
+#    $w=z_i$.
 # 3. Complete the square: $Q(w)=g_1(w)+\tfrac L2\big\|w-\big(z_i-\tfrac1L\nabla f(z_i)\big)\big\|_2^2+\text{const}$.
-# 4. Divide by $L$. The minimiser of $Q$ is $z_{i+1}=\operatorname{prox}_{g_1/L}\big(z_i-\tfrac1L\nabla f(z_i)\big)$, which
-#    is line 3.
+# 4. Divide by $L$. The minimiser of $Q$ is $z_{i+1}=\operatorname{prox}_{g_1/L}\big(z_i-\tfrac1L\nabla f(z_i)\big)$,
+#    which is line 3.
 # 5. Hence $(f+g_1)(z_{i+1})\le Q(z_{i+1})\le Q(z_i)=(f+g_1)(z_i)$: the objective cannot rise. The same for $u$.
 #
 # Step 5 needs the inequality of step 1 at $w=z_{i+1}$ alone, and that is what line 4 tests; so the objective falls even
@@ -441,11 +444,11 @@ assert difference < 1e-6
 #
 # ### Exercise 2 (core): deviations that come in patches
 #
-# The prox of $g_1$ is a division, $\operatorname{prox}_{\tau\|\cdot\|_2^2}(z)=z/(1+2\tau)$; that of $\tau\|u\|_1$ is soft
-# thresholding, which shortens each pixel by $\tau$ (chapter 02). A stroke that sits one pixel off deviates in many pixels
-# that lie together. So cut the image into patches $u_p$ and let each *patch* pay by its length: $F(u)=\sum_p\|u_p\|_2$,
-# without a square. Find the prox of $\tau F$, for `u` of shape (patches, pixels of a patch). What becomes of a patch that
-# is shorter than $\tau$? The starter is the prox of $\tau\sum_p\|u_p\|_2^2$.
+# The prox of $g_1$ is a division, $\operatorname{prox}_{\tau\|\cdot\|_2^2}(z)=z/(1+2\tau)$; that of $\tau\|u\|_1$ is
+# soft thresholding, which shortens each pixel by $\tau$ (chapter 02). A stroke that sits one pixel off deviates in many
+# pixels that lie together. So cut the image into patches $u_p$ and let each *patch* pay by its length:
+# $F(u)=\sum_p\|u_p\|_2$, without a square. Find the prox of $\tau F$, for `u` of shape (patches, pixels of a patch).
+# What becomes of a patch that is shorter than $\tau$? The starter is the prox of $\tau\sum_p\|u_p\|_2^2$.
 
 
 # %%
@@ -459,17 +462,18 @@ checks.patch_prox(prox_patches)
 # %% [markdown]
 # <details><summary><b>Hint</b></summary>
 #
-# Each patch is a problem of its own: minimise $\tau\|w\|_2+\tfrac12\|w-v\|_2^2$. Among all $w$ of a given length, which is
-# nearest to $v$? Then only the length is left to be found.
+# Each patch is a problem of its own: minimise $\tau\|w\|_2+\tfrac12\|w-v\|_2^2$. Among all $w$ of a given length, which
+# is nearest to $v$? Then only the length is left to be found.
 # </details>
 
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# Among all $w$ with $\|w\|_2=\ell$ the nearest to $v$ points in the direction of $v$, at the distance $|\,\|v\|_2-\ell\,|$.
-# So minimise $\tau\ell+\tfrac12(\|v\|_2-\ell)^2$ over $\ell\ge0$: the vertex $\ell=\|v\|_2-\tau$ if it is positive, else 0.
-# This is soft thresholding of the *length*, and with patches of one pixel it is soft thresholding. A patch is zero as a
-# whole or not at all. A patch of zeros has no direction, so do not divide by its length.
+# Among all $w$ with $\|w\|_2=\ell$ the nearest to $v$ points in the direction of $v$, at the distance
+# $|\,\|v\|_2-\ell\,|$. So minimise $\tau\ell+\tfrac12(\|v\|_2-\ell)^2$ over $\ell\ge0$: the vertex $\ell=\|v\|_2-\tau$
+# if it is positive, else 0. This is soft thresholding of the *length*, and with patches of one pixel it is soft
+# thresholding. A patch is zero as a whole or not at all. A patch of zeros has no direction, so do not divide by its
+# length.
 # </details>
 
 
@@ -554,18 +558,18 @@ print(f"Choosing by objective rather than by PSNR, which nobody knows, costs {pr
 assert shared.objective.mean() < f_all[:, 0].mean() and gain > 0
 
 # %% [markdown]
-# The algorithm matters less than the start: section 6 compares algorithms from equal starts, and they differ by tenths of a
-# dB, where a start costs two or three. A local minimum is a wrong digit that cannot be improved by small changes:
+# The algorithm matters less than the start: section 6 compares algorithms from equal starts, and they differ by tenths
+# of a dB, where a start costs two or three. A local minimum is a wrong digit that cannot be improved by small changes:
 # to turn a bad 7 into a 3, $z$ would have to pass through images that fit the data worse. The paper names what is
 # missing here: its property B (Sect. 4.1) asks that descent methods find the best image in the range.
 #
 # ### Exercise 3 (core): what are $s$ starts worth?
 #
-# The curves above take the *first* $s$ of the $S$ starts of each image, one set out of many, so they owe something to the
-# order. The same runs hold a better estimate: the mean over *all* sets of $s$ of the $S$ starts. Write
-# `expected(f, quality, s)`, where `f` and `quality` have the shape $(N,S)$: in each set the start of least $f$ is kept;
-# return the mean quality of what is kept, over all sets and all images. For $S=8$ one can list the sets. For $S=100$ and
-# $s=10$ there are $1.7\cdot10^{13}$. Can you do without the list?
+# The curves above take the *first* $s$ of the $S$ starts of each image, one set out of many, so they owe something to
+# the order. The same runs hold a better estimate: the mean over *all* sets of $s$ of the $S$ starts. Write `expected(f,
+# quality, s)`, where `f` and `quality` have the shape $(N,S)$: in each set the start of least $f$ is kept; return the
+# mean quality of what is kept, over all sets and all images. For $S=8$ one can list the sets. For $S=100$ and $s=10$
+# there are $1.7\cdot10^{13}$. Can you do without the list?
 
 
 # %%
@@ -586,9 +590,9 @@ checks.best_of_starts(expected)
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
 # The start of rank $k$ is kept if it is in the set and the other $s-1$ members have a higher rank. There are $S-1-k$ of
-# these, so it is kept in $\binom{S-1-k}{s-1}$ of the $\binom Ss$ sets. The answer is the mean of the qualities, sorted by
-# $f$, with these shares as weights. The quality is used at the end and nowhere before: whoever chooses by it needs the
-# truth.
+# these, so it is kept in $\binom{S-1-k}{s-1}$ of the $\binom Ss$ sets. The answer is the mean of the qualities, sorted
+# by $f$, with these shares as weights. The quality is used at the end and nowhere before: whoever chooses by it needs
+# the truth.
 # </details>
 
 
@@ -621,7 +625,8 @@ initialisation
 # %% [markdown]
 # <details><summary><b>What to find</b></summary>
 #
-# 1. Not often. The share of good starts is printed above; the rest to 1, to the third power, is the share of such draws.
+# 1. Not often. The share of good starts is printed above; the rest to 1, to the third power, is the share of such
+#    draws.
 # 2. Yes. The term $\lambda\|z\|_2^2$ is convex, and where it dominates there is one valley. But its bottom is near
 #    $z=0$: they agree on a greyer, more average digit.
 # 3. Now and then. The best of 4096 draws is a good start, not a guarantee.
@@ -652,9 +657,9 @@ initialisation
 #
 # *Relaxed* turned out to be *hard* in another norm. What is *sparse*? Take $A=I$, so that the problem falls apart into
 # pixels: for a pixel with the misfit $r=y-G(z)$ it asks for the least value of $(r-u)^2+\lambda|u|$ over all deviations
-# $u$. Find it as a function of $r$ without $u$, prove it, and write it. Then say what your function does to a pixel that
-# is far off, compared with the $\frac{\lambda}{1+\lambda}r^2$ of *relaxed*, and what $R_G$ of eq. (7) is for *sparse*
-# with $A=I$. The starter compares two deviations only: none, and all of $r$.
+# $u$. Find it as a function of $r$ without $u$, prove it, and write it. Then say what your function does to a pixel
+# that is far off, compared with the $\frac{\lambda}{1+\lambda}r^2$ of *relaxed*, and what $R_G$ of eq. (7) is for
+# *sparse* with $A=I$. The starter compares two deviations only: none, and all of $r$.
 
 
 # %%
@@ -668,19 +673,19 @@ checks.without_deviation(least)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# The function is convex in $u$, so a point is its minimiser if the derivative vanishes there, or changes its sign there.
-# For $u>0$ the derivative is $2(u-r)+\lambda$, which vanishes at $u=r-\lambda/2$ and is positive on all of $u>0$ if
-# $r\le\lambda/2$; for $u<0$ the mirror image holds. So $u$ is $r$ shortened by $\lambda/2$, the threshold without the
-# factor $\tfrac12$ of the prox.
+# The function is convex in $u$, so a point is its minimiser if the derivative vanishes there, or changes its sign
+# there. For $u>0$ the derivative is $2(u-r)+\lambda$, which vanishes at $u=r-\lambda/2$ and is positive on all of $u>0$
+# if $r\le\lambda/2$; for $u<0$ the mirror image holds. So $u$ is $r$ shortened by $\lambda/2$, the threshold without
+# the factor $\tfrac12$ of the prox.
 #
 # - For $|r|\le\lambda/2$: $u=0$, and the value is $r^2$.
 # - For $|r|>\lambda/2$: the misfit that is left is $\lambda/2$ and $|u|=|r|-\lambda/2$, so the value is
 #   $\frac{\lambda^2}4+\lambda\big(|r|-\frac\lambda2\big)=\lambda|r|-\frac{\lambda^2}4$.
 #
-# The two pieces meet at $|r|=\lambda/2$ with the same value and the same slope. This is *Huber's function*: a square for
-# small misfits, a straight line for large ones. So for $A=I$ *sparse* is
-# $\min_z\sum_i h_\lambda\big((G(z)-y)_i\big)+\lambda\mu\|z\|_2^2$, *hard* with another loss, in which one pixel that is
-# far off pulls at $z$ with the force $\lambda$ and no more. In *relaxed* every misfit counts by the same factor
+# The two pieces meet at $|r|=\lambda/2$ with the same value and the same slope. This is *Huber's function*: a square
+# for small misfits, a straight line for large ones. So for $A=I$ *sparse* is $\min_z\sum_i
+# h_\lambda\big((G(z)-y)_i\big)+\lambda\mu\|z\|_2^2$, *hard* with another loss, in which one pixel that is far off pulls
+# at $z$ with the force $\lambda$ and no more. In *relaxed* every misfit counts by the same factor
 # $\frac\lambda{1+\lambda}$, so that large ones dominate as before. ($R_G$ itself, from eq. (7), is
 # $\min_z\|G(z)-x\|_1+\mu\|z\|_2^2$; Huber's function is what the data term makes of it.)
 # </details>
@@ -806,10 +811,10 @@ assert checks.one_minimiser(least_mu)
 #
 # A reconstruction whose residual $\|Ax-y\|_2$ is much smaller than $\sigma\sqrt m$ fits the noise as well; one whose
 # residual is much larger leaves signal unexplained. Between them lies the weight of **Morozov's discrepancy principle**
-# (chapter 02), and it needs no truth. The paper's Fig. 7 shows the residual against $\lambda$ for a GAN. We do the same:
-# one digit, one realisation of the noise, and three values of $\mu$, drawn as extra markers (small: the smallest $\mu$).
-# The grey band is $\sigma\sqrt m\pm2\sigma/\sqrt2$. Twenty-one values of $\lambda$ for all methods take a minute or two, so
-# `python -m course_utils.reproduce fig7` ran once.
+# (chapter 02), and it needs no truth. The paper's Fig. 7 shows the residual against $\lambda$ for a GAN. We do the
+# same: one digit, one realisation of the noise, and three values of $\mu$, drawn as extra markers (small: the smallest
+# $\mu$). The grey band is $\sigma\sqrt m\pm2\sigma/\sqrt2$. Twenty-one values of $\lambda$ for all methods take a
+# minute or two, so `python -m course_utils.reproduce fig7` ran once.
 #
 # **Predict first.** As $\lambda\to0$, which of Tikhonov, hard, relaxed and sparse fall below the Morozov line? Which
 # do not?
@@ -848,20 +853,20 @@ print(f"Hard from the best starts of the dictionary instead of one: {least:.2f}.
 assert least > morozov and apart < 0.1
 
 # %% [markdown]
-# *Hard* cannot fit the noise, whatever $\lambda$, and its PSNR hardly depends on a small $\lambda$. It does not come down
-# to the discrepancy value either, from none of the starts: its least residual is many spreads above the line, so unless
-# all starts missed a far better $z$, this digit is not in the range of this GAN. The others fall through the line into
-# least squares, where undoing the blur amplifies the noise. For small $\lambda$ the value of $\mu$ makes no difference,
-# as the paper observes: $x$ has left $G(z)$ already, so $z$ hardly matters.
+# *Hard* cannot fit the noise, whatever $\lambda$, and its PSNR hardly depends on a small $\lambda$. It does not come
+# down to the discrepancy value either, from none of the starts: its least residual is many spreads above the line, so
+# unless all starts missed a far better $z$, this digit is not in the range of this GAN. The others fall through the
+# line into least squares, where undoing the blur amplifies the noise. For small $\lambda$ the value of $\mu$ makes no
+# difference, as the paper observes: $x$ has left $G(z)$ already, so $z$ hardly matters.
 #
 # ### Exercise 6 (core): is the truth in the range? A proof on paper
 #
-# $\sigma\sqrt m$ is the residual of the *truth*. The residual of the best $z$ is smaller, because $z$ was chosen to fit the
-# data, noise included. Suppose that the truth is in the range, that $G$ is affine near the solution (ours is affine on
-# pieces), so that $AG(z)$ runs through a plane of dimension $d$ there, and that $\lambda$ is small enough not to matter.
-# Prove what the mean and the variance of $\|AG(z)-y\|_2^2$ are at the best $z$. Then write `above(squared, m, d, sigma)`:
-# by how many standard deviations a given squared residual lies above its mean. The starter forgets that something was
-# fitted.
+# $\sigma\sqrt m$ is the residual of the *truth*. The residual of the best $z$ is smaller, because $z$ was chosen to fit
+# the data, noise included. Suppose that the truth is in the range, that $G$ is affine near the solution (ours is affine
+# on pieces), so that $AG(z)$ runs through a plane of dimension $d$ there, and that $\lambda$ is small enough not to
+# matter. Prove what the mean and the variance of $\|AG(z)-y\|_2^2$ are at the best $z$. Then write `above(squared, m,
+# d, sigma)`: by how many standard deviations a given squared residual lies above its mean. The starter forgets that
+# something was fitted.
 
 
 # %%
@@ -883,14 +888,14 @@ checks.residual_excess(above)
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
 # Let $P$ be the orthogonal projection onto the directions of the plane. The true data $Ax^\dagger$ lie in the plane and
-# $y=Ax^\dagger+e$, so the nearest point of the plane is $Ax^\dagger+Pe$, and the residual is $(I-P)e$. In an orthonormal
-# basis whose first $d$ vectors span the range of $P$, the coordinates of $e$ are again independent
-# $\mathcal N(0,\sigma^2)$, because the Gaussian law is invariant under rotations, and $I-P$ deletes the first $d$ of them.
-# What is left is a sum of $m-d$ squares: the mean is $(m-d)\sigma^2$ and the variance $2(m-d)\sigma^4$.
+# $y=Ax^\dagger+e$, so the nearest point of the plane is $Ax^\dagger+Pe$, and the residual is $(I-P)e$. In an
+# orthonormal basis whose first $d$ vectors span the range of $P$, the coordinates of $e$ are again independent
+# $\mathcal N(0,\sigma^2)$, because the Gaussian law is invariant under rotations, and $I-P$ deletes the first $d$ of
+# them. What is left is a sum of $m-d$ squares: the mean is $(m-d)\sigma^2$ and the variance $2(m-d)\sigma^4$.
 #
-# So the excess is $\big(\|AG(z)-y\|_2^2/\sigma^2-(m-d)\big)\big/\sqrt{2(m-d)}$. If the truth is in the range, it is between
-# $-2$ and 2 in 19 of 20 cases. It is a test of the *model* that needs no truth. It cannot say more than "not in this
-# range", and it says so of a solver that failed as well.
+# So the excess is $\big(\|AG(z)-y\|_2^2/\sigma^2-(m-d)\big)\big/\sqrt{2(m-d)}$. If the truth is in the range, it is
+# between $-2$ and 2 in 19 of 20 cases. It is a test of the *model* that needs no truth. It cannot say more than "not in
+# this range", and it says so of a solver that failed as well.
 # </details>
 
 
@@ -919,8 +924,8 @@ for name, operator, noise in (("blur", blur, sigma_blur), ("150 random numbers",
 markdown_table(["problem", "images", "excess in standard deviations, mean ± std", "above 2"], lines)
 
 # %% [markdown]
-# The images of the VAE pass, with an excess near 0 and a spread near 1, as the proof says: the solver finds the best $z$.
-# Most test digits fail. The test is stricter in compressed sensing because one standard deviation,
+# The images of the VAE pass, with an excess near 0 and a spread near 1, as the proof says: the solver finds the best
+# $z$. Most test digits fail. The test is stricter in compressed sensing because one standard deviation,
 # $\sigma^2\sqrt{2(m-d)}$, is nine times smaller there, 0.04 against 0.39; of the deviation itself $A$ lets through less
 # than the blur does. So a digit may pass the test of the blur although it is not in the range: a good residual does not
 # show that the model is right.
@@ -968,10 +973,10 @@ markdown_table(header, rows)
 
 # %% [markdown]
 # Two different troubles. Even from the dictionary the GAN ends 3 dB below the others: its best fits of the digits
-# themselves are worse, with no operator and no noise (A1 in chapter 04). The AE's best fits are as good as the VAE's, but
-# its encodings do not follow $\mathcal N(0,I)$ (they spread almost three times as far), and a start drawn from there may
-# lie far from all of them. Three starts, chosen by $f$, repair the second trouble nearly as well as the dictionary does;
-# the first they leave as it is.
+# themselves are worse, with no operator and no noise (A1 in chapter 04). The AE's best fits are as good as the VAE's,
+# but its encodings do not follow $\mathcal N(0,I)$ (they spread almost three times as far), and a start drawn from
+# there may lie far from all of them. Three starts, chosen by $f$, repair the second trouble nearly as well as the
+# dictionary does; the first they leave as it is.
 #
 # ## 8 Compressed sensing: three methods, three generators (the paper's Fig. 9)
 #
@@ -1032,8 +1037,8 @@ assert by_fidelity < min(by_generator, by_start) and weakest == "wgan"
 # gains more than the better generator does here.
 #
 # **Is the order of two generators an order of families?** Each was trained once for the table. Two more training runs
-# of the VAE, which differ from the first only in their first weights and all random numbers, tell how much a row owes to luck. Their weights
-# were tuned anew, like those of the table.
+# of the VAE, which differ from the first only in their first weights and all random numbers, tell how much a row owes
+# to luck. Their weights were tuned anew, like those of the table.
 
 # %% mystnb={"image": {"alt": "Mean PSNR of AE, VAE and GAN with hard, relaxed and sparse, one dot for each training run, with lines for TV and Tikhonov. The three runs of the VAE lie within a quarter of a decibel, the GAN three decibels below."}}
 more = load_result("table-runs")
@@ -1047,8 +1052,8 @@ assert abs(mean["ae", "hard"] - mean["vae", "hard"]) < luck < by_generator
 
 # %% [markdown]
 # AE and VAE in the table differ by no more than two runs of the VAE do, so the table says nothing about which of the
-# two families is better here. The distance to the GAN is more than ten times as large. The gain of *relaxed* over *hard* is as
-# small as the luck of a run, but every single run shows it, because the two share a generator.
+# two families is better here. The distance to the GAN is more than ten times as large. The gain of *relaxed* over
+# *hard* is as small as the luck of a run, but every single run shows it, because the two share a generator.
 #
 # And the weights that section 2 predicted? A tuned value alone would be a poor witness, because another value may be
 # nearly as good. So sweep the grid of the table again, on the validation images, and ask which weights lose at most
@@ -1076,11 +1081,11 @@ assert max(missed) < 8
 markdown_table(["weight", "predicted", "tuned", "loses at most 0.1 dB", "predicted misses by a factor of"], rows)
 
 # %% [markdown]
-# The prediction costs nothing and is where a search should begin. More cannot be read off, because the curve is flat:
-# a whole range of $\lambda$ for *hard*, and of $\mu$ for *relaxed*, does equally well, and which of them is "tuned" is
-# an accident of the few images that one tunes on. Only $\lambda$ of *relaxed* is determined, the weight that sets how far
-# the answer may leave the range; there the predicted value is too small by the factor in the last column. The model calls
-# the deviation of a digit from the range white noise of size $\rho$. That this is the reason is a conjecture; the
+# The prediction costs nothing and is where a search should begin. More cannot be read off, because the curve is flat: a
+# whole range of $\lambda$ for *hard*, and of $\mu$ for *relaxed*, does equally well, and which of them is "tuned" is an
+# accident of the few images that one tunes on. Only $\lambda$ of *relaxed* is determined, the weight that sets how far
+# the answer may leave the range; there the predicted value is too small by the factor in the last column. The model
+# calls the deviation of a digit from the range white noise of size $\rho$. That this is the reason is a conjecture; the
 # deviations do look like strokes, not like noise.
 #
 # ### Exercise 7 (easy): twenty images with a truth, and no more
@@ -1105,9 +1110,9 @@ checks.left_out(honest)
 # For the image $i$ take the weight $k_i$ with the largest mean of `db[k, j]` over all $j\ne i$, and keep `db[k_i, i]`.
 # If all images agree, all $k_i$ are the best weight of the whole table and both numbers are equal. In general yours is
 # not larger: with the best weight $k^*$ of the whole table, $S_k$ the sum of row $k$, and since $k_i$ is best for the
-# others, $S_{k_i}-d_{k_ii}\ge S_{k^*}-d_{k^*i}$, so $d_{k_ii}\le d_{k^*i}-(S_{k^*}-S_{k_i})\le d_{k^*i}$ for every image. The
-# difference is what tuning and judging on the same images adds. It is small where the curve is flat, as here, and where
-# there are many images for each weight; with many weights and few images it is not.
+# others, $S_{k_i}-d_{k_ii}\ge S_{k^*}-d_{k^*i}$, so $d_{k_ii}\le d_{k^*i}-(S_{k^*}-S_{k_i})\le d_{k^*i}$ for every
+# image. The difference is what tuning and judging on the same images adds. It is small where the curve is flat, as
+# here, and where there are many images for each weight; with many weights and few images it is not.
 # </details>
 
 
@@ -1268,8 +1273,9 @@ for m in (50, 500):
 # %% [markdown]
 # ## Where it fails
 #
-# A generator knows only what it was shown. Mirror the test digits, left to right: the TV of the image stays the same; the
-# VAE has never seen such strokes. **Predict:** how many dB does each method lose, and what will the digits look like?
+# A generator knows only what it was shown. Mirror the test digits, left to right: the TV of the image stays the same;
+# the VAE has never seen such strokes. **Predict:** how many dB does each method lose, and what will the digits look
+# like?
 
 # %%
 x_mirrored = x[:live].flip(-1)
@@ -1334,9 +1340,9 @@ assert abs(one_start["vae", "hard"] - mean["none", "tv"]) < 1 < mean["none", "tv
 markdown_table(["paper", "ours"], list(claims.items()))
 
 # %% [markdown]
-# From one random start, the paper's protocol, our VAE stays about a dB behind TV, where the paper calls it competitive; the
-# better start lifts it nearly two dB above. Our AE is further behind from a start in $\mathcal N(0,I)$, because its digits
-# lie elsewhere.
+# From one random start, the paper's protocol, our VAE stays about a dB behind TV, where the paper calls it competitive;
+# the better start lifts it nearly two dB above. Our AE is further behind from a start in $\mathcal N(0,I)$, because its
+# digits lie elsewhere.
 #
 # What differs in the setting:
 #

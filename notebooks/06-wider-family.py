@@ -22,8 +22,8 @@
 #   (exercise 2);
 # - measure the S-REC constant by an adversarial search, and prove how many measurements make it positive (exercises 3
 #   and 4);
-# - derive what a deviation in a layer of the network costs, and choose its weight from the noise level alone (exercises 5
-#   and 6);
+# - derive what a deviation in a layer of the network costs, and choose its weight from the noise level alone (exercises
+#   5 and 6);
 # - use one generator for two more operators, and tell what was measured from what was guessed (exercise 7).
 #
 # **Prerequisites:** hard, relaxed and sparse, and their solvers (chapter 05); the VAE and the critic (chapter 03).
@@ -129,10 +129,10 @@ def paired(a, b):
 # ### Exercise 1 (easy): a sphere, or a shell?
 #
 # The paper prints that a standard normal vector lies near the sphere of "radius $d$". Find the mean and the variance of
-# $\|z\|_2^2$ under $\mathcal N(0,I)$ (you need $\mathbb E z_i^4=3$). Which radius must it be? And how thick is the shell?
-# Let it hold all $z$ whose *squared* length is within two standard deviations of its mean, and write the nearest point of
-# this shell for each row of $z$. (A squared length is never negative.) What has become of the shell for our $d=8$? The
-# starter puts every vector on a sphere.
+# $\|z\|_2^2$ under $\mathcal N(0,I)$ (you need $\mathbb E z_i^4=3$). Which radius must it be? And how thick is the
+# shell? Let it hold all $z$ whose *squared* length is within two standard deviations of its mean, and write the nearest
+# point of this shell for each row of $z$. (A squared length is never negative.) What has become of the shell for our
+# $d=8$? The starter puts every vector on a sphere.
 
 
 # %%
@@ -146,13 +146,13 @@ checks.project_to_shell(to_shell)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# Each $z_i^2$ has the mean 1 and the variance $3-1=2$, so $\|z\|_2^2$ has the mean $d$ and the variance $2d$. The radius is
-# $\sqrt d$, not $d$. The shell is $d-2\sqrt{2d}\le\|z\|_2^2\le d+2\sqrt{2d}$, and the nearest point of it lies on the ray
-# through $z$: multiply $z$ by the root of the bound over $\|z\|_2^2$, if a bound is violated.
+# Each $z_i^2$ has the mean 1 and the variance $3-1=2$, so $\|z\|_2^2$ has the mean $d$ and the variance $2d$. The
+# radius is $\sqrt d$, not $d$. The shell is $d-2\sqrt{2d}\le\|z\|_2^2\le d+2\sqrt{2d}$, and the nearest point of it
+# lies on the ray through $z$: multiply $z$ by the root of the bound over $\|z\|_2^2$, if a bound is violated.
 #
-# For $d=8$ it is $0\le\|z\|_2^2\le16$: a *ball* of radius 4, with no hole in the middle. For $d=512$ it is $512\pm64$, and
-# the radius varies by 6 per cent to both sides. So the sphere describes a standard normal vector well in hundreds of
-# dimensions, and badly in eight.
+# For $d=8$ it is $0\le\|z\|_2^2\le16$: a *ball* of radius 4, with no hole in the middle. For $d=512$ it is $512\pm64$,
+# and the radius varies by 6 per cent to both sides. So the sphere describes a standard normal vector well in hundreds
+# of dimensions, and badly in eight.
 # </details>
 
 
@@ -171,8 +171,8 @@ assert checks.project_to_shell(to_shell)
 # The compressed sensing problem of chapter 05: $m=150$ random projections, $\sigma=0.05$, the same 100 test images, and
 # each variant tuned on the same 20 validation images (`python -m course_utils.reproduce variants`).
 #
-# **Predict first.** Which $R_{\mathcal Z}$ beats $\|z\|_2^2$, and by how many dB? Which hurts? What does an intermediate
-# layer gain?
+# **Predict first.** Which $R_{\mathcal Z}$ beats $\|z\|_2^2$, and by how many dB? Which hurts? What does an
+# intermediate layer gain?
 
 # %% mystnb={"image": {"alt": "Mean PSNR with standard error of each variant in three panels, AE, VAE and GAN. Most variants of the latent regulariser lie on the line of the hard method; the box from -1 to 1 and the sphere lie below it, for the AE far below; the intermediate layers lie several dB above."}}
 stored = load_result("variants")
@@ -204,14 +204,14 @@ assert gain["ae", "box1"] < gain["vae", "box1"] < -1
 
 # %% [markdown]
 # - **A smooth $R_{\mathcal Z}$ hardly matters here**, not even none at all.
-# - **A hard constraint in the wrong place costs AE and VAE several dB.** The box $[-1,1]^8$ holds few of the vectors that
-#   the VAE uses, and the AE's encodings lie elsewhere altogether (chapter 05 prints their spread). The sphere costs both
-#   more than a dB as well: in eight dimensions the length of $z$ still varies. (It is not the solver's fault: below, the
-#   VAE in a box that is too wide to be active loses nothing.)
+# - **A hard constraint in the wrong place costs AE and VAE several dB.** The box $[-1,1]^8$ holds few of the vectors
+#   that the VAE uses, and the AE's encodings lie elsewhere altogether (chapter 05 prints their spread). The sphere
+#   costs both more than a dB as well: in eight dimensions the length of $z$ still varies. (It is not the solver's
+#   fault: below, the VAE in a box that is too wide to be active loses nothing.)
 # - **The way out of the range matters most.** A deviation of pixels (relaxed) gains little. A deviation in a layer of
 #   $64\times7\times7$ activations gains several dB. Section 5 asks why.
-# - **The GAN comes within about 1 dB of the others** once its activations may deviate. We conjecture that its second half
-#   draws as well as theirs, and that what it lacks is activations which its eight latent variables cannot reach.
+# - **The GAN comes within about 1 dB of the others** once its activations may deviate. We conjecture that its second
+#   half draws as well as theirs, and that what it lacks is activations which its eight latent variables cannot reach.
 #
 # Live: five of them on a few images.
 
@@ -269,14 +269,13 @@ for m in (10, 150) if FAST else (10, 25, 150):
 assert gained_by_prior[10] > 0.2 > abs(gained_by_prior[150])
 
 # %% [markdown]
-# With 150 measurements the data determine the eight latent variables, and the prior adds next to nothing.
-# With 10 it adds something. So the conclusion is not that $R_{\mathcal Z}$ does not matter, but that it matters when data
-# are few.
+# With 150 measurements the data determine the eight latent variables, and the prior adds next to nothing. With 10 it
+# adds something. So the conclusion is not that $R_{\mathcal Z}$ does not matter, but that it matters when data are few.
 #
 # ## 3 Eq. (8): projected gradient descent
 #
-# *Hard* asks for the best image in the range. Eq. (8) of the paper (Shah and Hegde) walks in the image space and returns
-# to the range after each step:
+# *Hard* asks for the best image in the range. Eq. (8) of the paper (Shah and Hegde) walks in the image space and
+# returns to the range after each step:
 #
 # $$w_{t+1} = x_t-\eta A^*(Ax_t-y),\qquad z_{t+1}=\arg\min_z\|w_{t+1}-G(z)\|_2,\qquad x_{t+1}=G(z_{t+1}).$$
 #
@@ -287,18 +286,18 @@ assert gained_by_prior[10] > 0.2 > abs(gained_by_prior[150])
 #
 # with equality at $x=x_t$. So each step minimises, over the range, something that lies above the data term and touches
 # it, and therefore the data term cannot rise. For that the inner problem need not be solved: it is enough that the new
-# $z$ makes the right-hand side smaller than the old one does, which every descent that starts at
-# the old $z$ ensures, as the library's does. A search that starts elsewhere may end in a worse valley, and then the data
-# term may rise. The same argument carries a $\lambda>0$: add $\lambda\|z\|_2^2$ to both sides, and the inner problem becomes
+# $z$ makes the right-hand side smaller than the old one does, which every descent that starts at the old $z$ ensures,
+# as the library's does. A search that starts elsewhere may end in a worse valley, and then the data term may rise. The
+# same argument carries a $\lambda>0$: add $\lambda\|z\|_2^2$ to both sides, and the inner problem becomes
 # $\min_z\|w_{t+1}-G(z)\|_2^2+\eta\lambda\|z\|_2^2$. With this term the library's eq. (8) solves eq. (3) for every
 # $\lambda$; that is the version which runs below.
 #
 # ### Exercise 2 (core): how long may a step be? A proof on paper
 #
 # The argument needs the inequality at *one* image only, at $x_{t+1}$, and there $\eta\|A\|^2\le1$ asks for more than is
-# needed. Somebody hands you $x_t$ and $x_{t+1}$. Prove: for which $\eta$ is the right-hand side at $x=x_{t+1}$ not below the
-# left-hand side, with the constant that makes both equal at $x_t$? Write the largest such $\eta$ for each pair of a batch.
-# The starter is the bound that is safe for every pair.
+# needed. Somebody hands you $x_t$ and $x_{t+1}$. Prove: for which $\eta$ is the right-hand side at $x=x_{t+1}$ not
+# below the left-hand side, with the constant that makes both equal at $x_t$? Write the largest such $\eta$ for each
+# pair of a batch. The starter is the bound that is safe for every pair.
 
 
 # %%
@@ -312,15 +311,15 @@ checks.longest_step(longest)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# Write $h=x_{t+1}-x_t$ and $g=A^*(Ax_t-y)$. The left-hand side is, exactly, $\|Ax_t-y\|_2^2+2\langle g,h\rangle+\|Ah\|_2^2$.
-# The square on the right is $\frac1\eta\|h+\eta g\|_2^2=\frac1\eta\|h\|_2^2+2\langle g,h\rangle+\eta\|g\|_2^2$, and the
-# constant that makes both sides equal at $h=0$ is $\|Ax_t-y\|_2^2-\eta\|g\|_2^2$. The linear terms agree, and what is left
-# is $\|Ah\|_2^2\le\frac1\eta\|h\|_2^2$, that is,
+# Write $h=x_{t+1}-x_t$ and $g=A^*(Ax_t-y)$. The left-hand side is, exactly, $\|Ax_t-y\|_2^2+2\langle
+# g,h\rangle+\|Ah\|_2^2$. The square on the right is $\frac1\eta\|h+\eta g\|_2^2=\frac1\eta\|h\|_2^2+2\langle
+# g,h\rangle+\eta\|g\|_2^2$, and the constant that makes both sides equal at $h=0$ is $\|Ax_t-y\|_2^2-\eta\|g\|_2^2$.
+# The linear terms agree, and what is left is $\|Ah\|_2^2\le\frac1\eta\|h\|_2^2$, that is,
 #
 # $$\eta\le\frac{\|h\|_2^2}{\|Ah\|_2^2} .$$
 #
-# The data $y$ and the gradient do not enter. The bound is never below $1/\|A\|^2$, and it is the larger, the less $A$ sees
-# of the difference of the two images. A solver can test it after each step, as Algorithm 1 tests its line 4.
+# The data $y$ and the gradient do not enter. The bound is never below $1/\|A\|^2$, and it is the larger, the less $A$
+# sees of the difference of the two images. A solver can test it after each step, as Algorithm 1 tests its line 4.
 # </details>
 
 
@@ -362,8 +361,8 @@ checks.same_data(pair, eight, G)
 # %% [markdown]
 # <details><summary><b>Hint</b></summary>
 #
-# Minimise $\|A(G(z_1)-G(z_2))\|_2^2/\|G(z_1)-G(z_2)\|_2^2$ over both latent vectors, with `torch.optim.Adam` for example.
-# Why is the denominator needed?
+# Minimise $\|A(G(z_1)-G(z_2))\|_2^2/\|G(z_1)-G(z_2)\|_2^2$ over both latent vectors, with `torch.optim.Adam` for
+# example. Why is the denominator needed?
 # </details>
 
 # %% [markdown]
@@ -387,9 +386,9 @@ assert checks.same_data(pair, eight, G)
 # %% [markdown]
 # ### The constant, measured
 #
-# `s_rec` does the same for many pairs, with $\delta=0$: it draws random pairs of images and then descends from the worst
-# of them. What it reports is an upper bound of $\gamma$, because a still worse pair may exist. Ratios are divided by
-# $\|A\|_F/\sqrt n$, so that 1 means: as well as a random direction.
+# `s_rec` does the same for many pairs, with $\delta=0$: it draws random pairs of images and then descends from the
+# worst of them. What it reports is an upper bound of $\gamma$, because a still worse pair may exist. Ratios are divided
+# by $\|A\|_F/\sqrt n$, so that 1 means: as well as a random direction.
 #
 # **Predict, then run.** The latent dimension is 8. How many measurements make $\gamma$ positive? Are 8 enough?
 
@@ -427,8 +426,8 @@ assert last_zero == 16 and first_positive == 20 and by_m[150] > 0.5
 #
 # Our $G$ is made of linear maps and leaky ReLUs. So it is *piecewise affine*: the latent space is a union of finitely
 # many polyhedra $P_i$, and $G(z)=M_i\,z+b_i$ on $P_i$. Let $A$ have independent Gaussian entries. Prove that from some
-# $m=M(d)$ on, with probability 1 the S-REC holds with some $\gamma>0$ and $\delta=0$. How large is your $M(d)$? Write it
-# as a function; the check tries it out on random pieces.
+# $m=M(d)$ on, with probability 1 the S-REC holds with some $\gamma>0$ and $\delta=0$. How large is your $M(d)$? Write
+# it as a function; the check tries it out on random pieces.
 
 
 # %%
@@ -452,9 +451,9 @@ checks.enough_measurements(enough)
 # For $z_1\in P_i$ and $z_2\in P_j$,
 # $$G(z_1)-G(z_2) = M_i\,z_1-M_j\,z_2+(b_i-b_j)\in V_{ij}=\operatorname{span}\{\text{columns of }M_i,\ \text{columns of }M_j,\ b_i-b_j\},$$
 # a linear space of dimension $k\le2d+1$. Let the columns of $B$ be an orthonormal basis of it. The $m\times k$ matrix
-# $AB$ has independent Gaussian entries, because the Gaussian distribution is invariant under rotations. If $m\ge k$, the
-# determinant of its first $k$ rows is a polynomial in the entries that is not zero everywhere, so it is nonzero with
-# probability 1. Then $\|Av\|_2\ge s_{ij}\|v\|_2$ on $V_{ij}$, with $s_{ij}>0$ the least singular value of $AB$.
+# $AB$ has independent Gaussian entries, because the Gaussian distribution is invariant under rotations. If $m\ge k$,
+# the determinant of its first $k$ rows is a polynomial in the entries that is not zero everywhere, so it is nonzero
+# with probability 1. Then $\|Av\|_2\ge s_{ij}\|v\|_2$ on $V_{ij}$, with $s_{ij}>0$ the least singular value of $AB$.
 #
 # There are finitely many pairs $(i,j)$. So with probability 1 all $s_{ij}$ are positive, and so is
 # $\gamma=\min_{ij}s_{ij}$. Hence $M(d)=2d+1$.
@@ -475,14 +474,14 @@ assert checks.enough_measurements(enough)
 # %% [markdown]
 # ### Eq. (8) with longer steps
 #
-# How long a step may be is decided by an *upper* bound of $\|A(x_1-x_2)\|_2/\|x_1-x_2\|_2$; the S-REC is a lower one and
-# says nothing about it. For all images the bound is $\|A\|$. On differences of images of the range the ratio is
+# How long a step may be is decided by an *upper* bound of $\|A(x_1-x_2)\|_2/\|x_1-x_2\|_2$; the S-REC is a lower one
+# and says nothing about it. For all images the bound is $\|A\|$. On differences of images of the range the ratio is
 # typically much smaller, about $\|A\|_F/\sqrt n$: in this unit the ratios of random pairs above are near 1. No theorem
-# gives us a bound for the range, but it is worth a try to make $\eta$ several times longer than $1/\|A\|^2=1$, because the
-# solver refuses a step that does not descend.
+# gives us a bound for the range, but it is worth a try to make $\eta$ several times longer than $1/\|A\|^2=1$, because
+# the solver refuses a step that does not descend.
 #
-# **Predict, then run.** L-BFGS on eq. (3), eq. (8) with $\eta=1$ and with $\eta=n/\|A\|_F^2$, all from one start. Do they
-# find the same image? At what cost?
+# **Predict, then run.** L-BFGS on eq. (3), eq. (8) with $\eta=1$ and with $\eta=n/\|A\|_F^2$, all from one start. Do
+# they find the same image? At what cost?
 
 # %%
 few = 2 if FAST else 6
@@ -506,9 +505,9 @@ print(
 assert apart < 0.05 and work[projected[0]] > work[projected[1]] > work[first]
 
 # %% [markdown]
-# Eq. (8) reaches the same objective at many times the cost, because each step solves a problem as large as the whole. It
-# should pay where the projection is cheap, for example by an encoder, or where $A$ is costly and $G$ is not; here neither
-# is the case.
+# Eq. (8) reaches the same objective at many times the cost, because each step solves a problem as large as the whole.
+# It should pay where the projection is cheap, for example by an encoder, or where $A$ is costly and $G$ is not; here
+# neither is the case.
 #
 # ## 5 The way out of the range
 #
@@ -524,8 +523,8 @@ assert apart < 0.05 and work[projected[0]] > work[projected[1]] > work[first]
 #
 # ### Exercise 5 (core): what a deviation costs
 #
-# Find the least value of $\|Jv-r\|_2^2+\lambda\|v\|_2^2$ over $v$ as a formula in $r$ without $v$, by the reasoning with
-# which chapter 05 (section 6) eliminated $x$, and write it as a function. `J` has shape $(n,q)$ with $q>n$.
+# Find the least value of $\|Jv-r\|_2^2+\lambda\|v\|_2^2$ over $v$ as a formula in $r$ without $v$, by the reasoning
+# with which chapter 05 (section 6) eliminated $x$, and write it as a function. `J` has shape $(n,q)$ with $q>n$.
 
 
 # %%
@@ -539,10 +538,10 @@ checks.deviation_cost(cost)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# The gradient $2J^\top(Jv-r)+2\lambda v$ vanishes for $v=J^\top K^{-1}r$ with $K=JJ^\top+\lambda I$, since
-# $(J^\top J+\lambda I)J^\top=J^\top K$. Then $Jv-r=-\lambda K^{-1}r$, and the two terms add up to
-# $r^\top K^{-1}(\lambda^2I+\lambda JJ^\top)K^{-1}r=\lambda\,r^\top K^{-1}r=r^\top\big(I+\tfrac1\lambda JJ^\top\big)^{-1}r$.
-# So a deviation in a layer is, to first order, *relaxed* in another norm, which is cheap in the directions in which the
+# The gradient $2J^\top(Jv-r)+2\lambda v$ vanishes for $v=J^\top K^{-1}r$ with $K=JJ^\top+\lambda I$, since $(J^\top
+# J+\lambda I)J^\top=J^\top K$. Then $Jv-r=-\lambda K^{-1}r$, and the two terms add up to $r^\top
+# K^{-1}(\lambda^2I+\lambda JJ^\top)K^{-1}r=\lambda\,r^\top K^{-1}r=r^\top\big(I+\tfrac1\lambda JJ^\top\big)^{-1}r$. So
+# a deviation in a layer is, to first order, *relaxed* in another norm, which is cheap in the directions in which the
 # second half of the network moves easily.
 # </details>
 
@@ -603,19 +602,19 @@ markdown_table(["second half of the network", *kinds], lines)
 # %% [markdown]
 # For the trained network a digit's own deviation costs less than half as much as noise of the same norm (the factor is
 # printed). Deviations in a wrong place, or of another digit, lie between the two: part of the effect is smoothness in
-# general, part is the digit at hand. The shuffled network hardly distinguishes any of them, and *relaxed* not at all. So
-# to first order the explanation holds: what is learned in $G_2$ decides which deviations are cheap. (How many dB that is
-# worth is not answered by a Jacobian.)
+# general, part is the digit at hand. The shuffled network hardly distinguishes any of them, and *relaxed* not at all.
+# So to first order the explanation holds: what is learned in $G_2$ decides which deviations are cheap. (How many dB
+# that is worth is not answered by a Jacobian.)
 #
 # ### Explorer: the way out of the range
 #
 # Choose the layer behind which the image may deviate, from the first one, close to $z$, to the pixels, where the method
 # is *relaxed*. ($\mu=0.1$ throughout; layer 2 is an activation function and a change of shape away from layer 1.)
 #
-# 1. Layer 3: move $\lambda$ from left to right. What happens to $x-G(z)$? Where is the PSNR best, and where is the needle
-#    then?
-# 2. Small $\lambda$: compare what is added in layers 3, 5 and 7, and in the pixels. From which layer on does it look like
-#    noise?
+# 1. Layer 3: move $\lambda$ from left to right. What happens to $x-G(z)$? Where is the PSNR best, and where is the
+#    needle then?
+# 2. Small $\lambda$: compare what is added in layers 3, 5 and 7, and in the pixels. From which layer on does it look
+#    like noise?
 # 3. $\lambda=10$: why do all layers give nearly the same image, and a grey one?
 
 # %% tags=["explorer"] mystnb={"image": {"alt": "A digit three, its data, the reconstruction with a deviation in the layer of 64 by 7 by 7 activations, the residual, and the added part, which follows the strokes; below, the PSNR, and a gauge on which the residual norm lies at the norm of the noise."}}
@@ -632,8 +631,8 @@ way_out
 #    with a large one hardly anything is added. The PSNR is best where the residual is near $\sigma\sqrt m$.
 # 2. In layers 1 and 3 what is added follows the strokes; in layer 7 and in the pixels it is spread over the whole image
 #    like noise, and the residual is almost zero: so many free numbers close to the pixels can fit any 150 data.
-# 3. The weight of $\|z\|_2^2$ is $\lambda\mu$, here 1. It pulls $z$ towards 0, and with $v$ or $u$ too expensive to use,
-#    all of them are *hard* with that weight.
+# 3. The weight of $\|z\|_2^2$ is $\lambda\mu$, here 1. It pulls $z$ towards 0, and with $v$ or $u$ too expensive to
+#    use, all of them are *hard* with that weight.
 # </details>
 
 # %% [markdown]
@@ -665,8 +664,8 @@ gained_few = float((db - db_hard).mean())
 assert gained_few < 0.6 * gain["vae", "layer3"]
 
 # %% [markdown]
-# With 25 measurements most of the gain is gone, with either weight. That is what one expects where 3136 activations face
-# 25 numbers: very many deviations fit the data, and only their cost decides among them.
+# With 25 measurements most of the gain is gone, with either weight. That is what one expects where 3136 activations
+# face 25 numbers: very many deviations fit the data, and only their cost decides among them.
 #
 # ### Exercise 6 (core): the weight without the truth
 #
@@ -726,9 +725,9 @@ markdown_table(["steps with changing weights", "PSNR (dB)", "mean residual"], li
 #
 # The generator is trained once and serves every $A$. That is its advantage over networks trained for one operator.
 #
-# A square of $12\times12$ pixels in the middle is missing: $Ax$ is the list of the other pixels, $A^*$ writes them back and
-# leaves 0 in the hole. The weight of TV is tuned for this problem on validation images; the generative methods keep those
-# of section 2, which were not.
+# A square of $12\times12$ pixels in the middle is missing: $Ax$ is the list of the other pixels, $A^*$ writes them back
+# and leaves 0 in the hole. The weight of TV is tuned for this problem on validation images; the generative methods keep
+# those of section 2, which were not.
 #
 # **Predict, then run.** What does TV put into the hole? What does hard? What does a deviation in a layer do there?
 
@@ -763,9 +762,9 @@ for name in ("relaxed", "layer"):
 assert in_hole["hard"].mean() < 0.9 * in_hole["TV"].mean() and in_hole["TV"].mean() > 0.7 * dark.mean()
 
 # %% [markdown]
-# TV prefers short edges and knows nothing of digits: it fills the hole with patches of even grey, most of them dark. The
-# generator completes the strokes. Inside the hole nothing is measured, so what stands there is a guess by $G$, however
-# sharp it looks.
+# TV prefers short edges and knows nothing of digits: it fills the hole with patches of even grey, most of them dark.
+# The generator completes the strokes. Inside the hole nothing is measured, so what stands there is a guess by $G$,
+# however sharp it looks.
 #
 # ### Exercise 7 (easy): relaxed on a mask
 #
@@ -784,9 +783,9 @@ checks.masked_image(masked)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# The objective is a sum over pixels. On a seen pixel it is $(x-y)^2+\lambda(x-g)^2$, whose minimum is the weighted mean.
-# In the hole only $\lambda(x-g)^2$ is left, and $x=g$. So in the hole *relaxed* cannot deviate at all, and neither can
-# *sparse*: there $u=0$ is the cheapest choice.
+# The objective is a sum over pixels. On a seen pixel it is $(x-y)^2+\lambda(x-g)^2$, whose minimum is the weighted
+# mean. In the hole only $\lambda(x-g)^2$ is left, and $x=g$. So in the hole *relaxed* cannot deviate at all, and
+# neither can *sparse*: there $u=0$ is the cheapest choice.
 # </details>
 
 
@@ -804,9 +803,9 @@ assert inside["relaxed"] < 1e-4 < inside["layer"]
 
 # %% [markdown]
 # Pixels deviate one by one, so *relaxed* leaves $G(z)$ as it is where nothing was seen. An activation reaches several
-# pixels, so the layer's deviation continues into the hole: what the seen pixels ask for is drawn on. Does that help in the
-# hole? The last line of the numbers above says so: the gain is several times its standard error. But it is a small part
-# of the error that is left, while in section 2 the same deviation gains several dB, which is a third of the error.
+# pixels, so the layer's deviation continues into the hole: what the seen pixels ask for is drawn on. Does that help in
+# the hole? The last line of the numbers above says so: the gain is several times its standard error. But it is a small
+# part of the error that is left, while in section 2 the same deviation gains several dB, which is a third of the error.
 #
 # ## 7 Phase retrieval
 #
@@ -815,8 +814,8 @@ assert inside["relaxed"] < 1e-4 < inside["layer"]
 #
 # - There is no adjoint. The gradient is $2A^*\big(\operatorname{sign}(Ax)\,(|Ax|-y)\big)$; autograd finds it.
 # - **Sign ambiguity:** $x$ and $-x$ have the same data. Without a generator nothing prefers one of them.
-# - Not even the data term is convex in $x$: between $x$ and $-x$ there is a ridge. So *relaxed* cannot eliminate $x$ any
-#   more. *Hard* is solved as before (Hand, Leong and Voroninski).
+# - Not even the data term is convex in $x$: between $x$ and $-x$ there is a ridge. So *relaxed* cannot eliminate $x$
+#   any more. *Hard* is solved as before (Hand, Leong and Voroninski).
 #
 # **Predict, then run.** $-G(z)$ is not in the range. Does that remove the ambiguity? What does a random start cost now,
 # and what does it cost when the signs are known?
@@ -848,11 +847,11 @@ plt.show()
 
 # %% [markdown]
 # From the dictionary the loss of 150 signs costs so little that these few images cannot tell it from nothing: a bright
-# digit on black is in the range, its negative is not. A random start costs more without signs than with them. That could
-# be the ridges between $x$ and $-x$; we have compared starts and counted no valleys, so it is a conjecture.
+# digit on black is in the range, its negative is not. A random start costs more without signs than with them. That
+# could be the ridges between $x$ and $-x$; we have compared starts and counted no valleys, so it is a conjecture.
 #
-# For real signals without any prior, at least $2n-1$ magnitudes are needed to determine every $x$ up to its sign (Balan,
-# Casazza and Edidin 2006). For 784 pixels that is 1567. Here 150 serve, because the unknowns are eight.
+# For real signals without any prior, at least $2n-1$ magnitudes are needed to determine every $x$ up to its sign
+# (Balan, Casazza and Edidin 2006). For 784 pixels that is 1567. Here 150 serve, because the unknowns are eight.
 #
 # ## Where it fails
 #
@@ -879,12 +878,12 @@ image_rows({name: images[:3] for name, images in mirrored.items()}, truth=x_mirr
 plt.show()
 
 # %% [markdown]
-# - **A mirrored digit** costs TV next to nothing: mirroring changes no TV, so only $A$ and the noise meet another image.
-#   It costs *hard* and *relaxed* several dB. A deviation in a layer loses more than TV does and much less than these, and
-#   is still the best of the four, by several dB. The price is the opposite danger: with few data, or with a small
-#   $\lambda$, it fits the noise (section 5).
-# - **A constraint on $z$ in the wrong place** costs more than any smooth term can gain; look at the encodings before you
-#   draw a box around them.
+# - **A mirrored digit** costs TV next to nothing: mirroring changes no TV, so only $A$ and the noise meet another
+#   image. It costs *hard* and *relaxed* several dB. A deviation in a layer loses more than TV does and much less than
+#   these, and is still the best of the four, by several dB. The price is the opposite danger: with few data, or with a
+#   small $\lambda$, it fits the noise (section 5).
+# - **A constraint on $z$ in the wrong place** costs more than any smooth term can gain; look at the encodings before
+#   you draw a box around them.
 # - **In a hole** everything is a guess by $G$; relaxed and sparse do not even deviate there.
 # - **S-REC** is about images in the range. For the truth, which is not quite in it, $\gamma$ says how errors are
 #   amplified, not how far the truth is.
@@ -916,18 +915,18 @@ markdown_table(["paper", "ours (compressed sensing, m = 150, mean ± standard er
 #
 # - The variants were published for large GANs with hundreds of latent variables. There the sphere is a better model
 #   (section 1), and $R_{\mathcal Z}$ may matter more, because the data may not determine all of $z$. We have not tried.
-# - The paper says that an untrained network with sufficiently small $\eta$ makes eq. (8) converge to a solution. Ours is
-#   trained, and what we showed is weaker: the objective falls.
+# - The paper says that an untrained network with sufficiently small $\eta$ makes eq. (8) converge to a solution. Ours
+#   is trained, and what we showed is weaker: the objective falls.
 #
 # ## Quiz
 #
-# **1.** A colleague drops $\lambda\|z\|_2^2$ from *hard* and finds the same PSNR. "So priors on $z$ are useless." What do
-# you answer?
+# **1.** A colleague drops $\lambda\|z\|_2^2$ from *hard* and finds the same PSNR. "So priors on $z$ are useless." What
+# do you answer?
 #
 # <details><summary><b>Answer</b></summary>
 #
-# That it depends on the data. With 150 measurements of eight unknowns the data term alone determines $z$, and any smooth
-# prior is too weak to be noticed. With 10 measurements $\|z\|_2^2$ gains (section 2). So a prior has to be
+# That it depends on the data. With 150 measurements of eight unknowns the data term alone determines $z$, and any
+# smooth prior is too weak to be noticed. With 10 measurements $\|z\|_2^2$ gains (section 2). So a prior has to be
 # tested with few data.
 # </details>
 #
@@ -946,7 +945,8 @@ markdown_table(["paper", "ours (compressed sensing, m = 150, mean ± standard er
 # <details><summary><b>Answer</b></summary>
 #
 # Because it pays for them. To first order a deviation $r$ costs $r^\top(I+JJ^\top/\lambda)^{-1}r$, and the trained
-# network makes strokes cheap and noise expensive. With a small $\lambda$, or with 25 measurements, it does fit the noise.
+# network makes strokes cheap and noise expensive. With a small $\lambda$, or with 25 measurements, it does fit the
+# noise.
 # </details>
 #
 # ## Take-aways
@@ -955,8 +955,8 @@ markdown_table(["paper", "ours (compressed sensing, m = 150, mean ± standard er
 #   data are few; a constraint in the wrong place always costs.
 # - A deviation in a layer is, to first order, relaxed in a norm that the network has learned.
 # - Eq. (8) solves the hard problem. Its steps may be as long as the range allows, and still cost more than L-BFGS.
-# - For a piecewise affine $G$ and Gaussian $A$, $2d+1$ measurements make $\gamma$ positive; how positive is measured, by
-#   looking for bad pairs.
+# - For a piecewise affine $G$ and Gaussian $A$, $2d+1$ measurements make $\gamma$ positive; how positive is measured,
+#   by looking for bad pairs.
 # - One generator serves every operator. Where nothing is measured it guesses.
 #
 # ## References
@@ -965,8 +965,8 @@ markdown_table(["paper", "ours (compressed sensing, m = 150, mean ± standard er
 #   Vis. (2023), "the paper". `duff2023regularising`
 # - Bora, Jalal, Price, Dimakis: *Compressed sensing using generative models*, ICML (2017). `bora2017compressed`
 # - Shah, Hegde: *Solving linear inverse problems using GAN priors*, ICASSP (2018), for eq. (8). `shah2018solving`
-# - Daras, Dean, Jalal, Dimakis: *Intermediate layer optimization for inverse problems using deep generative models*, ICML
-#   (2021). `daras2021intermediate`
+# - Daras, Dean, Jalal, Dimakis: *Intermediate layer optimization for inverse problems using deep generative models*,
+#   ICML (2021). `daras2021intermediate`
 # - Gunn, Cocola, Hand: *Regularized training of intermediate layers for generative models for inverse problems* (2022).
 #   `gunn2022regularized`
 # - Menon, Damian, Hu, Ravi, Rudin: *PULSE*, CVPR (2020), for the sphere. `menon2020pulse`
