@@ -41,7 +41,7 @@ def start_dictionary(G: Generator, images: Tensor, seed: int = 2, size: int = 40
     G : Generator
     images : (N, 1, H, W) training images, N >= size; used for an AE only
     """
-    return Dictionary(G, seeded(seed), size, images=images if G.config.family == "ae" else None)
+    return Dictionary(G, seeded(seed), size, images=images if G.name == "ae" else None)
 
 
 @functools.cache
