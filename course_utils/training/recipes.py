@@ -130,7 +130,8 @@ SEEDED = tuple(f"{family}-{data}" for data in ("mnist-8", "shapes-10") for famil
 SEEDS = (0, 1, 2)
 #: Noise levels of eq. (6) among which that of the Shapes VAE is chosen; the first is the paper's, sqrt(0.01 / 2).
 #: Standardised as well, 0.07 / 0.15 / 0.4 draw 22 / 19 / 26 per cent good shapes after 5,000 steps.  A long run with
-#: 0.0707 stood at 23 per cent (NRMSE 0.167, EMD 32.7) after 5,000 of 15,000 steps; that with 0.4 ends at 54 (0.153, 27.3).
+#: 0.0707 stood at 23 per cent (NRMSE 0.167, EMD 32.7) after 5,000 of 15,000 steps; that with 0.4 ends at 54 per cent
+#: (0.153, 27.3).
 RHO_SCAN = (0.07, 0.15, 0.3, 0.4, 0.6)
 #: Latent dimension and noise level of the generators of brains.
 BRAIN_DIMENSION, BRAIN_RHO = 64, 0.2
