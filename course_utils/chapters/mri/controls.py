@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
 from ...data.load import load
+from ...figures.style import COLOURS, subplots
 from ...generators import StructuredVAE
 from ...metrics import psnr
 from ...operators import LinearOperator, MaskedFourier, measure, radial_mask
@@ -40,6 +42,12 @@ __all__ = ["EXPERIMENTS", "best_factor", "in_the_head", "without_z", "worth_of_z
 FACTORS = (1 / 9, 1 / 3, 1.0, 3.0)
 #: Every so many-th slice of a head; of the training head the horizontal planes, which come first.
 HEADS = {"train": slice(0, 48, 6), "val": slice(None, None, VAL_STEP), "test": slice(None, None, TEST_STEP)}
+NAMES = {"train": "training head", "val": "validation head", "test": "test head"}
+LINES = {
+    "train": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},
+    "val": {"color": COLOURS["orange"], "linestyle": "--", "marker": "s"},
+    "test": {"color": COLOURS["vermilion"], "linestyle": ":", "marker": "^"},
+}
 PLACES = ((5, SIGMA), (FEW, SIGMA), (125, SIGMA))
 #: The noise level of Fig. 12 at which more iterations are tried, and the weights tuned there, by sigma^2.
 LONGER, TUNED = 0.003, {"relaxed": 512.0, "sparse": 64.0}
@@ -181,6 +189,35 @@ def worth_of_z(record: Mapping, covariance: Mapping) -> dict[tuple[int, float], 
     }
 
 
+def controls_figure(record: Mapping) -> Figure:
+    """How the weight that is best for given z depends on the head: PSNR over the weight, for each head.
+
+    Parameters
+    ----------
+    record : dict
+        Stored result of ``mri-controls``.
+    """
+    rows = [r for r in record["rows"] if r["kind"] == "weight"]
+    places = list(dict.fromkeys((r["spokes"], r["sigma"]) for r in rows))
+    alt = (
+        "PSNR over the weight as a multiple of 2 sigma^2, for the training, the validation and the test head: the "
+        "curve of the training head is highest at 1, those of the others at a third."
+    )
+    figure, axes = subplots(1, len(places), size=(4.2 * len(places), 3.6), alt=alt, squeeze=False)
+    for ax, (spokes, sigma) in zip(axes[0], places, strict=True):
+        for r in rows:
+            if (r["spokes"], r["sigma"]) == (spokes, sigma):
+                label = f"{NAMES[r['head']]}: {r['inside']:.2f} in the head"
+                ax.plot(record["settings"]["factors"], r["psnr_by_factor"], label=label, **LINES[r["head"]])
+        ax.set_xscale("log", base=3)
+        ax.set_xticks(record["settings"]["factors"], ["1/9", "1/3", "1", "3"])
+        ax.minorticks_off()
+        ax.set(title=f"{spokes} spokes, σ = {sigma:g}, z = E(x)", xlabel="λ / (2σ²)")
+        ax.legend(fontsize=8, frameon=False, title="mean square of Lᵀr")
+    axes[0, 0].set_ylabel("PSNR (dB), mean over slices")
+    return figure
+
+
 def controls_story(record: Mapping) -> str:
     """What each control says, in numbers."""
     words = []
@@ -226,6 +263,7 @@ EXPERIMENTS = {
         tasks=controls_tasks,
         run=controls_job,
         settings=SETTINGS,
+        figure=controls_figure,
         story=controls_story,
     ),
 }

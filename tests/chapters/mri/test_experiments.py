@@ -194,7 +194,11 @@ def test_controls(toy):
     assert found["gaussian"]["converged"] == 1 and len(found["gaussian"]["psnr"]) == 3
     assert found["longer"]["objective_longer"] <= found["longer"]["objective_once"]
     assert mri_controls.best_factor({"psnr_by_factor": [1, 3, 2, 0]}) == pytest.approx(1 / 3)
-    words = mri_controls.controls_story({"rows": rows})
+    record = {"rows": rows, "settings": {"factors": list(mri_controls.FACTORS)}}
+    figure = mri_controls.controls_figure(record)
+    assert figure.alt and len(figure.axes) == 1
+    plt.close(figure)
+    words = mri_controls.controls_story(record)
     assert "One Gaussian" in words and "four times" in words
     gains = mri_controls.worth_of_z(
         {"rows": [found["gaussian"] | {"psnr": [1.0, 2.0]}]},
