@@ -108,7 +108,8 @@ def seeded(seed):
 # An X-ray that crosses a body is weakened by everything on its way. The negative logarithm of the share that arrives is
 # the integral of the attenuation $x$ along the ray. In *parallel-beam* geometry all rays of one view have the same
 # direction. The ray at the angle $a$ and the detector position $s$ is the line
-# $\{s\,(\cos a,\sin a)+t\,(-\sin a,\cos a)\}$. The scan is the **X-ray transform** (paper, Sect. 5; lectures, part I.1),
+# $\{s\,(\cos a,\sin a)+t\,(-\sin a,\cos a)\}$. The scan is the **X-ray transform** (paper, Sect. 5; lectures, part
+# I.1),
 #
 # $$(Ax)(a,s)=\int x\big(s\,(\cos a,\sin a)+t\,(-\sin a,\cos a)\big)\,\mathrm dt.$$
 #
@@ -184,14 +185,14 @@ image_rows(columns, truth=x[:2], residuals=False)
 plt.show()
 
 # %% [markdown]
-# It is blurred, because a point is smeared along the rays of all views, which meet in the point and spread around it. In
-# a formula: write $\theta_a=(\cos a,\sin a)$ and $\theta_a^\perp$ for the direction of the rays; then
+# It is blurred, because a point is smeared along the rays of all views, which meet in the point and spread around it.
+# In a formula: write $\theta_a=(\cos a,\sin a)$ and $\theta_a^\perp$ for the direction of the rays; then
 #
 # $$(A^*Ax)(p)=\int_0^\pi\!\int x\big(p+t\,\theta_a^\perp\big)\,\mathrm dt\,\mathrm da
 #   =\int\frac{x(p+v)}{\|v\|}\,\mathrm dv,$$
 #
-# because $(a,t)$ are polar coordinates of $v=t\,\theta_a^\perp$, with $\mathrm dv=|t|\,\mathrm dt\,\mathrm da$. So $A^*A$
-# is a convolution with $1/\|v\|$.
+# because $(a,t)$ are polar coordinates of $v=t\,\theta_a^\perp$, with $\mathrm dv=|t|\,\mathrm dt\,\mathrm da$. So
+# $A^*A$ is a convolution with $1/\|v\|$.
 #
 # The *Fourier slice theorem* shows how to undo it. Take the 1-D Fourier transform of a view over $s$:
 #
@@ -204,15 +205,15 @@ plt.show()
 #
 # The factor $|f|$ is needed because all lines cross at the origin: low frequencies are measured by many views close
 # together, high ones by few. Smearing back counts each view equally and so gives low frequencies too much weight; the
-# ramp corrects that. It has a price. White noise has the same energy at all frequencies, so the ramp amplifies it most at
-# high frequencies, where the object has least. A window (Hann, Hamming, cosine, Shepp-Logan) or a cutoff bends the ramp
-# down again. That is a regularisation: it gives up fine detail to suppress noise.
+# ramp corrects that. It has a price. White noise has the same energy at all frequencies, so the ramp amplifies it most
+# at high frequencies, where the object has least. A window (Hann, Hamming, cosine, Shepp-Logan) or a cutoff bends the
+# ramp down again. That is a regularisation: it gives up fine detail to suppress noise.
 #
 # ### Exercise 2 (core): how much noise does a cutoff remove?
 #
 # Each view carries white noise. Its filter is the ramp up to a fraction $c$ of the highest frequency, and zero beyond.
-# What is left of the standard deviation of the noise in a filtered view, as a share of what the whole ramp lets through?
-# Which cutoff leaves a tenth of the noise? Is that less or more of the frequencies than you expected?
+# What is left of the standard deviation of the noise in a filtered view, as a share of what the whole ramp lets
+# through? Which cutoff leaves a tenth of the noise? Is that less or more of the frequencies than you expected?
 
 
 # %%
@@ -233,9 +234,9 @@ checks.noise_left(noise_left)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# The variance is proportional to $\int_0^c f^2\,\mathrm df=c^3/3$, so the share of the standard deviation is $c^{3/2}$. A
-# tenth is left at $c=10^{-2/3}\approx0.22$: nine tenths of the noise lie in the upper four fifths of the frequencies. That
-# is why a cutoff helps so much, and why what it costs, the edges, lies in the same frequencies.
+# The variance is proportional to $\int_0^c f^2\,\mathrm df=c^3/3$, so the share of the standard deviation is $c^{3/2}$.
+# A tenth is left at $c=10^{-2/3}\approx0.22$. Already $c=\frac12$ removes seven eighths of the energy of the noise. That
+# is why a cutoff helps so much; what it costs are the edges, because they need the same frequencies.
 # </details>
 
 
@@ -304,8 +305,8 @@ markdown_table(["scan of 784 pixels", "data", "values > 0.1", "> 0.01", "> 1e-6"
 # %% [markdown]
 # Ten views of 41 bins are 410 numbers, so at least 374 of 784 directions are invisible. Over 60 degrees there are more
 # data than pixels, and still many singular values are so small that any noise hides their directions. The slice theorem
-# shows which: the frequencies in the *missing wedge*, along the directions from which no view was taken. An edge is seen
-# only if some ray runs along it, because only there do the sums change abruptly from one ray to the next.
+# shows which: the frequencies in the *missing wedge*, along the directions from which no view was taken. An edge is
+# seen only if some ray runs along it, because only there do the sums change abruptly from one ray to the next.
 
 # %%
 ghosts, edge = {}, torch.zeros(2, 1, 28, 28, dtype=torch.float64)
@@ -339,8 +340,8 @@ assert abs(upright - lying) > 5 and min(upright, lying) > 100 * float(lost["63 v
 # common divisor. Prove: for *every* finite set of steps there is an image that is not zero and that no view sees. Prove
 # also that such ghosts can be made from any nonzero image, so that there are as many of them as there are images.
 #
-# Your proof will be a construction. Write it as a function of an image and a list of steps (rows, columns); the middle of
-# the given images is surrounded by enough zeros for `torch.roll` to be a shift.
+# Your proof will be a construction. Write it as a function of an image and a list of steps (rows, columns); the middle
+# of the given images is surrounded by enough zeros for `torch.roll` to be a shift.
 
 
 # %%
@@ -367,13 +368,13 @@ checks.ghost(ghost)
 # finite part. The sum of $g$ along the line is 0.
 #
 # **It is not zero.** It is enough to show that $(I-T_d)h=0$ implies $h=0$, because then no factor can bring a nonzero
-# image to zero. If $h=T_dh$, the image $h$ is constant along every line with the step $d$. A line is infinite and $h$ is
-# zero outside a finite part, so the constant is 0. That also shows that $x\mapsto g$ is injective: there are as many
+# image to zero. If $h=T_dh$, the image $h$ is constant along every line with the step $d$. A line is infinite and $h$
+# is zero outside a finite part, so the constant is 0. That also shows that $x\mapsto g$ is injective: there are as many
 # ghosts as images.
 #
-# **What it means.** A ghost of $K$ views is a $K$-fold difference, so the more views, the more it oscillates and the more
-# room it needs. In an image of finite size it no longer fits from some $K$ on. Until then a method could add any ghost to
-# its answer without changing a single number of the data, so only the prior decides about it.
+# **What it means.** A ghost of $K$ views is a $K$-fold difference, so the more views, the more it oscillates and the
+# more room it needs. In an image of finite size it no longer fits from some $K$ on. Until then a method could add any
+# ghost to its answer without changing a single number of the data, so only the prior decides about it.
 # </details>
 
 
@@ -424,9 +425,9 @@ for key, value in mean.items():
 assert mean["none", "tikhonov"] < tv and max(mean["vae", m] for m in ("hard", "relaxed", "sparse")) > tv - 1
 
 # %% [markdown]
-# Hardly anything is missing here, so the difference is made by the noise. Where does the error of *hard* come from? It has
-# two parts: the range of $G$ does not hold the image, and the noise moves the answer within the range. The first can be
-# measured alone, by the best fit that the range has to each test image.
+# Hardly anything is missing here, so the difference is made by the noise. Where does the error of *hard* come from? It
+# has two parts: the range of $G$ does not hold the image, and the noise moves the answer within the range. The first
+# can be measured alone, by the best fit that the range has to each test image.
 
 # %%
 views = load_result("table-views")
@@ -451,13 +452,13 @@ print(f"Tuned λ of hard, VAE over AE: {ratio:.0f}. Mean square of a latent vari
 assert of_range < of_hard < of_tv and ratio > 10 < square
 
 # %% [markdown]
-# The noise adds little to the best fit because it can move the answer in ten directions only: of white noise in $m$ data,
-# a linear space of dimension $d$ takes the share $d/m$ on average, here about a thousandth. TV knows that edges are
-# short, but not that one of them is a circle.
+# Why is the part of the noise so small beside the error of TV? It can move the answer in ten directions only: of white
+# noise in $m$ data, a linear space of dimension $d$ takes the share $d/m$ on average, here about a thousandth. TV knows
+# that edges are short, but not that one of them is a circle.
 #
 # The AE wants a much smaller $\lambda$ than the VAE. Its latent vectors are longer (chapter 04, B2), and a penalty
-# $\lambda\|z\|_2^2$ that weighs the same would need a $\lambda$ that is smaller by the last number printed. That is most of
-# the factor; we did not look for the rest.
+# $\lambda\|z\|_2^2$ that weighs the same would need a $\lambda$ that is smaller by the last number printed. That is
+# most of the factor; we did not look for the rest.
 #
 # **How much of an order is luck?** Each generator of the table was trained once. A second run, with other first weights
 # and other random numbers, gives another generator and another row. What differs less than two runs of one generator do
@@ -479,9 +480,9 @@ print(f"Hard, relaxed and sparse with the same VAE are at most {max(of_vae) - mi
 assert max(of_vae) - min(of_vae) < 0.3 < min(of_vae) - tv
 
 # %% [markdown]
-# So the table ranks only what lies far apart: AE and VAE against the hand-made methods, and against this GAN. Which of AE
-# and VAE is better here it does not say. *Hard*, *relaxed* and *sparse* with one generator share its luck, so they can be
-# compared; but their differences are as small as what a search over 20 validation images may miss.
+# So the table ranks only what lies far apart: AE and VAE against the hand-made methods, and against this GAN. Which of
+# AE and VAE is better here it does not say. *Hard*, *relaxed* and *sparse* with one generator share its luck, so they
+# can be compared; but their differences are as small as what a search over 20 validation images may miss.
 #
 # ### A part of it, live
 #
@@ -504,21 +505,21 @@ for name, result in now.items():
 # %% [markdown]
 # ### Iterations, evaluations and time
 #
-# "Paper" is what the text of its Sect. 5.3 states, for other hardware and a larger network. "Paper's algorithm, ours" is
-# the same algorithm here, from one random start, with its stopping rule, on 20 images, with weights that were tuned for
-# it: those of the fast solver would be the wrong ones. "Fast" is the solver behind the table. *Values + gradients* counts
-# evaluations of the objective without and with its gradient; a line search needs more of them than it makes steps.
-# Tikhonov by singular values counts nothing; the decomposition, made once for all images, is not in its time.
+# "Paper" is what the text of its Sect. 5.3 states, for other hardware and a larger network. "Paper's algorithm, ours"
+# is the same algorithm here, from one random start, with its stopping rule, on 20 images, with weights that were tuned
+# for it: those of the fast solver would be the wrong ones. "Fast" is the solver behind the table. *Values + gradients*
+# counts evaluations of the objective without and with its gradient; a line search needs more of them than it makes
+# steps. Tikhonov by singular values counts nothing; the decomposition, made once for all images, is not in its time.
 
 # %%
 keys = [key for key in (("none", "tikhonov"), ("vae", "hard"), ("vae", "relaxed")) if key in table]
 cost_table([table[key] for key in keys])
 
 # %% [markdown]
-# *Relaxed* by the paper's algorithm is behind. Is that the start, the algorithm, or the regulariser? Change one thing at
-# a time, with the weights that were tuned for the algorithm, on 20 views, where it takes seconds. $\lambda$ ties $x$ to
-# $G(z)$: while one of the two stands still, the other can move only a little, and a stopping rule may take small steps for
-# the end. Eliminating $x$ (chapter 05, section 6) takes $\lambda$ out of the step.
+# *Relaxed* by the paper's algorithm is behind. Is that the start, the algorithm, or the regulariser? Change one thing
+# at a time, with the weights that were tuned for the algorithm, on 20 views, where it takes seconds. $\lambda$ ties $x$
+# to $G(z)$: while one of the two stands still, the other can move only a little, and a stopping rule may take small
+# steps for the end. Eliminating $x$ (chapter 05, section 6) takes $\lambda$ out of the step.
 
 # %%
 few, B = 1 if FAST else 2, ParallelBeam.full(56, n_angles=20)
@@ -549,8 +550,8 @@ markdown_table(["same problem, same weights", "objective above the least, %", "P
 #
 # TV is not differentiable where the gradient of the image is zero. The *primal-dual hybrid gradient* method (PDHG,
 # chapter 02, as in the paper) alternates a step of length $\tau$ in the image with one of length $\kappa$ in two dual
-# variables, $p$ for $Ax$ and $q$ for $\nabla x$. It converges if $\tau\kappa\,\|(A,\nabla)\|^2\le1$. So their product has a bound, and their *ratio* is free. Which ratio
-# is good?
+# variables, $p$ for $Ax$ and $q$ for $\nabla x$. It converges if $\tau\kappa\,\|(A,\nabla)\|^2\le1$. So their product
+# has a bound, and their *ratio* is free. Which ratio is good?
 #
 # Theory bounds the error after $k$ steps from $x_0$ and $p=q=0$ by a multiple of
 #
@@ -584,17 +585,17 @@ markdown_table(["iterations to 0.1 % above the minimum", *noisy_and_clean], rows
 
 # %% [markdown]
 # No fixed ratio suits both noise levels. So ours starts with ratio 1. After 10, 40, 80, 160, … steps it puts into the
-# formula how far its own $x$, $p$ and $q$ have come since it last looked, for each image of the batch, and takes half of
-# that ratio. The half was found by trying, it is not derived. *Over-relaxed* means that each step goes 1.9 times as far
-# (Condat 2013), which costs nothing.
+# formula how far its own $x$, $p$ and $q$ have come since it last looked, for each image of the batch, and takes half
+# of that ratio. The half was found by trying, it is not derived. *Over-relaxed* means that each step goes 1.9 times as
+# far (Condat 2013), which costs nothing.
 
 # %% [markdown]
 # ## 5 Levenberg-Marquardt: a second-order step, and what it costs
 #
-# Algorithm 1 takes steps of one length in all ten directions of $z$. If the objective is a long narrow valley, its steep
-# sides limit that length, and the way along the valley takes many steps. How narrow is it? Near the solution the objective
-# $\|AG(z)-y\|_2^2+\lambda\|z\|_2^2$ has the curvature $2(J^\top J+\lambda I)$, up to a term with the misfit, where
-# $J=\partial AG/\partial z$ is a matrix with ten columns: cheap. *Gauss-Newton* minimises the objective with
+# Algorithm 1 takes steps of one length in all ten directions of $z$. If the objective is a long narrow valley, its
+# steep sides limit that length, and the way along the valley takes many steps. How narrow is it? Near the solution the
+# objective $\|AG(z)-y\|_2^2+\lambda\|z\|_2^2$ has the curvature $2(J^\top J+\lambda I)$, up to a term with the misfit,
+# where $J=\partial AG/\partial z$ is a matrix with ten columns: cheap. *Gauss-Newton* minimises the objective with
 # $AG(w)\approx AG(z)+J(w-z)$; *Levenberg-Marquardt* adds $\nu\|w-z\|_2^2$ and chooses $\nu$ as it goes, large where the
 # linear model fails.
 #
@@ -629,10 +630,11 @@ def lm_step(J, r, z, lam, nu):
 assert checks.lm_step(lm_step)
 
 # %% [markdown]
-# **Predict, then run.** The curvature $J^\top J+\lambda I$ at the solutions for three operators, all of norm 1: the full
-# scan, 10 views over 60 degrees, and random projections as in chapter 05. For which is the valley narrowest? Which solver
-# needs the fewest iterations, and which the fewest evaluations of $G$? *Work* counts a value as one and a gradient as
-# three, because the way back through a network costs about two ways forward; a Jacobian counts as $d+1$ values.
+# **Predict, then run.** The curvature $J^\top J+\lambda I$ at the solutions for three operators, all of norm 1: the
+# full scan, 10 views over 60 degrees, and random projections as in chapter 05. For which is the valley narrowest? Which
+# solver needs the fewest iterations, and which the fewest evaluations of $G$? *Work* counts a value as one and a
+# gradient as three, because the way back through a network costs about two ways forward; a Jacobian counts as $d+1$
+# values.
 
 # %%
 compared = {
@@ -679,18 +681,19 @@ markdown_table([*head, "above the best, % (median)", "PSNR (dB)"], rows)
 # %% [markdown]
 # Both follow the curvature, L-BFGS from the gradients that it has seen and Levenberg-Marquardt from $J$, and both need
 # several times less work than Algorithm 1. Between the two, iterations and work tell different stories.
-# Levenberg-Marquardt takes the fewest iterations everywhere, but each new $J$ costs about as much as $d+1$ evaluations of
-# $G$, a gradient about three. So in work neither of them is far ahead, and which of the two is ahead depends on the
-# problem. (Times depend on how well a machine does $d+1$ evaluations at once.) The work of a Jacobian grows with $d$, that
-# of a gradient does not; this is why L-BFGS is the solver behind the table.
+# Levenberg-Marquardt takes the fewest iterations everywhere, but each new $J$ costs about as much as $d+1$ evaluations
+# of $G$, a gradient about three. So in work neither of them is far ahead, and which of the two is ahead depends on the
+# problem. (Times depend on how well a machine does $d+1$ evaluations at once.) The work of a Jacobian grows with $d$,
+# that of a gradient does not; this is why L-BFGS is the solver behind the table.
 #
 # ## 6 Few views, limited range
 #
-# The same table for fewer views and for a limited range, at two noise levels. All our operators have norm 1, so with fewer
-# views each view carries *more* signal against the same $\sigma$, as if the same dose were shared among fewer exposures.
-# Fewer views therefore do not mean more noise here. They mean a null space.
+# The same table for fewer views and for a limited range, at two noise levels. All our operators have norm 1, so with
+# fewer views each view carries *more* signal against the same $\sigma$, as if the same dose were shared among fewer
+# exposures. Fewer views therefore do not mean more noise here. They mean a null space.
 #
-# **Predict, then run.** At which geometry does TV fall behind most? And what changes if the noise is five times smaller?
+# **Predict, then run.** At which geometry does TV fall behind most? And what changes if the noise is five times
+# smaller?
 
 # %%
 print("Ours:", origin(views))
@@ -721,27 +724,27 @@ for s in sigmas:
 ahead = [g for g in names if by[0.02, "TV", g] > max(by[0.02, m, g] for m in methods[0.02] if m.startswith("VAE"))]
 print(f"At σ = 0.02 TV is ahead of every VAE method for: {', '.join(ahead) or 'none'}.")
 ae = over_runs(trained)["ae", "30 views", 0.02][0]
-print(
-    f"30 views: AE hard {ae:.1f} dB, VAE hard {by[0.02, 'VAE hard', '30 views']:.1f}, TV {by[0.02, 'TV', '30 views']:.1f}."
-)
+vae, by_tv = (by[0.02, m, "30 views"] for m in ("VAE hard", "TV"))
+print(f"30 views: AE hard {ae:.1f} dB, VAE hard {vae:.1f}, TV {by_tv:.1f}.")
 print(f"The best fits of the range of the VAE have {sum(best_fit) / len(best_fit):.1f} dB.")
-assert ae > by[0.02, "TV", "30 views"]
+assert ae > by_tv
 assert set(ahead) >= {"30 views", "20 views", "10 views"}
 assert max(by[0.02, "VAE hard", g] for g in names) < sum(best_fit) / len(best_fit) + 0.1
 
 # %% [markdown]
 # Two things limit a method here, and each shows in one half of the table.
 #
-# - **The null space.** There the data say nothing, and what a method puts into it comes from its prior. TV puts in short
-#   edges, which is wrong as soon as an edge of the rectangle is not seen. The generator puts in what it has learned, and
-#   that is right here, because test and training images come from the same source. So TV loses most at 60 degrees. The
-#   next section takes the common source away.
+# - **The null space.** There the data say nothing, and what a method puts into it comes from its prior. TV puts in
+#   short edges, which is wrong as soon as an edge of the rectangle is not seen. The generator puts in what it has
+#   learned, and that is right here, because test and training images come from the same source. So TV loses most at 60
+#   degrees. The next section takes the common source away.
 # - **The range.** At $\sigma=0.02$ TV is ahead of the VAE on the VAE's own kind of images wherever the views go all the
-#   way round. The reason is the last line: *hard* cannot be better than the best fit of its range, however good the data
-#   are, and it is nearly there. TV has no such limit: better data make it better. *Sparse* could leave the range, but the
-#   best weights on the validation images are those for which it hardly does. The AE is the control: its range comes closer
-#   to the images (chapter 04, A1), and it is ahead of TV. The VAE is further away by choice: the larger its noise level
-#   $\rho$, the less closely it fits an image and the better one can sample from it (chapter 04, section 7).
+#   way round. The reason is the last line: *hard* cannot be better than the best fit of its range, however good the
+#   data are, and it is nearly there. TV has no such limit: better data make it better. *Sparse* could leave the range,
+#   but the best weights on the validation images are those for which it hardly does. The AE is the control: its range
+#   comes closer to the images (chapter 04, A1), and it is ahead of TV. The VAE is further away by choice: the larger
+#   its noise level $\rho$, the less closely it fits an image and the better one can sample from it (chapter 04, section
+#   7).
 #
 # So a generator is the better prior where noise or missing data do more harm than the error of its own range, and the
 # worse one where they do not.
@@ -750,8 +753,8 @@ assert max(by[0.02, "VAE hard", g] for g in names) < sum(best_fit) / len(best_fi
 #
 # 1. *TV*, 30 views: reduce the range from 180 to 60 degrees. Which edges go first?
 # 2. *VAE hard*: how few views are enough? Is there a smallest number?
-# 3. Switch the object to "with a bright spot". How much of its contrast is left with each method? Does the residual tell
-#    when the spot is hidden? What changes at a small noise?
+# 3. Switch the object to "with a bright spot". How much of its contrast is left with each method? Does the residual
+#    tell when the spot is hidden? What changes at a small noise?
 # 4. *FBP*, small noise: 125 views against 10. Where do the streaks come from?
 
 # %% tags=["explorer"] mystnb={"image": {"alt": "A circle and a rectangle, the noisy sinogram of 30 views, the TV reconstruction with soft blobs and its residual; a dial with the directions of the views."}}
@@ -765,12 +768,12 @@ tomography
 # <details><summary><b>What to find</b></summary>
 #
 # 1. Those along which no ray runs. The views start at 0 degrees, with upright rays, so lying edges go first.
-# 2. Five views are enough on most images: they give 405 numbers for ten unknowns. That is so because the family is known;
-#    for an object of any other kind they would not be.
-# 3. At $\sigma=0.1$ FBP and TV show a part of it; VAE hard and VAE sparse (with these weights) show none of it. They draw a
-#    clean circle, and nothing in the picture warns you. The residual is a few per cent above the noise, where TV's is at
-#    most one per cent above it: only those who look will see it. At the smallest noise sparse shows most of the spot, and
-#    its residual is far above the noise; hard still shows nothing.
+# 2. Five views are enough on most images: they give 405 numbers for ten unknowns. That is so because the family is
+#    known; for an object of any other kind they would not be.
+# 3. At $\sigma=0.1$ FBP and TV show a part of it; VAE hard and VAE sparse (with these weights) show none of it. They
+#    draw a clean circle, and nothing in the picture warns you. The residual is a few per cent above the noise, where
+#    TV's is at most one per cent above it: only those who look will see it. At the smallest noise sparse shows most of
+#    the spot, and its residual is far above the noise; hard still shows nothing.
 # 4. Every view smears what it saw along its rays; with many views the smears cancel outside the object.
 # </details>
 
@@ -782,10 +785,12 @@ tomography
 #
 # $$\min_{z,u}\ \|A(G(z)+u)-y\|_2^2+\lambda\big(\mathrm{TV}(u)+\mu\|z\|_2^2\big),\qquad x=G(z)+u \qquad\text{(paper, Sect. 5.4)}$$
 #
-# A spot is a small thing: it has 13 of 3136 pixels. So beside PSNR the table has a second score, *contrast left*: how much
-# of the difference between the spot and the circle around it is left in the reconstruction, 100 per cent if all of it.
+# A spot is a small thing: it has 13 of 3136 pixels. So beside PSNR the table has a second score, *contrast left*: how
+# much of the difference between the spot and the circle around it is left in the reconstruction, 100 per cent if all of
+# it.
 #
-# **Predict, then run.** Hard, sparse-TV, TV: order them by PSNR and by contrast. Which part of the picture will $u$ draw?
+# **Predict, then run.** Hard, sparse-TV, TV: order them by PSNR and by contrast. Which part of the picture will $u$
+# draw?
 
 # %%
 plus = load_result("fig11")
@@ -807,8 +812,8 @@ assert kept["hard"] < 0.1 < kept["tv"] < 0.5 > kept["sparse-tv"] > kept["tv"] - 
 # %% [markdown]
 # Blue is what the generator drew, orange what $u$ added, purple what it took away. The generator draws circle and
 # rectangle, the deviation adds the spot, as the paper says. Now read the last column of the table. Sparse-TV gains its
-# PSNR on the outlines. Of the spot, for which $u$ was introduced, it shows about as much as TV does, and that is less than
-# half, because total variation makes every bright patch fainter. *Hard* shows nothing of it.
+# PSNR on the outlines. Of the spot, for which $u$ was introduced, it shows about as much as TV does, and that is less
+# than half, because total variation makes every bright patch fainter. *Hard* shows nothing of it.
 #
 # The weights were tuned by PSNR. Does PSNR ask for the spot at all?
 
@@ -834,19 +839,21 @@ markdown_table(
 )
 
 # %% [markdown]
-# A smaller $\lambda$ would show more of the spot, at a lower PSNR, because it lets more noise into the 3123 other pixels.
-# So a search by PSNR decides against the spot. The table before shows the same between methods: *hard*, which has no spot
-# at all, has a higher PSNR than TV, which shows a good third of it. **PSNR prefers the method that hides the spot.**
+# A smaller $\lambda$ would show more of the spot, at a lower PSNR, because it lets more noise into the 3123 other
+# pixels. So a search by PSNR decides against the spot. The table before shows the same between methods: *hard*, which
+# has no spot at all, has a higher PSNR than TV, which shows a good third of it. **PSNR prefers the method that hides
+# the spot.**
 #
-# That is no reason against the generator. Sparse-TV with half of its tuned $\lambda$ is better than TV in *both* columns: it
-# has the outlines from $G$, and can afford a $u$ that is less smooth. But one has to ask for the spot to get it.
+# That is no reason against the generator. Sparse-TV with half of its tuned $\lambda$ is better than TV in *both*
+# columns: it has the outlines from $G$, and can afford a $u$ that is less smooth. But one has to ask for the spot to
+# get it.
 #
 # ### Exercise 5 (core): what does PSNR pay for a spot?
 #
-# A reconstruction of $n$ pixels has a PSNR of $p$ dB and shows a spot of $k$ pixels with contrast $c$ exactly. Erase the
-# spot: give its pixels the grey value of their surroundings. What is the PSNR now? Then take the numbers of shapes+,
-# $k=13$, $c=0.5$, $n=3136$: at 20 dB, how many decibels does erasing cost, and how much smoother would the rest have to
-# become to make up for it? And at 30 dB?
+# A reconstruction of $n$ pixels has a PSNR of $p$ dB and shows a spot of $k$ pixels with contrast $c$ exactly. Erase
+# the spot: give its pixels the grey value of their surroundings. What is the PSNR now? Then take the numbers of
+# shapes+, $k=13$, $c=0.5$, $n=3136$: at 20 dB, how many decibels does erasing cost, and how much smoother would the
+# rest have to become to make up for it? And at 30 dB?
 
 
 # %%
@@ -866,10 +873,10 @@ checks.after_hiding(after_hiding)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# The mean squared error was $10^{-p/10}$; each of the $k$ pixels adds $c^2$ to a sum that is divided by $n$. For shapes+
-# that is $13\cdot0.25/3136\approx0.0010$, the mean squared error of a PSNR of 29.8 dB. At 20 dB the error was 0.01, and
-# erasing costs 0.4 dB: a method that lowers the error elsewhere by a tenth wins by hiding the spot. At 30 dB erasing
-# costs 3.1 dB, and hiding does not pay any more. So the noisier the problem, the less PSNR minds.
+# The mean squared error was $10^{-p/10}$; each of the $k$ pixels adds $c^2$ to a sum that is divided by $n$. For
+# shapes+ that is $13\cdot0.25/3136\approx0.0010$, the mean squared error of a PSNR of 29.8 dB. At 20 dB the error was
+# 0.01, and erasing costs 0.4 dB: a method that lowers the error elsewhere by a tenth wins by hiding the spot. At 30 dB
+# erasing costs 3.1 dB, and hiding does not pay any more. So the noisier the problem, the less PSNR minds.
 # </details>
 
 
@@ -903,9 +910,9 @@ plt.show()
 
 # %% [markdown]
 # How does one tune, and judge, without a truth? *Hold out views.* We reconstruct from every second tilt and predict the
-# tilts between them. The grey scale comes from the used tilts, the weights are chosen by the misfit of the held-out tilts
-# of one layer, and that layer is not judged: the table shows the mean over the seven others. A misfit is in per cent of
-# the norm of the data.
+# tilts between them. The grey scale comes from the used tilts, the weights are chosen by the misfit of the held-out
+# tilts of one layer, and that layer is not judged: the table shows the mean over the seven others. A misfit is in per
+# cent of the norm of the data.
 #
 # And the generator? It knows a grey circle *with* a rectangle. A needle's cross-section is nearly a disc. **Predict:**
 # what will it do with the rectangle? (Table and pictures also hold the chest that comes next.)
@@ -943,9 +950,10 @@ assert held["tv"] < held["hard"] and between < held["hard"]
 # rectangle, and where the rectangle has no place it may leave a corner of it on the disc (look at the pictures). The
 # held-out views say that something is wrong, although the picture looks clean.
 #
-# The control in the second line says what held-out views can *not* do. They lie 2 degrees from the used ones, and a needle
-# that is nearly round changes little over 2 degrees. Whoever predicts them well has not shown that the wedge beyond 76
-# degrees is right, because no view was ever taken there. Held-out views find a bad method; they do not prove a good one.
+# The control in the second line says what held-out views can *not* do. They lie 2 degrees from the used ones, and a
+# needle that is nearly round changes little over 2 degrees. Whoever predicts them well has not shown that the wedge
+# beyond 76 degrees is right, because no view was ever taken there. Held-out views find a bad method; they do not prove
+# a good one.
 
 # %%
 layer = 2
@@ -968,17 +976,17 @@ for ax, (name, image) in zip(axes, halves.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# The missing wedge is not a matter of theory alone: with fewer tilts the disc becomes a lens, drawn out along the direction
-# in which the beam went.
+# The missing wedge is not a matter of theory alone: with fewer tilts the disc becomes a lens, drawn out along the
+# direction in which the beam went.
 #
 # ### A chest, split by patient
 #
 # The CT rows are chest slices of two patients: weights tuned on slices of one, judged on the other, and never on
-# neighbouring slices of the same person. The data are simulated from reconstructed slices, 60 views, $\sigma=0.05$; only
-# the images are real.
+# neighbouring slices of the same person. The data are simulated from reconstructed slices, 60 views, $\sigma=0.05$;
+# only the images are real.
 #
-# **Predict, then run.** *Hard* can only draw circles and rectangles. *Sparse-TV* may deviate from them, where the data ask
-# for it. Whose error can be seen in the residual?
+# **Predict, then run.** *Hard* can only draw circles and rectangles. *Sparse-TV* may deviate from them, where the data
+# ask for it. Whose error can be seen in the residual?
 
 # %%
 chest = {m: sum(r["psnr"]) / len(r["psnr"]) for m, r in ct.items()}
@@ -987,10 +995,9 @@ for m in ("tv", "sparse-tv", "hard"):
     print(f"{LABELS[m]:14s}: {chest[m]:.1f} dB, residual {fit[m]:.2f} of the noise")
 drawn = ct["sparse-tv"]["drawn"]
 step = {name: sum(values) / len(values) for name, values in drawn.items()}
-print("At the outline of what G drew the grey value rises, outside to inside, by")
-print(
-    f"{step['truth']:.2f} in the patient, {step['sparse-tv']:.2f} with sparse-TV, {step['tv']:.2f} with TV of the same λ."
-)
+print("At the outline of what G drew the grey value rises, from outside to inside, by")
+for name, words in {"truth": "in the patient", "sparse-tv": "with sparse-TV", "tv": "with TV of the same λ"}.items():
+    print(f"  {step[name]:.2f} {words}")
 assert chest["hard"] < chest["sparse-tv"] < chest["tv"] and fit["hard"] > 1.2 > 1.05 > fit["sparse-tv"]
 assert step["sparse-tv"] > step["truth"]
 
@@ -1014,20 +1021,21 @@ for name, r in solved_chest.items():
 print(f"The norm of the noise itself scatters by {100 / (2 * B.m) ** 0.5:.1f} per cent.")
 
 # %% [markdown]
-# **This is a hallucination.** The patient has no disc there. The generator drew one, because it has no image without, and
-# $u$ removed of it only what the data insisted on: to take the disc away completely, $u$ would need an edge along its
-# whole outline, and $\mathrm{TV}(u)$ makes that edge expensive. The rest stays in the picture as a bright rim, which is
-# as sharp as the true edges beside it.
+# **This is a hallucination.** The patient has no disc there. The generator drew one, because it has no image without,
+# and $u$ removed of it only what the data insisted on: to take the disc away completely, $u$ would need an edge along
+# its whole outline, and $\mathrm{TV}(u)$ makes that edge expensive. The rest stays in the picture as a bright rim,
+# which is as sharp as the true edges beside it.
 #
-# - **The residual does not show it.** It is at the noise, or below, as that of TV is: a norm over 4860 data, in which a rim
-#   disappears. It is not that the data contain nothing about the rim. The last lines printed say how far apart the data of
-#   the two images are: several $\sigma$ along one direction, so that somebody who knows both images could decide between
-#   them. But a number for all data does not, and sparse-TV has no reason to. The residual of *hard*, which is another
-#   image altogether, does give it away.
-# - **PSNR shows it only in comparison.** Sparse-TV loses to TV, which uses the same total variation and no generator. So
-#   the generator does harm here, even with weights that were tuned on another patient.
+# - **The residual does not show it.** It is at the noise, or below, as that of TV is: a norm over 4860 data, in which a
+#   rim disappears. It is not that the data contain nothing about the rim. The last lines printed say how far apart the
+#   data of the two images are: several $\sigma$ along one direction, so that somebody who knows both images could
+#   decide between them. But a number for all data does not, and sparse-TV has no reason to. The residual of *hard*,
+#   which is another image altogether, does give it away.
+# - **PSNR shows it only in comparison.** Sparse-TV loses to TV, which uses the same total variation and no generator.
+#   So the generator does harm here, even with weights that were tuned on another patient.
 # - **The tuning tries to be rid of it.** The best $\mu$ is far larger than on shapes+ and holds $z$ near 0, so that the
-#   generator says nearly the same whatever the data are. With the weights of shapes+ the disc is larger, and the PSNR lower.
+#   generator says nearly the same whatever the data are. With the weights of shapes+ the disc is larger, and the PSNR
+#   lower.
 # - A PSNR on two patients is an illustration. It says nothing about a third, or about a lesion.
 #
 # ### A lesion
@@ -1049,21 +1057,21 @@ mlem = next(r for r in spots["rows"] if r["method"] == "mlem")
 assert left < 0.1 and alike > sum(mlem["ssim"]) / len(mlem["ssim"]) + 0.02 and min(mlem["contrast"]) > 0.5
 
 # %% [markdown]
-# The spot is gone, and the picture looks clean and sharp. SSIM puts it ahead of MLEM, which keeps most of the spot, because
-# SSIM like PSNR is a mean over the image, in which a small spot counts little (exercise 5). Whoever looks for lesions needs
-# a score for lesions.
+# The spot is gone, and the picture looks clean and sharp. SSIM puts it ahead of MLEM, which keeps most of the spot,
+# because SSIM like PSNR is a mean over the image, in which a small spot counts little (exercise 5). Whoever looks for
+# lesions needs a score for lesions.
 #
 # ## Where it fails
 #
-# - **The prior fills the null space.** With few views a generator's picture can be sharp, plausible and wrong, and the data
-#   cannot object, because they say something about measured directions only.
+# - **The prior fills the null space.** With few views a generator's picture can be sharp, plausible and wrong, and the
+#   data cannot object, because they say something about measured directions only.
 # - **Hard always answers with a member of its family,** also if the object belongs to another. The residual against
 #   $\sigma\sqrt m$ is a warning; it is not loud for a small thing.
-# - **A deviation does not undo what the generator drew** if undoing it costs edges: sparse-TV leaves a rim of a disc in a
-#   chest, at a residual that looks perfect.
+# - **A deviation does not undo what the generator drew** if undoing it costs edges: sparse-TV leaves a rim of a disc in
+#   a chest, at a residual that looks perfect.
 # - **Its own range is a limit.** With good data TV is ahead of the VAE on the VAE's own kind of images.
-# - **Sparse-TV needs two weights**, and tuning them needs truths like the unknown one, or held-out views. Tuning by PSNR
-#   decides against small things.
+# - **Sparse-TV needs two weights**, and tuning them needs truths like the unknown one, or held-out views. Tuning by
+#   PSNR decides against small things.
 # - **Local minima** are as in chapter 05: the dictionary start carries the result, and the GAN suffers most.
 # - **The model is idealised.** Straight rays, no scatter, no beam hardening, white noise of known $\sigma$; and the CT
 #   data here are made with the same operator that inverts them (the *inverse crime*, chapter 01). The tilt series is
@@ -1097,23 +1105,23 @@ markdown_table(["paper", "ours"], list(claims.items()))
 
 # %% [markdown]
 # The order is the paper's, the sizes are not. Our AE and VAE are several dB ahead of TV, where the paper calls them
-# competitive; our sparse-TV is further ahead of TV than the paper's; and the spot that the paper says can be reconstructed
-# keeps less than half of its contrast here. The paper states no contrast, so whether its spot was stronger is unknown.
-# Which of the following differences in the setting matters for the sizes we have not tested.
+# competitive; our sparse-TV is further ahead of TV than the paper's; and the spot that the paper says can be
+# reconstructed keeps less than half of its contrast here. The paper states no contrast, so whether its spot was
+# stronger is unknown. Which of the following differences in the setting matters for the sizes we have not tested.
 #
 # - The numbers of the paper's Fig. 10 stand in a picture, so we quote none of them.
 # - **PSNR.** The authors' code for Shapes takes the range 2, which adds 6.02 dB. We print both.
 # - **Operator.** Ours integrates along lines exactly; the paper's projector interpolates a rotated image (section 1 of
 #   `ParallelBeam`'s documentation states the measured difference, about one per cent). Both have norm 1.
 # - **Generators.** The line above the table says how far our Shapes VAE and GAN are from the authors': the noise level
-#   $\rho$ sets how closely a VAE fits an image (chapter 04, section 7), and with it the best PSNR that *hard* can reach.
-#   Our networks are also smaller (chapter 03).
-# - **Weights.** The authors' library weighs norms by the size of a cell, so $\lambda$ cannot be compared. Ours are tuned
-#   for each algorithm by itself.
+#   $\rho$ sets how closely a VAE fits an image (chapter 04, section 7), and with it the best PSNR that *hard* can
+#   reach. Our networks are also smaller (chapter 03).
+# - **Weights.** The authors' library weighs norms by the size of a cell, so $\lambda$ cannot be compared. Ours are
+#   tuned for each algorithm by itself.
 # - **Data.** We tune on validation images; the paper on 20 test images, with 100 others for the table. Our shapes never
 #   overlap; in the paper's draws a few do.
-# - **Stopping.** Iteration counts depend on the scale of the problem as much as on the method: Tikhonov, whose condition
-#   is $1/\lambda$, needs more the smaller its tuned $\lambda$ is.
+# - **Stopping.** Iteration counts depend on the scale of the problem as much as on the method: Tikhonov, whose
+#   condition is $1/\lambda$, needs more the smaller its tuned $\lambda$ is.
 #
 # ## Quiz
 #
@@ -1147,18 +1155,18 @@ markdown_table(["paper", "ours"], list(claims.items()))
 #
 # ## Take-aways
 #
-# - A view is a slice of the Fourier transform. The ramp corrects that the slices lie closer together at low frequencies,
-#   and amplifies noise.
-# - Few views give a null space, a missing wedge gives tiny singular values. In both the prior decides, and for every finite
-#   set of views there are objects that none of them sees.
-# - A generator is the better prior where noise or missing data are worse than the error of its own range, and the worse one
-#   where they are not. What differs less than two training runs do is no difference between generators.
+# - A view is a slice of the Fourier transform. The ramp corrects that the slices lie closer together at low
+#   frequencies, and amplifies noise.
+# - Few views give a null space, a missing wedge gives tiny singular values. In both the prior decides, and for every
+#   finite set of views there are objects that none of them sees.
+# - A generator is the better prior where noise or missing data are worse than the error of its own range, and the worse
+#   one where they are not. What differs less than two training runs do is no difference between generators.
 # - Levenberg-Marquardt takes the fewest steps; in evaluations of $G$ it and L-BFGS are about equal here, and both need
 #   several times fewer than Algorithm 1. Count evaluations, not iterations.
-# - PSNR is a mean over pixels: it prefers a method that hides a small thing to one that shows it with more noise. Ask for
-#   the contrast of what you look for.
-# - A deviation does not take back what a generator drew if that costs edges. A residual at the noise level is no evidence
-#   against a hallucination.
+# - PSNR is a mean over pixels: it prefers a method that hides a small thing to one that shows it with more noise. Ask
+#   for the contrast of what you look for.
+# - A deviation does not take back what a generator drew if that costs edges. A residual at the noise level is no
+#   evidence against a hallucination.
 # - On real data: hold out views, judge nothing that you tuned on, split by patient, and compare with the same method
 #   without the generator.
 #
