@@ -17,15 +17,18 @@
 # **You will be able to**
 #
 # - write the latent regularisers and the generator fidelities of the literature as choices in eq. (7), and say from a
-#   measured table which of them help, which hurt, and which make no difference;
-# - take a step of eq. (8), say why it descends, and what it costs beside a quasi-Newton method;
-# - measure the S-REC constant by an adversarial search, and prove how many measurements make it positive;
-# - derive what a deviation in a layer of the network costs, and choose its weight from the noise level alone;
-# - use one generator for two more operators, and tell what was measured from what was guessed.
+#   measured table which of them help, which hurt, and which make no difference (exercise 1);
+# - take a step of eq. (8), say why it descends and how long it may be, and what it costs beside a quasi-Newton method
+#   (exercise 2);
+# - measure the S-REC constant by an adversarial search, and prove how many measurements make it positive (exercises 3
+#   and 4);
+# - derive what a deviation in a layer of the network costs, and choose its weight from the noise level alone (exercises 5
+#   and 6);
+# - use one generator for two more operators, and tell what was measured from what was guessed (exercise 7).
 #
 # **Prerequisites:** hard, relaxed and sparse, and their solvers (chapter 05); the VAE and the critic (chapter 03).
 #
-# **Time:** 90 min to read and do the exercises, 1 to 2 min to run on two CPU cores.
+# **Time:** 110 min to read and do the exercises, 1 to 2 min to run on two CPU cores.
 
 # %% tags=["setup"]
 # On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it only checks.
@@ -123,39 +126,44 @@ def paired(a, b):
 # The conventions are those of chapter 05: the data term is a sum of squares without $\tfrac12$, every operator has norm
 # 1, $\lambda$ multiplies both terms of $R_G$, and PSNR has the data range 1.
 #
-# ### Exercise 1 (easy): on which sphere?
+# ### Exercise 1 (easy): a sphere, or a shell?
 #
-# The paper prints that a standard normal vector lies near the sphere of "radius $d$". Since
-# $E\|z\|_2^2=\sum_i E z_i^2=d$, the radius is $\sqrt d$. Write the projection onto it, for each row of $z$.
+# The paper prints that a standard normal vector lies near the sphere of "radius $d$". Find the mean and the variance of
+# $\|z\|_2^2$ under $\mathcal N(0,I)$ (you need $\mathbb E z_i^4=3$). Which radius must it be? And how thick is the shell?
+# Let it hold all $z$ whose *squared* length is within two standard deviations of its mean, and write the nearest point of
+# this shell for each row of $z$. (A squared length is never negative.) What has become of the shell for our $d=8$? The
+# starter puts every vector on a sphere.
 
 
 # %%
-def to_sphere(z):  # (B, d)
+def to_shell(z):  # (B, d)
     return z / z.norm(dim=1, keepdim=True)  # which sphere is this?
 
 
 # %%
-checks.project_to_sphere(to_sphere)
+checks.project_to_shell(to_shell)
 
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# The nearest point of a sphere around the origin lies on the ray through $z$. So divide by the length, and multiply by
-# the radius, $\sqrt d$.
+# Each $z_i^2$ has the mean 1 and the variance $3-1=2$, so $\|z\|_2^2$ has the mean $d$ and the variance $2d$. The radius is
+# $\sqrt d$, not $d$. The shell is $d-2\sqrt{2d}\le\|z\|_2^2\le d+2\sqrt{2d}$, and the nearest point of it lies on the ray
+# through $z$: multiply $z$ by the root of the bound over $\|z\|_2^2$, if a bound is violated.
+#
+# For $d=8$ it is $0\le\|z\|_2^2\le16$: a *ball* of radius 4, with no hole in the middle. For $d=512$ it is $512\pm64$, and
+# the radius varies by 6 per cent to both sides. So the sphere describes a standard normal vector well in hundreds of
+# dimensions, and badly in eight.
 # </details>
 
 
 # %% tags=["solution"]
-def to_sphere(z):
-    return z.shape[1] ** 0.5 * z / z.norm(dim=1, keepdim=True)
+def to_shell(z):
+    d, squared = z.shape[1], z.square().sum(1, keepdim=True)
+    width = 2 * (2 * d) ** 0.5
+    return z * (squared.clamp(max(d - width, 0.0), d + width) / squared).sqrt()
 
 
-assert checks.project_to_sphere(to_sphere)
-
-# %% [markdown]
-# How thin is the shell? $\|z\|_2^2$ has the mean $d$ and the variance $2d$, because each $z_i^2$ has the mean 1 and the
-# variance 2. Relative to its mean it varies by $\sqrt{2/d}$: by a half for our $d=8$, by 6 per cent for $d=512$. So the
-# sphere describes a standard normal vector well in hundreds of dimensions, and badly in eight.
+assert checks.project_to_shell(to_shell)
 
 # %% [markdown]
 # ## 2 All of them on one problem
@@ -261,7 +269,7 @@ for m in (10, 150) if FAST else (10, 25, 150):
 assert gained_by_prior[10] > 0.2 > abs(gained_by_prior[150])
 
 # %% [markdown]
-# With 150 measurements the data determine the eight latent variables, and the prior adds nothing that can be measured.
+# With 150 measurements the data determine the eight latent variables, and the prior adds next to nothing.
 # With 10 it adds something. So the conclusion is not that $R_{\mathcal Z}$ does not matter, but that it matters when data
 # are few.
 #
@@ -285,38 +293,49 @@ assert gained_by_prior[10] > 0.2 > abs(gained_by_prior[150])
 # $\min_z\|w_{t+1}-G(z)\|_2^2+\eta\lambda\|z\|_2^2$. With this term the library's eq. (8) solves eq. (3) for every
 # $\lambda$; that is the version which runs below.
 #
-# ### Exercise 2 (core): one step of eq. (8)
+# ### Exercise 2 (core): how long may a step be? A proof on paper
 #
-# `project(w)` gives the nearest image in the range. Write the step from $x_t$ to $x_{t+1}$.
+# The argument needs the inequality at *one* image only, at $x_{t+1}$, and there $\eta\|A\|^2\le1$ asks for more than is
+# needed. Somebody hands you $x_t$ and $x_{t+1}$. Prove: for which $\eta$ is the right-hand side at $x=x_{t+1}$ not below the
+# left-hand side, with the constant that makes both equal at $x_t$? Write the largest such $\eta$ for each pair of a batch.
+# The starter is the bound that is safe for every pair.
 
 
 # %%
-def eq8_step(A, project, x, y, eta):
-    return x - eta * A.T(A(x) - y)  # where does this leave x?
+def longest(A, x, x_new):  # images (B, 1, H, W) -> (B,)
+    return torch.full((len(x),), 1 / A.norm**2, dtype=x.dtype)
 
 
 # %%
-checks.projected_step(eq8_step)
+checks.longest_step(longest)
 
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# The starter stops at $w_{t+1}$, which is a sum of a digit and of back-projected residuals. The last step is missing:
-# `project`.
+# Write $h=x_{t+1}-x_t$ and $g=A^*(Ax_t-y)$. The left-hand side is, exactly, $\|Ax_t-y\|_2^2+2\langle g,h\rangle+\|Ah\|_2^2$.
+# The square on the right is $\frac1\eta\|h+\eta g\|_2^2=\frac1\eta\|h\|_2^2+2\langle g,h\rangle+\eta\|g\|_2^2$, and the
+# constant that makes both sides equal at $h=0$ is $\|Ax_t-y\|_2^2-\eta\|g\|_2^2$. The linear terms agree, and what is left
+# is $\|Ah\|_2^2\le\frac1\eta\|h\|_2^2$, that is,
+#
+# $$\eta\le\frac{\|h\|_2^2}{\|Ah\|_2^2} .$$
+#
+# The data $y$ and the gradient do not enter. The bound is never below $1/\|A\|^2$, and it is the larger, the less $A$ sees
+# of the difference of the two images. A solver can test it after each step, as Algorithm 1 tests its line 4.
 # </details>
 
 
 # %% tags=["solution"]
-def eq8_step(A, project, x, y, eta):
-    return project(x - eta * A.T(A(x) - y))
+def longest(A, x, x_new):
+    h = x_new - x
+    return h.flatten(1).square().sum(1) / A(h).flatten(1).square().sum(1)
 
 
-assert checks.projected_step(eq8_step)
+assert checks.longest_step(longest)
 
 # %% [markdown]
-# How long may $\eta$ be? The inequality is safe for $\eta=1/\|A\|^2=1$. But it is needed only between images of the range,
-# and there $\|A(x_1-x_2)\|$ may be much smaller than $\|x_1-x_2\|$. That is the subject of the next section, at whose end
-# eq. (8) runs against L-BFGS.
+# So $\eta=1/\|A\|^2=1$ is safe, and between images of the range, where $\|A(x_1-x_2)\|$ may be much smaller than
+# $\|x_1-x_2\|$, more is allowed. How much smaller? That is the subject of the next section, at whose end eq. (8) runs
+# against L-BFGS.
 #
 # ## 4 Can $A$ tell two images apart?
 #
@@ -582,10 +601,11 @@ assert bool((shares["trained"].mean(0).diff()[[0, 2]] > 0).all())
 markdown_table(["second half of the network", *kinds], lines)
 
 # %% [markdown]
-# The trained network makes a digit's own deviation several times cheaper than noise. Deviations in a wrong place, or of
-# another digit, lie between the two: part of the effect is smoothness in general, part is the digit at hand. The
-# shuffled network hardly distinguishes any of them, and *relaxed* not at all. So to first order the explanation holds:
-# what is learned in $G_2$ decides which deviations are cheap. (How many dB that is worth is not answered by a Jacobian.)
+# For the trained network a digit's own deviation costs less than half as much as noise of the same norm (the factor is
+# printed). Deviations in a wrong place, or of another digit, lie between the two: part of the effect is smoothness in
+# general, part is the digit at hand. The shuffled network hardly distinguishes any of them, and *relaxed* not at all. So
+# to first order the explanation holds: what is learned in $G_2$ decides which deviations are cheap. (How many dB that is
+# worth is not answered by a Jacobian.)
 #
 # ### Explorer: the way out of the range
 #
@@ -738,7 +758,8 @@ for name, errors in in_hole.items():
 print(f"A black hole would have {dark.mean():.3f}. Weight of TV: {lam_tv['lam']:g}.")
 for name in ("relaxed", "layer"):
     d = in_hole[name] - in_hole["hard"]
-    print(f"{name} minus hard, in pairs: {d.mean():+.3f} ± {d.std() / root:.3f}")
+    print(f"{name} minus hard, in pairs: {d.mean():+.3f} ± {d.std() / root:.3f}, "
+          f"{100 * d.mean() / in_hole['hard'].mean():+.0f} per cent")  # fmt: skip
 assert in_hole["hard"].mean() < 0.9 * in_hole["TV"].mean() and in_hole["TV"].mean() > 0.7 * dark.mean()
 
 # %% [markdown]
@@ -784,8 +805,8 @@ assert inside["relaxed"] < 1e-4 < inside["layer"]
 # %% [markdown]
 # Pixels deviate one by one, so *relaxed* leaves $G(z)$ as it is where nothing was seen. An activation reaches several
 # pixels, so the layer's deviation continues into the hole: what the seen pixels ask for is drawn on. Does that help in the
-# hole? The last line of the numbers above says so: the gain over a hundred images is some four standard errors. But it
-# is small, less than a tenth of the error that is left, while in section 2 the same deviation gains several dB.
+# hole? The last line of the numbers above says so: the gain is several times its standard error. But it is a small part
+# of the error that is left, while in section 2 the same deviation gains several dB, which is a third of the error.
 #
 # ## 7 Phase retrieval
 #
@@ -826,9 +847,9 @@ image_rows({name: result.x[:3] for name, result in phase.items()}, truth=x_app[:
 plt.show()
 
 # %% [markdown]
-# From the dictionary the loss of 150 signs costs a few tenths of a dB: a bright digit on black is in the range, its
-# negative is not. A random start costs more without signs than with them. That could be the ridges between $x$ and $-x$;
-# we have compared starts and counted no valleys, so it is a conjecture.
+# From the dictionary the loss of 150 signs costs so little that these few images cannot tell it from nothing: a bright
+# digit on black is in the range, its negative is not. A random start costs more without signs than with them. That could
+# be the ridges between $x$ and $-x$; we have compared starts and counted no valleys, so it is a conjecture.
 #
 # For real signals without any prior, at least $2n-1$ magnitudes are needed to determine every $x$ up to its sign (Balan,
 # Casazza and Edidin 2006). For 784 pixels that is 1567. Here 150 serve, because the unknowns are eight.
@@ -858,9 +879,10 @@ image_rows({name: images[:3] for name, images in mirrored.items()}, truth=x_mirr
 plt.show()
 
 # %% [markdown]
-# - **A mirrored digit** costs TV next to nothing: mirroring changes no TV, so only $A$ and the noise meet another image. It
-#   costs *hard* and *relaxed* about five dB. A deviation in a layer loses one to two dB, more than TV does, and is still the best of the four, by
-#   some four dB. The price is the opposite danger: with few data, or with a small $\lambda$, it fits the noise (section 5).
+# - **A mirrored digit** costs TV next to nothing: mirroring changes no TV, so only $A$ and the noise meet another image.
+#   It costs *hard* and *relaxed* several dB. A deviation in a layer loses more than TV does and much less than these, and
+#   is still the best of the four, by several dB. The price is the opposite danger: with few data, or with a small
+#   $\lambda$, it fits the noise (section 5).
 # - **A constraint on $z$ in the wrong place** costs more than any smooth term can gain; look at the encodings before you
 #   draw a box around them.
 # - **In a hole** everything is a guess by $G$; relaxed and sparse do not even deviate there.

@@ -134,6 +134,7 @@ OWN = {
     ("ramp_filter", "n"): lambda: 64, ("view_weights", "angles"): lambda: torch.tensor([0.0, 0.5]),
     ("line_lengths", "size"): lambda: 4, ("estimate_coil_maps", "width"): lambda: 6,
     ("estimate_coil_maps", "mask"): lambda: torch.ones(16, 16, dtype=torch.bool),
+    ("g_factor", "images"): lambda: "real", ("g_factor", "every"): lambda: 2,
     ("root_sum_of_squares", "images"): lambda: kspace()[None], ("zero_filled", "A"): lambda: built("coils"),
     ("zero_filled", "y"): lambda: built("coils")(images(2, 16)), ("cartesian_mask", "size"): lambda: 16,
     ("poisson_noise", "y"): images, ("StructuredConfig", "family"): lambda: "covariance",

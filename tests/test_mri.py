@@ -15,6 +15,7 @@ from course_utils import (
     Tikhonov,
     cartesian_mask,
     estimate_coil_maps,
+    g_factor,
     load,
     load_kspace,
     measure,
@@ -355,3 +356,46 @@ def nan(values):
 def test_impossible_input_is_named(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+# What coils cost in noise
+
+
+def dense_g(maps, every, real):
+    """From the pseudo-inverse of the whole operator, as a matrix: noise with and without undersampling."""
+    coils, size, _ = maps.shape
+    pixels = torch.eye(size**2, dtype=torch.float64).reshape(-1, 1, size, size)
+
+    def noise(step):
+        mask = torch.zeros(size, size, dtype=torch.bool)
+        mask[:, ::step] = True
+        samples = torch.fft.fft2(maps * pixels, norm="ortho")[..., mask].flatten(1).T  # (coils k, n)
+        if real:
+            samples = torch.cat([samples.real, samples.imag])
+        return torch.linalg.inv(samples.mH @ samples).diagonal().real
+
+    return (noise(every) / (every * noise(1))).sqrt().reshape(size, size)
+
+
+@pytest.mark.parametrize(
+    ("coils", "every", "images"), [(4, 2, "complex"), (6, 4, "complex"), (2, 4, "real"), (3, 2, "real")]
+)
+def test_the_g_factor_is_that_of_the_dense_inverse(coils, every, images):
+    maps = simulate_coil_maps(12, coils).to(torch.complex128)
+    g = g_factor(maps, every, images)
+    assert torch.allclose(g, dense_g(maps, every, images == "real"), rtol=1e-6)
+    assert float(g.min()) >= 1 and float(g.max()) > 1.01
+    assert torch.equal(g_factor(maps, 1, images), torch.ones(12, 12, dtype=torch.float64))
+
+
+def test_the_g_factor_says_what_cannot_be_found_and_what_nobody_sees():
+    maps = simulate_coil_maps(12, 3)
+    assert g_factor(maps, 4).isinf().all() and g_factor(maps, 4, "real").isfinite().all()
+    maps[:, 2, 5] = 0  # a pixel in the air
+    g, full = g_factor(maps, 2), g_factor(simulate_coil_maps(12, 3), 2)
+    assert bool(g[2, 5].isnan()) and float(g[2, 11]) == pytest.approx(1.0), "its partner has nothing to be told from"
+    others = torch.ones(12, 12, dtype=torch.bool)
+    others[2, [5, 11]] = False
+    assert torch.allclose(g[others], full[others])
+    with pytest.raises(ValueError, match=r"'every' must be a divisor of 12"):
+        g_factor(maps, 5)

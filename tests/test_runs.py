@@ -48,6 +48,15 @@ def test_each_run_has_its_seed_and_a_folder_of_its_own(small, tmp_path):
     assert weights(tmp_path / "again" / "vae-mnist-8-seed-1") == weights(other)
 
 
+def test_the_list_tells_what_each_shipped_run_cost(capsys):
+    main(["--list"])
+    first, *lines = capsys.readouterr().out.splitlines()
+    found = {line.split()[0]: line.split()[1:] for line in lines}
+    assert set(found) == {zoo.numbered(name, seed) for name in RECIPES for seed in zoo.shipped_seeds(name)}
+    report = zoo.card("vae-mnist-8", 1)["report"]
+    assert found["vae-mnist-8-seed-1"] == ["15,000", "15,000", f"{report['seconds'] / 60:.0f}", report["stopped"]]
+
+
 def test_runs_are_shipped_beside_each_other_and_loaded_by_their_seed(small, tmp_path):
     shipped = tmp_path / "zoo"
     for seed in (0, 2):

@@ -20,7 +20,6 @@ from solution_tools import needs_a_solution, numbers_before, reads, shared_gener
 from course_utils import GaussianBlur, GaussianMatrix, load, measure, pretrained
 from course_utils.chapters.family.checks import layer_weight
 from course_utils.chapters.generative_models.checks import likeliest_rho
-from course_utils.chapters.regularisers.checks import discrepancy_weight
 from course_utils.chapters.start.checks import weight
 from course_utils.notebooks import GITHUB, build, chapters, generate, student_path
 from course_utils.reproduce import start_dictionary
@@ -124,12 +123,6 @@ def ask_rho(values):
     return [asked(likeliest_rho, value, G, x, z) for value in values if 0.01 < value < 1]  # a grey value
 
 
-def ask_discrepancy(values):
-    A = GaussianBlur(28)
-    y = digits_in_noise(A, 0.1)[12:13]
-    return [asked(discrepancy_weight, value, A, y, 0.1) for value in values]
-
-
 def ask_layer(values):
     G, A = pretrained("vae-mnist-8", verbose=False), GaussianMatrix(25, 28, torch.Generator().manual_seed(0))
     problem = A, digits_in_noise(A, 0.05)[:4], 0.05, G, start_dictionary(G, load("mnist").train), 0.1, 3
@@ -142,7 +135,6 @@ def ask_layer(values):
     [
         ("00", "weight", ask_weight),
         ("03", "likeliest_rho", ask_rho),
-        ("05", "discrepancy_weight", ask_discrepancy),
         ("06", "layer_weight", ask_layer),
     ],
 )

@@ -23,6 +23,7 @@ from .kspace import (
 )
 from .mri import MaskedFourier, MultiCoil
 from .nonlinear import Magnitude
+from .sense import g_factor
 from .simple import GaussianBlur, GaussianMatrix, Identity, Inpainting
 from .spectrum import SVD, MatrixSpectrum, Spectrum
 from .tomography import ParallelBeam, line_lengths
@@ -47,6 +48,7 @@ __all__ = [
     "estimate_coil_maps",
     "fbp",
     "fourier",
+    "g_factor",
     "inverse_fourier",
     "line_lengths",
     "measure",

@@ -10,7 +10,7 @@ import torch
 from .. import _command
 from .recipes import RECIPES, SEEDED, SEEDS
 from .trainer import train_recipe
-from .zoo import numbered
+from .zoo import card, numbered, shipped_seeds
 
 
 def runs(names: list[str], seeds: list[int] | None) -> list[tuple[str, int]]:
@@ -18,6 +18,23 @@ def runs(names: list[str], seeds: list[int] | None) -> list[tuple[str, int]]:
     if names:
         return [(name, seed) for name in names for seed in seeds or SEEDS[:1]]
     return [(name, seed) for name in RECIPES for seed in seeds or (SEEDS if name in SEEDED else SEEDS[:1])]
+
+
+def costs() -> str:
+    """Every training run that was shipped, with what it cost: a line each.
+
+    Times are those of the machine of the run, one thread on a shared processor: an order of magnitude.
+    """
+    lines = [f"{'network':<28}{'steps':>8}{'kept':>8}{'minutes':>9}  stopped by"]
+    for name in RECIPES:
+        for seed in shipped_seeds(name):
+            report = card(name, seed)["report"]
+            kept = report.get("kept_step", report["best_step"])
+            minutes = report["seconds"] / 60
+            lines.append(
+                f"{numbered(name, seed):<28}{report['steps']:>8,}{kept:>8,}{minutes:>9.0f}  {report['stopped']}"
+            )
+    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,7 +51,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--finish", action="store_true", help="end an interrupted run with its best weights so far")
     parser.add_argument("--ship", action="store_true", help="put the finished weights into the package")
+    parser.add_argument("--list", action="store_true", help="train nothing: what was shipped, and what it cost")
     options = parser.parse_args(arguments)
+    if options.list:
+        print(costs())
+        return
     for name, seed in runs(options.names, options.seed):
         report = train_recipe(name, options.folder, options.device, options.ship, options.finish, seed)
         print(

@@ -103,7 +103,7 @@ def _shapes(family: str, latent_dim: int, rho: float = 0.4, steps: int = 15_000)
         )
     else:
         train = TrainConfig(steps=steps, batch_size=64)
-    return Recipe(model, train, data="shapes")
+    return Recipe(model, train, data="shapes", standardised=family == "vae")
 
 
 def _brain(family: str, latent_dim: int, width: int = 1, steps: int = 16_000) -> Recipe:

@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 06: a sphere, eq. (8), pairs of images, deviations in a layer, a mask."""
+"""Checks of the exercises of chapter 06: a shell, steps, pairs of images, deviations in a layer, a mask."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from torch import Tensor
 
 from ...checks import Verdict, as_numbers, call, examine, not_yet, number, right
 from ...generators import Generator
-from ...operators import GaussianMatrix, LinearOperator
+from ...operators import LinearOperator
 from ...regularisers import Intermediate
 from ...solvers import Dictionary, reconstruct
+from .steps import longest_step, project_to_shell
 
 __all__ = [
     "deviation_cost",
     "enough_measurements",
     "layer_weight",
+    "longest_step",
     "masked_image",
-    "project_to_sphere",
-    "projected_step",
+    "project_to_shell",
     "same_data",
 ]
 
@@ -35,125 +36,6 @@ MISCOUNTED = {
     "there are many pieces, but only two at a time": lambda d: 3 * d,
 }
 APART, CLOSE, LONG = 2.0, 0.02, 6.0  # norms of x1 - x2, of A (x1 - x2) relative to a random direction, of z
-
-
-def project_to_sphere(project: Callable[[Tensor], Tensor]) -> Verdict:
-    """Does ``project(z)`` give the nearest point of the sphere on which N(0, I) concentrates, for each row of z?
-
-    Parameters
-    ----------
-    project : callable
-        (B, d) tensor, no row zero -> (B, d) tensor.
-
-    Example
-    -------
-    >>> bool(project_to_sphere(lambda z: z.shape[1] ** 0.5 * z / z.norm(dim=1, keepdim=True)))
-    ✓ Right: the projection agrees...
-    True
-    >>> bool(project_to_sphere(lambda z: z / z.norm(dim=1, keepdim=True)))
-    ✗ Not yet: the projection differs by up to ...; this is the unit sphere: a standard normal vector is longer
-    False
-    """
-    generator, cases = torch.Generator().manual_seed(21), []
-    for d, lengths in ((8, (0.1, 1.0, 1.0, 2.0, 9.0)), (5, (0.3, 1.0, 4.0))):
-        cases.append((torch.tensor(lengths)[:, None] * torch.randn(len(lengths), d, generator=generator),))
-
-    def length(z: Tensor) -> Tensor:
-        return z.norm(dim=1, keepdim=True)
-
-    def unit(z: Tensor) -> Tensor:
-        return z / length(z)
-
-    def root(z: Tensor) -> float:
-        return z.shape[1] ** 0.5
-
-    return examine(
-        project,
-        cases,
-        lambda z: root(z) * unit(z),
-        "the projection",
-        rtol=1e-5,
-        mistakes={
-            "this is z itself": lambda z: z,
-            "this is the unit sphere: a standard normal vector is longer": unit,
-            "this is the radius d that the paper prints; E||z||^2 = d, so take its root": lambda z: (
-                z.shape[1] * unit(z)
-            ),
-            "every row has its own norm: take it along dim=1": lambda z: root(z) * z / z.norm(),
-            "every row has its own norm, along dim=1; dim=0 is that of a column": lambda z: root(z) * z / z.norm(dim=0),
-            "the points inside are to move too: a sphere is no ball": lambda z: z * (root(z) / length(z)).clamp_max(1),
-            "the points outside are to move too: a sphere is no hole": lambda z: z * (root(z) / length(z)).clamp_min(1),
-            "dividing by the squared norm does not give unit vectors": lambda z: root(z) * unit(z) / length(z),
-            "that is right for d = 8 only: the radius is the root of the number of columns": lambda z: 8**0.5 * unit(z),
-            "the radius is the root of d, the number of columns, not of the number of rows": lambda z: (
-                len(z) ** 0.5 * unit(z)
-            ),
-            "divide by the length, then multiply by the radius; you divided by both": lambda z: unit(z) / root(z),
-            "this normalises the entries, not the lengths": lambda z: (
-                (z - z.mean(1, keepdim=True)) / z.std(1, keepdim=True)
-            ),
-        },
-    )
-
-
-def projected_step(step: Callable) -> Verdict:
-    """Is ``step(A, project, x, y, eta)`` one pass through eq. (8)?
-
-    Tried with small random A and, as the range of G, a sphere: there ``project`` is exact, and not linear.
-
-    Parameters
-    ----------
-    step : callable
-        Operator, function from an image to the nearest one in the range, (B, 1, H, W), (B, m), number ->
-        (B, 1, H, W).
-    """
-    random, cases = torch.Generator().manual_seed(22), []
-
-    def project(w: Tensor) -> Tensor:
-        return 2 * w / w.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
-
-    for n, m, size, eta in ((3, 12, 6, 0.7), (2, 10, 5, 1.3)):
-        A = GaussianMatrix(m, size, random).double()
-        x = project(torch.randn(n, 1, size, size, generator=random, dtype=torch.float64))
-        cases.append((A, project, x, torch.randn(n, m, generator=random, dtype=torch.float64), eta))
-
-    def slope(A, x: Tensor, y: Tensor) -> Tensor:
-        return A.T(A(x) - y)
-
-    return examine(
-        step,
-        cases,
-        lambda A, project, x, y, eta: project(x - eta * slope(A, x, y)),
-        "the new image",
-        rtol=1e-8,
-        mistakes={
-            "this is x itself": lambda A, P, x, y, eta: x,
-            "the gradient step is right, but its result is not in the range: project it": lambda A, P, x, y, eta: (
-                x - eta * slope(A, x, y)
-            ),
-            "the gradient was projected, and a gradient is no image of the range: project the new point": (
-                lambda A, P, x, y, eta: x - eta * P(slope(A, x, y))
-            ),
-            "the gradient was projected, then the point: the gradient stays as it is": lambda A, P, x, y, eta: P(
-                x - eta * P(slope(A, x, y))
-            ),
-            "you walk along the gradient, uphill: the sign of the step is wrong": lambda A, P, x, y, eta: P(
-                x + eta * slope(A, x, y)
-            ),
-            "the step length eta is missing": lambda A, P, x, y, eta: P(x - slope(A, x, y)),
-            "eq. (8) has no factor 2: it steps along A^T (A x - y)": lambda A, P, x, y, eta: P(
-                x - 2 * eta * slope(A, x, y)
-            ),
-            "a factor 1/2 too many: eq. (8) steps along A^T (A x - y)": lambda A, P, x, y, eta: P(
-                x - 0.5 * eta * slope(A, x, y)
-            ),
-            "the data are missing: the residual is A x - y": lambda A, P, x, y, eta: P(x - eta * A.T(A(x))),
-            "eta multiplies, it does not divide": lambda A, P, x, y, eta: P(x - slope(A, x, y) / eta),
-            "this projects the back-projected residual alone: x is missing": lambda A, P, x, y, eta: P(
-                -eta * slope(A, x, y)
-            ),
-        },
-    )
 
 
 def same_data(pair, A: LinearOperator, G: Generator) -> Verdict:

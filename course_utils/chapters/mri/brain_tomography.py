@@ -112,7 +112,7 @@ def fig12_figure(record: dict):
 
 def fig12_story(record: dict) -> str:
     """Each claim of the paper's text with what our numbers say of it."""
-    from .claims import fig12_words
+    from .fig12_claims import fig12_words
 
     return fig12_words(record)
 

@@ -1,18 +1,20 @@
-"""Checks of the exercises of chapter 08: zero filling, the density of a local stencil, the step in x."""
+"""Checks of the exercises of chapter 08: zero filling, a fair split, a density, the step in x in two ways."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ...checks import Verdict, examine
+from ...checks import Verdict, attempt, examine, not_yet, right
 from ...generators import LocalPrecision
 from ...operators import MaskedFourier, radial_mask
 
-__all__ = ["negative_log_likelihood", "x_step", "zero_fill"]
+__all__ = ["fair_split", "in_data_space", "negative_log_likelihood", "x_step", "zero_fill"]
 
 
 def _random(seed: int) -> torch.Generator:
@@ -270,3 +272,112 @@ def x_step(step: Callable) -> Verdict:
         rtol=1e-5,
         mistakes=mistakes,
     )
+
+
+#: Person of each image, and the share of images that should be tested.
+SPLITS = (
+    ("aaaabbcccccc", 0.5),  # one person alone is best
+    ("aaaaabbbccc", 0.45),  # whoever takes people from the last on ends farther away
+    ("aaaabbbccc", 0.6),  # and here whoever begins with the largest
+    ("abababcc", 0.25),  # not in blocks
+    ("aab", 0.9),  # somebody must train
+)
+
+
+def fair_split(split: Callable[[list[str], float], list[bool]]) -> Verdict:
+    """Does ``split(subjects, share)`` test whole people, and as nearly that share of the images as whole people allow?
+
+    Parameters
+    ----------
+    split : callable
+        List of names, one for each image, and a number in (0, 1) -> list of bools, True for an image of the test set.
+
+    Example
+    -------
+    >>> import itertools
+    >>> def split(subjects, share):
+    ...     people = sorted(set(subjects))
+    ...     sets = [set(s) for k in range(1, len(people)) for s in itertools.combinations(people, k)]
+    ...     def off(tested):
+    ...         return abs(sum(name in tested for name in subjects) / len(subjects) - share)
+    ...     best = min(sets, key=off)
+    ...     return [name in best for name in subjects]
+    >>> bool(fair_split(split))
+    ✓ Right: nobody is on both sides, and the shares are as near as whole people allow
+    True
+    """
+    for names, share in SPLITS:
+        subjects = list(names)
+        found, problem = attempt(split, list(subjects), share)
+        if problem is not None:
+            return problem
+        tested = (
+            found.tolist() if hasattr(found, "tolist") else list(found) if isinstance(found, (list, tuple)) else None
+        )
+        if tested is None or len(tested) != len(subjects) or any(v not in (True, False) for v in tested):
+            return not_yet(f"expected a list of {len(subjects)} bools, one for each image")
+        sides = {name: {bool(t) for n, t in zip(subjects, tested, strict=True) if n == name} for name in subjects}
+        both = sorted(name for name, side in sides.items() if len(side) > 1)
+        if both:
+            return not_yet(f"images of {', '.join(both)} are on both sides: the test would measure memory")
+        if len({bool(t) for t in tested}) < 2:
+            return not_yet(f"with {''.join(subjects)!r} nobody is left to {'train on' if tested[0] else 'test on'}")
+        counts = Counter(subjects)
+        sets = [s for k in range(1, len(counts)) for s in itertools.combinations(counts, k)]
+        nearest = min(abs(sum(counts[n] for n in s) / len(subjects) - share) for s in sets)
+        off = abs(sum(map(bool, tested)) / len(subjects) - share)
+        if off > nearest + 1e-9:
+            return not_yet(
+                f"whole people, but the test set has {sum(map(bool, tested))} of {len(subjects)} images where "
+                f"{share:.2f} was asked for, and another choice of people is nearer"
+            )
+    return right("nobody is on both sides, and the shares are as near as whole people allow")
+
+
+def in_data_space(image: Callable[..., Tensor]) -> Verdict:
+    """Is ``image(A, y, g, Sigma, sigma)`` the x of ``x_step`` for lam = 2 sigma^2, from an m x m system?
+
+    Parameters
+    ----------
+    image : callable
+        (m, n) matrix, (m,) data, (n,) mean, (n, n) covariance, noise level -> (n,) image.
+    """
+    cases = []
+    for k, (m, n) in enumerate(((5, 12), (4, 9))):
+        random = _random(10 + k)
+        A, y, g, half = (
+            torch.randn(*shape, generator=random, dtype=torch.float64) for shape in ((m, n), (m,), (n,), (n, n))
+        )
+        cases.append((A / n**0.5, y, g, half @ half.T / n + 0.1 * torch.eye(n, dtype=torch.float64), 0.3 + 0.4 * k))
+
+    def by(inner: Callable, outer: Callable | None = None) -> Callable:
+        """g + outer(A, Sigma) applied to inner(A, Sigma, sigma)^-1 (y - A g)."""
+
+        def value(A, y, g, Sigma, sigma):
+            back = Sigma @ A.T if outer is None else outer(A, Sigma)
+            return g + back @ torch.linalg.solve(inner(A, Sigma, sigma), y - A @ g)
+
+        return value
+
+    def system(A, Sigma, sigma, power=2):
+        return A @ Sigma @ A.T + sigma**power * torch.eye(len(A), dtype=A.dtype)
+
+    solution = by(system)
+    mistakes = {
+        "this is still the mean g": lambda A, y, g, Sigma, sigma: g,
+        "the mean is missing: this is x - g": lambda A, y, g, Sigma, sigma: (
+            solution(A, y, g, Sigma, sigma) - g
+        ),
+        "the data are compared with A g: y - A g, not y": lambda A, y, g, Sigma, sigma: (
+            g + Sigma @ A.T @ torch.linalg.solve(system(A, Sigma, sigma), y)
+        ),
+        "the noise enters as its variance, sigma^2": by(lambda A, S, s: system(A, S, s, power=1)),
+        "with lam = 2 sigma^2 the factor is sigma^2, not 2 sigma^2": by(lambda A, S, s: system(A, S, 2**0.5 * s)),
+        "without the noise: this fits the data exactly": by(lambda A, S, s: A @ S @ A.T),
+        "Sigma is missing in the system": by(lambda A, S, s: system(A, torch.eye(len(S), dtype=S.dtype), s)),
+        "Sigma is missing in front of A*": by(system, lambda A, S: A.T),
+        "this is the precision where the covariance belongs": by(
+            lambda A, S, s: system(A, torch.linalg.inv(S), s), lambda A, S: torch.linalg.inv(S) @ A.T
+        ),
+    }  # fmt: skip
+    return examine(image, cases, solution, "the image", rtol=1e-6, mistakes=mistakes)

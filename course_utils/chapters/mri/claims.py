@@ -1,4 +1,4 @@
-"""What was published about fig12 and covariance, and what our numbers say of each claim."""
+"""What was published about the learned covariance, and what our numbers say of each claim."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...reproduce.pictures import unpack
 from ...reproduce.setting import mean
 
 __all__ = [
-    "Claim", "Published", "covariance_claims", "covariance_notes", "covariance_words", "fig12_claims", "fig12_notes",
-    "fig12_words", "judge",
+    "MET", "PART", "Claim", "Published", "all_above", "covariance_claims", "covariance_notes", "covariance_words",
+    "deviation", "judge", "limits", "roughness",
 ]  # fmt: skip
 
 AGREES, DIFFERS, UNTESTED = "agrees", "does not", "untested"
 #: An order that is claimed for several settings must hold on the mean over them, and at so large a part of them.
 PART = 0.75
+#: dB between two methods that are called similar.
+SIMILAR = 1.0
+#: Part of the runs that must have met their stopping rule, or the result is marked.
+MET = 0.9
 
 
 class Published:
@@ -58,17 +63,18 @@ class Published:
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement, what our numbers say of it ("agrees", "does not", "untested"), and the numbers."""
+    """One statement, what our numbers say of it ("agrees", "does not", "untested"), the numbers, who made it."""
 
     text: str
     verdict: str
     numbers: str = ""
+    source: str = ""
 
     def __str__(self) -> str:
         return f"{self.text}: {self.verdict.upper()}" + (f" ({self.numbers})." if self.numbers else ".")
 
 
-def judge(text: str, needed: Sequence, found: Mapping, test: Callable[[], tuple[bool, str]]) -> Claim:
+def judge(text: str, needed: Sequence, found: Mapping, test: Callable[[], tuple[bool, str]], source: str = "") -> Claim:
     """The claim with its verdict; untested if one of the results it ``needed`` was not ``found``.
 
     Example
@@ -79,9 +85,9 @@ def judge(text: str, needed: Sequence, found: Mapping, test: Callable[[], tuple[
     a is more than b: UNTESTED.
     """
     if any(key not in found for key in needed):
-        return Claim(text, UNTESTED)
+        return Claim(text, UNTESTED, source=source)
     holds, numbers = test()
-    return Claim(text, AGREES if holds else DIFFERS, numbers)
+    return Claim(text, AGREES if holds else DIFFERS, numbers, source)
 
 
 def deviation(values: Sequence[float]) -> float:
@@ -103,7 +109,7 @@ def _gain(gaps: Sequence[float]) -> str:
     return f"{mean(gaps):+.2f} ± {deviation(gaps):.2f} dB"
 
 
-def _above(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> tuple[bool, str]:
+def all_above(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> tuple[bool, str]:
     """Whether ``one`` is above ``other``, lists of settings of slices, on the mean and in ``PART`` of the settings."""
     gaps = [_gaps(*pair) for pair in zip(one, other, strict=True)]
     holds = sum(mean(gap) > 0 for gap in gaps)
@@ -112,16 +118,99 @@ def _above(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> 
     return mean(by_slice) > 0 and holds >= PART * len(gaps), words
 
 
+def roughness(picture: Sequence[str], side: int) -> float:
+    """Mean step of grey value from a pixel to its neighbours, of the stored middle of an image."""
+    image = unpack(picture, side)
+    return float((image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean()) / 2)
+
+
+LECTURES, POSTER = "lectures, II.2", "poster's curves"
+
+
 def covariance_claims(record: Mapping) -> list[Claim]:
-    """The claims about learned covariance, from the stored record of ``covariance``."""
-    db = {(r["method"], r["spokes"], r["sigma"]): r["psnr"] for r in record["rows"] if r["kind"] == "row"}
+    """The claims about learned covariance, from the stored record of ``covariance``: the text's, then the poster's."""
+    return [*_said(record), *_drawn(record)]
+
+
+def _by_place(record: Mapping, theory: bool = False) -> dict:
+    """(method, spokes, sigma) -> PSNR of the slices; with the weight of the ``theory`` where that was run, too."""
+    rows = [r for r in record["rows"] if r["kind"] == "row"]
+    return {
+        (r["method"], r["spokes"], r["sigma"]): r["theory"]["psnr"] if theory and "theory" in r else r["psnr"]
+        for r in rows
+    }
+
+
+def _said(record: Mapping) -> list[Claim]:
+    """What the text of the lectures says."""
+    db, untuned = _by_place(record), _by_place(record, theory=True)
+    homes = [(25, 0.05), (125, 0.05), (25, 0.0125)]
+    networks = [f"vn-{spokes}-{sigma:g}" for spokes, sigma in homes]
+
+    def places(*methods: str) -> list[tuple]:
+        return [at for _, *at in db if all((m, *at) in db for m in methods) for at in [tuple(at)]]
+
+    def above(text: str, one: str, other: str) -> Claim:
+        common = list(dict.fromkeys(places(one, other)))
+        needed = [(m, *at) for at in common or [(0, 0)] for m in (one, other)]
+        test = lambda: all_above(*([db[(m, *at)] for at in common] for m in (one, other)))  # noqa: E731
+        return judge(text, needed, db, test, LECTURES)
+
+    def similar(text: str, one: str, other: str, at: Sequence[tuple], found: Mapping) -> Claim:
+        def test() -> tuple[bool, str]:
+            gaps = [_gaps(found[(one, *place)], found[(other, *place)]) for place in at]
+            by_slice = [mean(gap) for gap in zip(*gaps, strict=True)]
+            return abs(mean(by_slice)) < SIMILAR, f"{_gain(by_slice)} over {len(at)} settings"
+
+        return judge(text, [(m, *place) for place in at or [(0, 0)] for m in (one, other)], found, test, LECTURES)
+
+    def peaks() -> tuple[bool, str]:
+        words, holds = [], []
+        for label, values in (("tuned", db), ("2 sigma^2", untuned)):
+            gaps = [
+                mean(_gaps(values[(n, *h)], values[("covariance", *h)])) for n, h in zip(networks, homes, strict=True)
+            ]
+            holds.append(max(map(abs, gaps)) < SIMILAR)
+            words.append(f"{label}: " + ", ".join(f"{g:+.2f}" for g in gaps))
+        return holds[1], "network minus covariance at the three homes in dB, lam " + "; ".join(words)
+
+    def smoother() -> tuple[bool, str]:
+        values = {m: mean([rough[(m, *at)] for at in shown]) for m in ("hard", "narnhofer", "covariance")}
+        words = ", ".join(f"{m} {v:.4f}" for m, v in values.items())
+        return max(values["hard"], values["narnhofer"]) < values["covariance"], f"mean grey step {words}"
+
+    side = record["settings"]["window"]
+    pictured = [r for r in record["rows"] if "examples" in r]
+    rough = {(r["method"], r["spokes"], r["sigma"]): roughness(r["examples"], side) for r in pictured}
+    shown = [tuple(at) for at in record["settings"]["examples_at"]]
+    both = list(dict.fromkeys(places("covariance", "narnhofer")))
+    return [
+        above("covariance is superior to diagonal", "covariance", "diagonal"),
+        above("covariance is superior to identity", "covariance", "identity"),
+        judge(
+            "the network has a similar peak (within 1 dB, lam = 2 sigma^2)",
+            [(m, *h) for n, h in zip(networks, homes, strict=True) for m in (n, "covariance")], db, peaks, LECTURES,
+        ),
+        above("it is better than Bora's method (hard)", "covariance", "hard"),
+        similar("it is similar to Narnhofer's (within 1 dB)", "covariance", "narnhofer", both, db),
+        judge(
+            "Bora's and Narnhofer's solutions are smoother",
+            [(m, *at) for m in ("hard", "narnhofer", "covariance") for at in shown], rough, smoother, LECTURES,
+        ),
+    ]  # fmt: skip
+
+
+def _drawn(record: Mapping) -> list[Claim]:
+    """What the curves of the poster show."""
+    db, untuned = _by_place(record), _by_place(record, theory=True)
     spokes, noise = record["settings"]["spokes"], record["settings"]["noise"]
     sigma, low, few = (record["settings"][name] for name in ("sigma", "low", "noise_spokes"))
     least, most, clean = min(spokes), max(spokes), min(noise)
 
     def above(text: str, one: str, other: str, places) -> Claim:
         needed = [(method, *place) for place in places for method in (one, other)]
-        return judge(text, needed, db, lambda: _above(*([db[(m, *at)] for at in places] for m in (one, other))))
+        test = lambda: all_above(*([db[(m, *at)] for at in places] for m in (one, other)))  # noqa: E731
+        return judge(text, needed, db, test, POSTER)
 
     def saturates(text: str, start: tuple, end: tuple) -> Claim:
         def test() -> tuple[bool, str]:
@@ -129,18 +218,20 @@ def covariance_claims(record: Mapping) -> list[Claim]:
             holds = mean(steep) > 0.5 and mean(flat) < mean(steep) / 3
             return holds, f"hard {_gain(flat)}, covariance {_gain(steep)}"
 
-        return judge(text, [(m, *at) for m in ("hard", "covariance") for at in (start, end)], db, test)
+        return judge(text, [(m, *at) for m in ("hard", "covariance") for at in (start, end)], db, test, POSTER)
 
-    def at_home(network: str, place: tuple) -> Claim:
-        rivals = sorted({m for m, *at in db if tuple(at) == place and not m.startswith("vn-")})
+    def at_home(network: str, place: tuple, found: Mapping, weights: str) -> Claim:
+        rivals = sorted({m for m, *at in found if tuple(at) == place and not m.startswith("vn-")})
 
         def test() -> tuple[bool, str]:
-            best = max(rivals, key=lambda m: mean(db[(m, *place)]))
-            gaps = _gaps(db[(network, *place)], db[(best, *place)])
-            return mean(gaps) > 0, f"{_spread(db[(network, *place)])}, {_gain(gaps)} to the best of the others, {best}"
+            best = max(rivals, key=lambda m: mean(found[(m, *place)]))
+            gaps = _gaps(found[(network, *place)], found[(best, *place)])
+            return mean(
+                gaps
+            ) > 0, f"{_spread(found[(network, *place)])}, {_gain(gaps)} to the best of the others, {best}"
 
-        text = f"the network trained at {place[0]} spokes and noise {place[1]} is the best there"
-        return judge(text, [(network, *place), ("covariance", *place)], db, test)
+        text = f"the network trained at {place[0]} spokes and noise {place[1]} is the best there, {weights}"
+        return judge(text, [(network, *place), ("covariance", *place)], found, test, POSTER)
 
     def away(network: str, place: tuple, home: str) -> Claim:
         def test() -> tuple[bool, str]:
@@ -148,11 +239,12 @@ def covariance_claims(record: Mapping) -> list[Claim]:
             return mean(gaps) < -1, f"{_gain(gaps)} to covariance"
 
         text = f"the network trained at {home} is over 1 dB below covariance at {place[0]} spokes, noise {place[1]}"
-        return judge(text, [(network, *place), ("covariance", *place)], db, test)
+        return judge(text, [(network, *place), ("covariance", *place)], db, test, POSTER)
 
     enough = [(s, level) for level in (sigma, low) for s in spokes if s >= 65]
     lower = [(s, low) for s in spokes if s >= few]
     loud = (few, max(noise))
+    homes = {"vn-25-0.05": (25, 0.05), "vn-125-0.05": (125, 0.05), "vn-25-0.0125": (25, 0.0125)}
     return [
         saturates(
             f"restricted to the range, quality saturates from {few} to {most} spokes", (few, sigma), (most, sigma)
@@ -162,9 +254,8 @@ def covariance_claims(record: Mapping) -> list[Claim]:
         above("diagonal is above identity from 65 spokes on", "diagonal", "identity", enough),
         above(f"covariance is above diagonal at noise {low} from {few} spokes on", "covariance", "diagonal", lower),
         above(f"diagonal is above identity at noise {low} from {few} spokes on", "diagonal", "identity", lower),
-        at_home("vn-25-0.05", (25, 0.05)),
-        at_home("vn-125-0.05", (125, 0.05)),
-        at_home("vn-25-0.0125", (25, 0.0125)),
+        *(at_home(network, place, untuned, "if lam = 2 sigma^2 stays") for network, place in homes.items()),
+        *(at_home(network, place, db, "if the others are tuned") for network, place in homes.items()),
         away("vn-25-0.05", (least, sigma), "25 spokes"),
         away("vn-125-0.05", (few, sigma), "125 spokes"),
         away("vn-25-0.05", loud, "noise 0.05"),
@@ -204,6 +295,14 @@ def covariance_notes(record: Mapping) -> list[str]:
                 f"Tuning the weight of {family} instead of taking 2 sigma^2 gains {gain:+.2f} dB on the mean; factors "
                 f"from {factors[0]:.2g} to {factors[-1]:.2g}, median {factors[len(factors) // 2]:.2g}."
             )
+    beaten = []
+    for m in ("hard", "relaxed", "sparse", "narnhofer", "identity", "diagonal", "covariance"):
+        common = [at for n, *at in db if n == m and ("tv", *at) in db and at[0] >= few]
+        if common:
+            above = sum(db[("tv", *at)] > db[(m, *at)] for at in common)
+            beaten.append(f"{m} in {above} of {len(common)}")
+    if beaten:
+        words.append(f"TV is above, in the settings with {few} spokes or more: " + ", ".join(beaten) + ".")
     times = {}
     for r in rows:
         times.setdefault(r["method"], []).append(r["seconds_per_image"])
@@ -213,10 +312,10 @@ def covariance_notes(record: Mapping) -> list[str]:
             kept = ", ".join(f"{m} {v:.3g}" for m, v in r["megabytes_per_image"].items())
             words.append(f"Megabytes that a gradient keeps for each image: {kept}.")
     # the adapted weights are stopped on purpose
-    return words + _limits([r for r in rows if r["method"] != "narnhofer"], rows)
+    return words + limits([r for r in rows if r["method"] != "narnhofer"], rows)
 
 
-def _limits(solved: Sequence[Mapping], tuned: Sequence[Mapping]) -> list[str]:
+def limits(solved: Sequence[Mapping], tuned: Sequence[Mapping]) -> list[str]:
     """What had not converged, and for what the grid of weights was too short."""
     words, early = [], {}
     for r in solved:
@@ -230,65 +329,3 @@ def _limits(solved: Sequence[Mapping], tuned: Sequence[Mapping]) -> list[str]:
         parts = ", ".join(f"{m} {count}" for m, count in edges.items())
         words.append(f"Settings in which the best weight is the last that was tried: {parts}.")
     return words
-
-
-def fig12_claims(record: Mapping) -> list[Claim]:
-    """The claims of the paper's text about Fig. 12, with the weight chosen for each image, as the paper does."""
-    rows = {(r["method"], r["sigma"]): r for r in record["rows"]}
-    noise = sorted(record["settings"]["noise"])
-    db = {key: r["oracle_psnr"] for key, r in rows.items()}
-
-    def needed(*methods: str) -> list[tuple]:
-        return [(m, s) for m in methods for s in noise]
-
-    def above(one: str, other: str) -> Callable[[], tuple[bool, str]]:
-        return lambda: _above(*([db[m, s] for s in noise] for m in (one, other)))
-
-    def wider() -> tuple[bool, str]:
-        wide = {m: mean([deviation(db[m, s]) for s in noise]) for m in ("relaxed", "tikhonov")}
-        return wide["relaxed"] > wide["tikhonov"], f"std {wide['relaxed']:.2f} and {wide['tikhonov']:.2f} dB"
-
-    def best() -> tuple[bool, str]:
-        wins = [max(record["settings"]["methods"], key=lambda m: mean(db[m, s])) for s in noise]
-        return wins.count("relaxed") >= PART * len(noise), "best from little noise to much: " + ", ".join(wins)
-
-    def flat() -> tuple[bool, str]:
-        rise = {m: mean(db[m, noise[0]]) - mean(db[m, noise[-1]]) for m in ("hard", "tikhonov")}
-        words = f"hard gains {rise['hard']:.2f} dB over all noise levels, Tikhonov {rise['tikhonov']:.2f}"
-        return rise["hard"] < rise["tikhonov"] / 3, words
-
-    def louder() -> tuple[bool, str]:
-        gap = {s: mean(db["hard", s]) - mean(db["tikhonov", s]) for s in (noise[0], noise[-1])}
-        words = f"hard minus Tikhonov {gap[noise[0]]:+.2f} dB at {noise[0]}, {gap[noise[-1]]:+.2f} dB at {noise[-1]}"
-        return gap[noise[-1]] > gap[noise[0]], words
-
-    return [
-        judge("relaxed gives the best PSNR", needed(*record["settings"]["methods"]), db, best),
-        judge("relaxed outperforms Tikhonov", needed("relaxed", "tikhonov"), db, above("relaxed", "tikhonov")),
-        judge("with a larger variance", needed("relaxed", "tikhonov"), db, wider),
-        judge(
-            "sparse is consistently worse than Tikhonov", needed("sparse", "tikhonov"), db, above("tikhonov", "sparse")
-        ),
-        judge("hard does not improve with less noise", needed("hard", "tikhonov"), db, flat),
-        judge("hard is comparatively better with more noise", needed("hard", "tikhonov"), db, louder),
-    ]
-
-
-def fig12_words(record: Mapping) -> str:
-    """The claims, and how much the choice of the weight by the truth gives."""
-    claims = " ".join(f"{k}. {claim}" for k, claim in enumerate(fig12_claims(record), 1))
-    return (
-        f"Ours: brain slices, {len(record['rows'][0]['psnr'])} of one head; the paper: 50 knee images, claims from its "
-        f"text. Weights chosen for each image by its truth, as in the paper. {claims} " + " ".join(fig12_notes(record))
-    )
-
-
-def fig12_notes(record: Mapping) -> list[str]:
-    """Without the claims: what the choice of the weight by the truth gives, what had not converged, ends of grids."""
-    rows = record["rows"]
-    oracle = [
-        f"{m} {mean([mean(r['oracle_psnr']) - mean(r['psnr']) for r in rows if r['method'] == m]):+.2f}"
-        for m in dict.fromkeys(r["method"] for r in rows)
-    ]
-    gains = f"The choice of the weight by the truth gives, against tuning on another head, in dB: {', '.join(oracle)}."
-    return [gains, *_limits(rows, rows)]

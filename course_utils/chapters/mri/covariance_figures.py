@@ -12,9 +12,9 @@ from torch import Tensor
 from ...figures.images import show_image
 from ...figures.style import COLOURS, METHODS, RESIDUAL_CMAP, STYLE, subplots
 from ...reproduce.pictures import unpack
-from .claims import Published
+from .claims import MET, Published
 
-__all__ = ["LABELS", "STYLES", "examples_figure", "fig12_figure", "model_figure", "sweep_figure"]
+__all__ = ["LABELS", "STYLES", "examples_figure", "fig12_figure", "model_figure", "sweep_figure", "worth_figure"]
 
 STYLES = {
     "zero-filled": {"color": COLOURS["purple"], "linestyle": (0, (1, 1)), "marker": "P"},
@@ -27,6 +27,7 @@ STYLES = {
     "identity": {"color": COLOURS["green"], "linestyle": ":", "marker": "v"},
     "diagonal": {"color": COLOURS["orange"], "linestyle": "--", "marker": "s"},
     "covariance": {"color": COLOURS["vermilion"], "linestyle": "-", "marker": "o"},
+    "gaussian": {"color": COLOURS["sky"], "linestyle": ":", "marker": "d"},
     "vn-25-0.05": {"color": COLOURS["blue"], "linestyle": "-.", "marker": "D"},
     "vn-125-0.05": {"color": COLOURS["black"], "linestyle": (0, (3, 1, 1, 1)), "marker": "^"},
     "vn-25-0.0125": {"color": COLOURS["purple"], "linestyle": (0, (5, 1)), "marker": "P"},
@@ -34,7 +35,8 @@ STYLES = {
 LABELS = {
     "zero-filled": "zero-filled", "tikhonov": "Tikhonov", "tv": "TV", "hard": "hard",
     "narnhofer": "Narnhofer (adapted)", "relaxed": "relaxed", "sparse": "sparse", "identity": "identity",
-    "diagonal": "diagonal", "covariance": "covariance", "vn-25-0.05": "VN: 25 spokes, σ 0.05",
+    "diagonal": "diagonal", "covariance": "covariance", "gaussian": "one Gaussian, no z",
+    "vn-25-0.05": "VN: 25 spokes, σ 0.05",
     "vn-125-0.05": "VN: 125 spokes, σ 0.05", "vn-25-0.0125": "VN: 25 spokes, σ 0.0125",
 }  # fmt: skip
 #: Which curves share a row of panels; covariance is in both.
@@ -94,6 +96,41 @@ def sweep_figure(record: Mapping) -> Figure:
         line[1].legend(handles.values(), handles.keys(), fontsize=7.5, ncol=2, loc="lower right")
     figure.supxlabel(f"Published: {Published.label.partition(': ')[2]}.", fontsize=8.5)
     return figure
+
+
+def worth_figure(controls: Mapping, covariance: Mapping) -> Figure:
+    """One Gaussian for all slices against Gaussians that follow z, and TV, over spokes and noise.
+
+    Parameters
+    ----------
+    controls, covariance : dict
+        Stored results of ``mri-controls`` and of ``covariance``.
+    """
+    settings = covariance["settings"]
+    rows = {(r["method"], r["spokes"], r["sigma"]): r["psnr"] for r in covariance["rows"] if r["kind"] == "row"}
+    rows |= {("gaussian", r["spokes"], r["sigma"]): r["psnr"] for r in controls["rows"] if r["kind"] == "gaussian"}
+    spokes, noise, few = settings["spokes"], settings["noise"], settings["noise_spokes"]
+    columns = [("spokes", spokes, [(s, level) for s in spokes], f"σ = {level:g}") for level in _levels(settings)]
+    columns.append(("noise σ of real and imaginary part", noise, [(few, s) for s in noise], f"{few} spokes"))
+    alt = (
+        "Mean PSNR over spokes at two noise levels and over the noise at 25 spokes, for TV, one Gaussian without z, "
+        "and the learned covariance, which is the highest."
+    )
+    figure, axes = subplots(1, 3, size=(12.5, 3.8), alt=alt, sharey=True)
+    for column, (ax, (xlabel, x, places, title)) in enumerate(zip(axes, columns, strict=True)):
+        for k, method in enumerate(("tv", "gaussian", "covariance")):
+            _curve(ax, x, [rows.get((method, *place)) for place in places], method, shift=k - 1, log=column == 2)
+        ax.set(title=title, xlabel=xlabel)
+        if column == 2:
+            _noise_axis(ax, noise)
+            ax.invert_xaxis()
+    axes[0].set_ylabel("PSNR (dB), mean ± std over slices")
+    axes[0].legend(fontsize=9, frameon=False, loc="lower right")
+    return figure
+
+
+def _levels(settings: Mapping) -> tuple[float, float]:
+    return settings["sigma"], settings["low"]
 
 
 def _curve(ax, x: Sequence[float], values: Sequence, method: str, shift: float, log: bool) -> None:
@@ -196,6 +233,14 @@ def _side(text: str) -> int:
     return round((len(text) * 3 / 4) ** 0.5)
 
 
+HOLLOW = {"linestyle": "", "markerfacecolor": "white", "zorder": 5}
+
+
+def _cut(row: Mapping) -> bool:
+    """Whether too many of the runs were stopped by their budget, not by their rule."""
+    return row.get("converged", 1) < MET
+
+
 def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
     """PSNR against noise with weights chosen for each image (solid) and tuned (faint); one slice at every noise level.
 
@@ -220,12 +265,18 @@ def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
     for shift, method in enumerate(methods):
         here = [s for s in noise if (method, s) in rows]
         values = [rows[method, s]["oracle_psnr"] for s in here]
-        _curve(left, np.array(here), values, method, shift=shift - len(methods) / 2, log=True)
+        aside = shift - len(methods) / 2
+        _curve(left, np.array(here), values, method, shift=aside, log=True)
+        cut = [(s * 1.03**aside, np.mean(v)) for s, v in zip(here, values, strict=True) if _cut(rows[method, s])]
+        if cut:
+            left.plot(*zip(*cut, strict=True), **STYLES[method] | HOLLOW)
         tuned = [np.mean(rows[method, s]["psnr"]) for s in here]
         left.plot(here, tuned, color=STYLES[method]["color"], linestyle="-", linewidth=0.8, alpha=0.5)
     _noise_axis(left, noise)
     left.set(xlabel="noise σ of the data", ylabel="PSNR (dB), data range 1, mean ± std over slices")
-    left.set_title("weights chosen for each image by its truth;\nthin: tuned on another head")
+    left.set_title(
+        "weights chosen for each image by its truth;\nthin: tuned on another head; hollow and *: cut off by the budget"
+    )
     left.legend(fontsize=9, frameon=False)
     for line, method in enumerate(methods):
         show_image(axes[line, 4], truth, "truth" if line == 0 else "")
@@ -236,6 +287,6 @@ def fig12_figure(record: Mapping, truth: Tensor) -> Figure:
                 continue
             head = f"σ = {s:g}\n" if line == 0 else ""
             image = unpack([row["example"]], truth.shape[-1])
-            show_image(axes[line, column], image, f"{head}{row['oracle_psnr'][k]:.1f} dB")
+            show_image(axes[line, column], image, f"{head}{row['oracle_psnr'][k]:.1f} dB{'*' if _cut(row) else ''}")
         axes[line, 4].set_ylabel(LABELS[method])
     return figure

@@ -21,8 +21,8 @@ from ...operators.kspace import fourier, inverse_fourier, root_sum_of_squares
 from ...solvers import Result
 
 __all__ = [
-    "coil_figure", "kspace_figure", "mark_pixel", "neighbour_correlation", "pixel_covariances", "residual_figure",
-    "rounds_figure",
+    "coil_figure", "g_figure", "kspace_figure", "mark_pixel", "neighbour_correlation", "pixel_covariances",
+    "residual_figure", "rounds_figure",
 ]  # fmt: skip
 
 DECADES = 3.5  # of the logarithmic grey scale of a k-space
@@ -76,6 +76,22 @@ def coil_figure(maps: Tensor, x: Tensor, alt: str = "") -> Figure:
         show_image(axes[1, c], (maps[c] * x).abs(), f"coil {c + 1}")
     axes[0, coils].set_axis_off()
     show_image(axes[1, coils], root_sum_of_squares(maps * x), "sum of squares")
+    return figure
+
+
+def g_figure(maps: Mapping[str, Tensor], alt: str = "") -> Figure:
+    """The g-factor of several choices, each on a scale of its own from 1 to its 99th percentile.
+
+    Parameters
+    ----------
+    maps : dict of title -> (H, W) tensor, as ``g_factor`` gives it
+    """
+    figure, axes = subplots(1, len(maps), size=(2.6 * len(maps), 2.6), alt=alt, squeeze=False)
+    for ax, (name, g) in zip(axes[0], maps.items(), strict=True):
+        top = float(g[g.isfinite()].quantile(0.99))
+        shown = show_image(ax, g, f"{name}\nmedian {float(g.nanmedian()):.2f}", (1.0, top), "viridis")
+        bar = figure.colorbar(shown, ax=ax, shrink=0.8)
+        bar.set_label("g")
     return figure
 
 

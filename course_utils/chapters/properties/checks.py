@@ -1,15 +1,24 @@
-"""Checks of the exercises of chapter 04: NRMSE over starts, the local Lipschitz constant, the energy distance."""
+"""Checks of chapter 04: the best start, the steepest direction, energy distance, rho, a useless winner, a guarantee."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ...checks import Verdict, examine
+from .useless import useless_winner
 
-__all__ = ["best_of_starts", "energy_distance", "steepest_direction"]
+__all__ = [
+    "best_of_starts",
+    "energy_distance",
+    "largest_rho",
+    "not_fitted",
+    "steepest_direction",
+    "useless_winner",
+]
 
 
 def best_of_starts(choose: Callable) -> Verdict:
@@ -184,5 +193,99 @@ def energy_distance(statistic: Callable) -> Verdict:
             "the root is taken in some definitions, not in this one": lambda a, b: (
                 (2 * cross(a, b) - within(a) - within(b)).clamp_min(0).sqrt()
             ),
+        },
+    )
+
+
+def largest_rho(bound: Callable) -> Verdict:
+    """Does ``bound(e1, r1, e2, r2)`` give the rho below which (6) prefers the far encoding to the near one?
+
+    Parameters
+    ----------
+    bound : callable
+        Squared errors e1 > e2 of two encodings of an image at distances r1 < r2 from 0, equally wide -> number.
+
+    Example
+    -------
+    >>> bool(largest_rho(lambda e1, r1, e2, r2: (e1 - e2) / (r2**2 - r1**2)))
+    ✗ Not yet: the bound is ..., which is ... too ...; that is rho^2
+    False
+    """
+
+    def solution(e1: float, r1: float, e2: float, r2: float) -> float:
+        return math.sqrt((e1 - e2) / (r2**2 - r1**2))
+
+    return examine(
+        bound,
+        [(9.0, 1.0, 4.0, 2.5), (12.0, 0.5, 11.0, 4.0), (3.0, 2.0, 1.0, 3.0)],
+        solution,
+        "the bound",
+        rtol=1e-6,
+        mistakes={
+            "that is rho^2": lambda e1, r1, e2, r2: solution(e1, r1, e2, r2) ** 2,
+            "the KL divergence has the square of the distance": lambda e1, r1, e2, r2: math.sqrt((e1 - e2) / (r2 - r1)),
+            "the squared distance between the encodings does not count, only how far each is from 0": (
+                lambda e1, r1, e2, r2: math.sqrt((e1 - e2) / (r2 - r1) ** 2)
+            ),
+            "the KL divergence has half of the squared distance": lambda e1, r1, e2, r2: (
+                solution(e1, r1, e2, r2) / math.sqrt(2)
+            ),
+            "the misfit in (6) is divided by 2 rho^2, not by rho^2": lambda e1, r1, e2, r2: (
+                solution(e1, r1, e2, r2) * math.sqrt(2)
+            ),
+            "turned over: what is gained in the misfit is divided by 2 rho^2": lambda e1, r1, e2, r2: (
+                1 / solution(e1, r1, e2, r2)
+            ),
+            "the errors are squared already": lambda e1, r1, e2, r2: math.sqrt((e1**2 - e2**2) / (r2**2 - r1**2)),
+            "the errors are squared already, and so is rho": lambda e1, r1, e2, r2: (e1 - e2) / (r2**2 - r1**2) ** 0.5,
+            "the near encoding has its price as well: compare two losses": lambda e1, r1, e2, r2: math.sqrt(
+                (e1 - e2) / r2**2
+            ),
+            "that compares ratios; a loss is a sum": lambda e1, r1, e2, r2: math.sqrt(e1 / e2 / (r2**2 / r1**2)),
+        },
+    )
+
+
+def not_fitted(bound: Callable) -> Verdict:
+    """Does ``bound(n, alpha)`` give the largest share of images not fitted that n fitted images do not refute?
+
+    Parameters
+    ----------
+    bound : callable
+        Number n of independent images, all of them fitted; level 0 < alpha < 1 -> the largest delta for which that
+        has the probability alpha or more.
+
+    Example
+    -------
+    >>> bool(not_fitted(lambda n, alpha: 3 / n))
+    ✗ Not yet: the share is ...; that is the rule of thumb for alpha = 0.05 and many images
+    False
+    """
+
+    def solution(n: int, alpha: float) -> float:
+        return 1 - alpha ** (1 / n)
+
+    return examine(
+        bound,
+        [(10, 0.05), (40, 0.2), (3, 0.5)],
+        solution,
+        "the share",
+        rtol=1e-6,
+        mistakes={
+            "that is the rule of thumb for alpha = 0.05 and many images": lambda n, alpha: 3 / n,
+            "that is a good approximation for many images; solve (1 - delta)^n = alpha": lambda n, alpha: (
+                -math.log(alpha) / n
+            ),
+            "that is the share that is fitted": lambda n, alpha: 1 - solution(n, alpha),
+            "alpha is the probability that all are fitted, not that one is not": lambda n, alpha: (
+                1 - (1 - alpha) ** (1 / n)
+            ),
+            "all n are fitted with the probability (1 - delta)^n; take the n-th root": lambda n, alpha: 1 - alpha**n,
+            "the probability of n independent events is a power, not a product with n": lambda n, alpha: (
+                (1 - alpha) / n
+            ),
+            "that makes it likely that SOME image is not fitted; all n were": lambda n, alpha: alpha ** (1 / n),
+            "the mean number of failures would be alpha then; all n must be fitted": lambda n, alpha: alpha / n,
+            "the share does not depend on alpha then": lambda n, alpha: 1 / n,
         },
     )

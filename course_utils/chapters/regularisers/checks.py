@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 05: prox, Algorithm 1, exact image step, the weight lambda, the parabola."""
+"""Checks of chapter 05: Algorithm 1, a prox, what is left without u, the parabola; starts, residuals and tuning."""
 
 from __future__ import annotations
 
@@ -8,75 +8,92 @@ import torch
 from torch import Tensor
 
 from ..._budget import Metered
-from ...checks import Verdict, as_numbers, attempt, call, examine, not_yet, number, right, tolerance
-from ...operators import GaussianMatrix, LinearOperator
-from ...regularisers import L1, Tikhonov
-from ...solvers import reconstruct
+from ...checks import Verdict, as_numbers, attempt, examine, not_yet, number, right, tolerance
+from ...regularisers import L1
+from .judging import best_of_starts, left_out, residual_excess
 
 __all__ = [
     "backtracking_step",
-    "discrepancy_weight",
+    "best_of_starts",
+    "left_out",
     "one_minimiser",
-    "soft_threshold",
-    "x_step",
+    "patch_prox",
+    "residual_excess",
+    "without_deviation",
 ]
 
 
-def soft_threshold(prox: Callable[[Tensor, float], Tensor]) -> Verdict:
-    """Is ``prox(u, tau)`` the minimiser of tau ||v||_1 + 1/2 ||v - u||^2 over v?
+def patch_prox(prox: Callable[[Tensor, float], Tensor]) -> Verdict:
+    """Is ``prox(u, tau)`` the minimiser of tau sum_p ||w_p||_2 + 1/2 ||w - u||^2, where p runs over the rows?
+
+    One row of one case is zero, so that a division by its norm shows.
 
     Parameters
     ----------
     prox : callable
-        (B, 1, H, W) tensor and number tau >= 0 -> (B, 1, H, W) tensor.
+        (P, k) tensor, a patch in each row, and number tau > 0 -> (P, k) tensor.
 
     Example
     -------
-    >>> bool(soft_threshold(lambda u, tau: u.sign() * (u.abs() - tau).clamp_min(0)))
+    >>> bool(patch_prox(lambda u, tau: u * (1 - tau / u.norm(dim=1, keepdim=True).clamp_min(tau))))
     ✓ Right: the prox agrees...
     True
-    >>> bool(soft_threshold(lambda u, tau: u * (u.abs() > tau)))
-    ✗ Not yet: the prox differs by up to 0.4, ...; what survives the threshold must still be shortened by tau
+    >>> bool(patch_prox(lambda u, tau: u.sign() * (u.abs() - tau).clamp_min(0)))
+    ✗ Not yet: the prox differs by up to ...; this shortens each entry by itself: ...
     False
     """
     generator = torch.Generator().manual_seed(5)
-    cases = [
-        (torch.randn(n, 1, *size, generator=generator), tau) for n, size, tau in ((2, (6, 6), 0.4), (3, (5, 4), 0.7))
-    ]
-    soft = L1(1.0)
+    cases = []
+    for patches, k, tau in ((7, 4, 0.9), (6, 3, 1.2)):
+        u = torch.randn(patches, k, generator=generator, dtype=torch.float64)
+        sizes = torch.linspace(0, 2.5, patches, dtype=torch.float64)[:, None]  # the first row is 0, others cross tau
+        cases.append((sizes * u / u.norm(dim=1, keepdim=True), tau))
+    one = L1(1.0).prox
+
+    def size(u: Tensor) -> Tensor:
+        return u.norm(dim=1, keepdim=True)
+
+    def shortened(u: Tensor, tau: float) -> Tensor:
+        return u * (1 - tau / size(u).clamp_min(tau))
+
     return examine(
         prox,
         cases,
-        lambda u, tau: soft.prox(u, tau),
+        lambda u, tau: shortened(u, tau),
         "the prox",
         rtol=1e-6,
         mistakes={
             "this is u itself: nothing has been shrunk": lambda u, tau: u,
-            "what survives the threshold must still be shortened by tau": lambda u, tau: u * (u.abs() > tau),
-            "the sign of u got lost": lambda u, tau: soft.prox(u, tau).abs(),
-            "negative entries need their turn too: shrink |u|, then put the sign back": lambda u, tau: (
-                u - tau
-            ).clamp_min(0),
-            "this moves everything down, negative entries away from 0; and what happens near 0?": lambda u, tau: (
-                u - tau
+            "this shortens each entry by itself: in a patch all entries stand or fall together": lambda u, tau: one(
+                u, tau
             ),
-            "the factor 1/2 stands before the square, so the threshold is tau, not tau / 2": lambda u, tau: soft.prox(
+            "what survives must still be shortened: its norm by tau": lambda u, tau: u * (size(u) > tau),
+            "all patches were taken as one: each has its own norm": lambda u, tau: (
+                u * (1 - tau / max(float(u.norm()), tau))
+            ),
+            "the factor 1/2 stands before the square, so norms shrink by tau, not by tau / 2": lambda u, tau: shortened(
                 u, tau / 2
             ),
-            "the factor 1/2 stands before the square, so the threshold is tau, not 2 tau": lambda u, tau: soft.prox(
+            "the factor 1/2 stands before the square, so norms shrink by tau, not by 2 tau": lambda u, tau: shortened(
                 u, 2 * tau
             ),
-            "this is the prox of the squared 2-norm, which shrinks everything and zeroes nothing": lambda u, tau: (
-                u / (1 + 2 * tau)
-            ),
-            "this is the prox of tau/2 ||v||_2^2, which shrinks everything and zeroes nothing": lambda u, tau: (
+            "the 2-norm is not squared here: its prox divides no patch by a constant": lambda u, tau: u / (1 + 2 * tau),
+            "the 2-norm is not squared here: its prox shortens, and makes short patches 0": lambda u, tau: (
                 u / (1 + tau)
             ),
-            "small entries must become 0, not change sign": lambda u, tau: u - tau * u.sign(),
-            "this is what the prox takes away from u": lambda u, tau: u.clamp(-tau, tau),
-            "entries must not grow: the sign of tau is wrong": lambda u, tau: u + tau * u.sign(),
-            "large entries are shortened by tau, and small ones must become 0": lambda u, tau: torch.where(
-                u.abs() > tau, u - tau * u.sign(), u
+            "a norm was squared: tau / ||u||, not tau / ||u||^2": lambda u, tau: (
+                u * (1 - tau / size(u).square().clamp_min(tau))
+            ),
+            "this is what the prox takes away from u": lambda u, tau: u - shortened(u, tau),
+            "patches must not grow: the sign of tau is wrong": lambda u, tau: u + tau * u / size(u).clamp_min(1e-300),
+            "every patch has length tau now: it must become shorter by tau": lambda u, tau: (
+                u * tau / size(u).clamp_min(1e-300)
+            ),
+            "long patches are right; one that is shorter than tau becomes 0, it does not turn round": lambda u, tau: (
+                u - tau * u / size(u).clamp_min(1e-300)
+            ),
+            "long patches are right; a patch that is shorter than tau becomes 0": lambda u, tau: torch.where(
+                size(u) > tau, shortened(u, tau), u
             ),
         },
     )
@@ -130,7 +147,8 @@ def backtracking_step(step: Callable) -> Verdict:
     """Is ``step(f, gradient, z, L, eta0, eta1)`` -> (z, L) one pass through lines 3 to 7 of Algorithm 1?
 
     Tried on a smooth, non-convex function of three variables, from step sizes that are accepted at once and
-    from others that must be refused several times.
+    from others that must be refused several times; then at points without a gradient, where line 4 as it is printed
+    asks for ever.
 
     Parameters
     ----------
@@ -183,7 +201,25 @@ def backtracking_step(step: Callable) -> Verdict:
         found, new_L, _ = answers[k]
         hint = _about_step(f, gradient(start), start, L, eta0, found, new_L, right_L if z_agrees else None)
         return not_yet(f"from L = {L:g}: {hint}")
-    return right(f"{len(steps)} steps, as many step sizes: z and L agree with lines 3 to 7, z to {worst:.0e}")
+    for still in ((1.0, 0.0, 0.0), (0.0, 0.0, 0.0)):  # a minimum, and a maximum along the first coordinate
+        if (complaint := _stays(step, f, gradient, torch.tensor(still, dtype=torch.float64), eta1)) is not None:
+            return complaint
+    return right(f"{len(steps)} steps agree with lines 3 to 7, z to {worst:.0e}; and where the gradient is 0 it ends")
+
+
+def _stays(step, f, gradient, z: Tensor, eta1: float) -> Verdict | None:
+    """A complaint unless the step ends at the stationary z, and stays there."""
+    counted = Metered(f, "f", 500, lambda _: "here the gradient is 0: what does line 4 compare then?")
+    answer, problem = attempt(step, counted, gradient, z.clone(), 2.0, 0.5, eta1)
+    if problem is not None:
+        return problem
+    found = as_numbers(answer[0]) if isinstance(answer, (tuple, list)) and len(answer) == 2 else None
+    if found is None or found.shape != z.shape:
+        return not_yet("where the gradient is 0, too, return the new z and the new L")
+    if not torch.isfinite(found).all() or float((found - z).abs().max()) > 1e-6:
+        return not_yet("where the gradient is 0, lines 3 to 7 have nowhere to go, but your z has moved")
+    L, problem = number(answer[1], "the new L where the gradient is 0", positive=True)
+    return problem
 
 
 def _about_step(f, g, z, L, eta0, found, new_L, right_L) -> str:
@@ -215,108 +251,65 @@ def _about_step(f, g, z, L, eta0, found, new_L, right_L) -> str:
     return f"{message}; compare them line by line"
 
 
-def x_step(best_image: Callable) -> Verdict:
-    """Does ``best_image(A, y, g, lam)`` minimise ||A x - y||^2 + lam ||x - g||^2 over x?
-
-    The gradient of that function must vanish at the answer; the operator is a small random one.
+def without_deviation(least: Callable[[Tensor, float], Tensor]) -> Verdict:
+    """Does ``least(r, lam)`` give the least value of (r - u)^2 + lam |u| over u, for each entry of r?
 
     Parameters
     ----------
-    best_image : callable
-        Operator with a dense ``A.matrix()`` (m, n), y (B, m), g (B, 1, H, W), lam > 0 -> (B, 1, H, W).
+    least : callable
+        Tensor r of any shape and number lam > 0 -> tensor of the same shape.
+
+    Example
+    -------
+    >>> bool(without_deviation(lambda r, lam: torch.minimum(r**2, lam * r.abs())))
+    ✗ Not yet: the least value differs by up to ...; u = 0 and u = r are not the only candidates...
+    False
     """
-    lam, random, worst = 0.05, torch.Generator().manual_seed(11), 0.0
-    cases = []
-    for n, m, size in ((2, 12, 6), (3, 9, 5)):
-        A = GaussianMatrix(m, size, random).double()
-        y = torch.randn(n, m, generator=random, dtype=torch.float64)
-        cases.append((A, y, torch.rand(n, 1, size, size, generator=random, dtype=torch.float64), lam))
-    answers, problem = call(best_image, cases, ["A", "y", "g", "lam"])
-    if problem is not None:
-        return problem
-    for found, (A, y, g, _) in zip(answers, cases, strict=True):
-        x = as_numbers(found) if found is not None and found is not Ellipsis else None
-        if x is None or x.shape != g.shape:
-            got = type(found).__name__ if x is None else f"shape {tuple(x.shape)}"
-            return not_yet(f"the image must be a tensor of shape {tuple(g.shape)}, got {got}")
-        if not torch.isfinite(x).all():
-            return not_yet("the image holds NaN or infinite entries")
-        gradient = 2 * A.T(A(x) - y) + 2 * lam * (x - g)
-        relative = float(gradient.norm() / (2 * A.T(A(g) - y)).norm())  # x = g is where one starts
-        if relative <= tolerance(found, 1e-6):
-            worst = max(worst, relative)
-            continue
-        message = f"the gradient in x is {relative:.2g} of its size at x = G(z), it should vanish"
-        for hint, wrong in _wrong_images(A, y, g.flatten(1), lam).items():
-            if torch.allclose(x.flatten(1), wrong, rtol=1e-5, atol=tolerance(found, 1e-8)):
-                return not_yet(f"{message}; {hint}")
-        return not_yet(f"{message}; set the gradient 2 A^T(Ax - y) + 2 lam (x - G(z)) to zero and solve for x")
-    return right(f"the gradient in x vanishes there: {worst:.0e} of its size at x = G(z)")
+    generator = torch.Generator().manual_seed(12)
+    cases = [
+        (1.5 * torch.randn(*shape, generator=generator, dtype=torch.float64), lam)
+        for shape, lam in (((3, 10), 0.8), ((5, 8), 2.0))
+    ]
 
+    def bent(r: Tensor, lam: float, knee: float, factor: float = 1.0) -> Tensor:
+        """A parabola factor r^2 up to the knee, and its tangent from there on."""
+        return factor * torch.where(r.abs() <= knee, r**2, 2 * knee * r.abs() - knee**2)
 
-def _wrong_images(A: LinearOperator, y: Tensor, g: Tensor, lam: float) -> dict[str, Tensor]:
-    """What typical mistakes return for the flat image g, (B, n)."""
-    M = A.matrix()
-    eye_m, eye_n = torch.eye(A.m, dtype=M.dtype), torch.eye(A.n, dtype=M.dtype)
-    residual = y - g @ M.T
-
-    def answer(base: Tensor, K: Tensor, sign: float = 1.0) -> Tensor:
-        return base + sign * torch.linalg.solve(K, (y - base @ M.T).T).T @ M
-
-    K = M @ M.T + lam * eye_m
-    return {
-        "you gave back G(z): the data have not been used": g,
-        "this is Tikhonov: it pulls x towards 0, not towards G(z)": answer(torch.zeros_like(g), K),
-        "the sign of the correction is wrong: the residual is y - A G(z)": answer(g, K, -1.0),
-        "both terms are squares without 1/2, so lam stands in the matrix as it is, not halved": answer(
-            g, M @ M.T + lam / 2 * eye_m
-        ),
-        "both terms are squares without 1/2, so lam stands in the matrix as it is, not doubled": answer(
-            g, M @ M.T + 2 * lam * eye_m
-        ),
-        "lam is missing: this x fits the noise exactly": answer(g, M @ M.T),
-        "lam was added to every entry of the matrix: lam I has it on the diagonal only": answer(g, M @ M.T + lam),
-        "K was multiplied, and not inverted: solve K v = residual": g + residual @ K @ M,
-        "one gradient step is not the minimiser": g + residual @ M,
-        "a gradient step divided by lam is not the minimiser": g + residual @ M / lam,
-        "this is the correction alone: add G(z)": answer(g, K) - g,
-        "the data were put in where the residual belongs: y - A G(z)": g + torch.linalg.solve(K, y.T).T @ M,
-        "on the right-hand side stands A^T y + lam G(z); lam is missing there": torch.linalg.solve(
-            M.T @ M + lam * eye_n, (y @ M + g).T
-        ).T,
-    }
-
-
-def discrepancy_weight(lam: float, A: LinearOperator, y: Tensor, sigma: float) -> Verdict:
-    """Does Tikhonov with weight ``lam`` leave a residual of sigma sqrt(m), within 2 per cent?
-
-    Parameters
-    ----------
-    lam : float > 0
-        The student's weight.
-    A, y, sigma : operator, (1, ...) data of one problem, noise level
-        The problem of the exercise.
-    """
-    lam, problem = number(lam, "lam", positive=True)
-    if problem is not None:
-        return problem
-
-    def residual(weight: float) -> float:
-        return float((A(reconstruct(A, y, Tikhonov(weight)).x) - y).norm())
-
-    target = sigma * y[0].numel() ** 0.5
-    found = residual(lam)
-    message = f"lam = {lam:.4g} leaves a residual of {found:.3f}, the discrepancy principle asks for {target:.3f}"
-    if abs(found - target) <= 0.02 * target:
-        return right(f"{message}: {100 * abs(found / target - 1):.1f} per cent off")
-    if abs(found - sigma) <= 0.05 * sigma:
-        return not_yet(f"{message}; the noise has m entries, so its norm is sigma sqrt(m), not sigma")
-    if abs(found**2 - target) <= 0.02 * target:
-        return not_yet(f"{message}; you matched the squared norm with sigma sqrt(m): square both or neither")
-    if abs(found - target**2) <= 0.02 * target**2:
-        return not_yet(f"{message}; you matched the norm with sigma^2 m: square both or neither")
-    direction = "lam is too large: the data are not fitted well enough" if found > target else "lam is too small"
-    return not_yet(f"{message}; {direction}")
+    return examine(
+        least,
+        cases,
+        lambda r, lam: bent(r, lam, lam / 2),
+        "the least value",
+        rtol=1e-6,
+        mistakes={
+            "that is the value at u = 0, where nothing deviates": lambda r, lam: r**2,
+            "that is the value at u = r, where the data are fitted exactly": lambda r, lam: lam * r.abs(),
+            "u = 0 and u = r are not the only candidates: for large r the best u lies between them": lambda r, lam: (
+                torch.minimum(r**2, lam * r.abs())
+            ),
+            "this is what relaxed leaves, where u is squared": lambda r, lam: lam / (1 + lam) * r**2,
+            "the square has no factor 1/2 here, so the best u is r shortened by lam / 2, not by lam": lambda r, lam: (
+                bent(r, lam, lam)
+            ),
+            "the square has no factor 1/2 here: set 2 (u - r) + lam sign(u) to zero": lambda r, lam: bent(
+                r, lam, lam, 0.5
+            ),
+            "both pieces are half of what they should be": lambda r, lam: bent(r, lam, lam / 2, 0.5),
+            "that is the best u; put it into (r - u)^2 + lam |u|": lambda r, lam: L1(1.0).prox(r, lam / 2),
+            "that is what is left of the misfit, r - u; put u into (r - u)^2 + lam |u|": lambda r, lam: r.clamp(
+                -lam / 2, lam / 2
+            ),
+            "the price lam |u| of the deviation is missing": lambda r, lam: r.clamp(-lam / 2, lam / 2).square(),
+            "the misfit (r - u)^2 that is left is missing": lambda r, lam: lam * L1(1.0).prox(r, lam / 2).abs(),
+            "r may be negative": lambda r, lam: torch.where(r <= lam / 2, r**2, lam * r - lam**2 / 4),
+            "the two pieces do not meet: put |u| = |r| - lam / 2 into both terms": lambda r, lam: torch.where(
+                r.abs() <= lam / 2, r**2, lam * r.abs()
+            ),
+            "this is the sum over all pixels: one value for each is asked for": lambda r, lam: bent(
+                r, lam, lam / 2
+            ).sum(),
+        },
+    )
 
 
 def one_minimiser(bound: Callable[[float, float], float]) -> Verdict:

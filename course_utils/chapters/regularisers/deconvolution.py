@@ -95,7 +95,8 @@ def fig7_figure(record: dict, generator: str = "wgan"):
     from .record_figures import sweep_with_images
 
     rows = [r for r in record["rows"] if r["generator"] in ("none", generator)]
-    return sweep_with_images(rows, record["morozov"], record["truth"], record["settings"]["marked"])
+    spread = record["settings"]["sigma"] / 2**0.5  # of the norm of m independent normal numbers, whatever m is
+    return sweep_with_images(rows, record["morozov"], record["truth"], record["settings"]["marked"], spread)
 
 
 def fig7_story(record: dict) -> str:

@@ -86,7 +86,12 @@ def _unpacked(texts: Sequence[str]) -> Tensor:
 
 
 def sweep_with_images(
-    rows: Sequence[Mapping], morozov: float, truth: Sequence[str], marked: Sequence[float], alt: str = ""
+    rows: Sequence[Mapping],
+    morozov: float,
+    truth: Sequence[str],
+    marked: Sequence[float],
+    spread: float = 0.0,
+    alt: str = "",
 ) -> Figure:
     """Fig. 7 from stored rows: residual and PSNR against lambda, and the images at the marked values.
 
@@ -96,6 +101,8 @@ def sweep_with_images(
     morozov : float
     truth : one packed image
     marked : values of lambda
+    spread : float
+        Standard deviation of the norm of the noise; a band shows two of them.
     alt : str
     """
     default = (
@@ -125,6 +132,7 @@ def sweep_with_images(
             ax.axvline(value, color="0.75", linewidth=1.0, zorder=0)
         ax.set(xscale="log", xlabel=r"weight $\lambda$")
     axes[0].axhline(morozov, color="black", linewidth=1.2, label=r"Morozov $\sigma\sqrt{m}$")
+    axes[0].axhspan(morozov - 2 * spread, morozov + 2 * spread, color="0.85", zorder=0)
     axes[0].set(yscale="log", ylabel=r"residual norm $\|Ax-y\|_2$")
     axes[0].set_yticks([1.5, 2, 3, 4, 6, 8, 10], ["1.5", "2", "3", "4", "6", "8", "10"])
     axes[0].minorticks_off()

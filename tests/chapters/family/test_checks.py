@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from chapter_tools import ROUGH, ROUGH_VALUES, accepts, asked, refuses, rows
 from course_utils import GaussianMatrix, load, measure, pretrained
 from course_utils.chapters.family import checks
 from course_utils.chapters.family.deviations import layer_jacobian, shuffled
-from course_utils.regularisers import Intermediate, Sphere
+from course_utils.regularisers import Intermediate
 from course_utils.reproduce import start_dictionary
 from course_utils.solvers import s_rec
 
@@ -30,27 +31,56 @@ def G():
     return vae()
 
 
-# The sphere
+# The shell
 
 
-def length(z):
-    return z.norm(dim=1, keepdim=True)
+def moved(z, squares):
+    return z * (squares / z.square().sum(1, keepdim=True)).sqrt()
 
 
-def to_sphere(z):
-    return z.shape[1] ** 0.5 * z / length(z)
+def into(z, width, low=True, high=True):
+    d, size = z.shape[1], z.square().sum(1, keepdim=True)
+    return moved(z, size.clamp(max(d - width, 0) if low else None, d + width if high else None))
 
 
-def divide_in_place(z):
-    z /= z.norm(dim=1, keepdim=True)
+def to_shell(z):
+    return into(z, 2 * (2 * z.shape[1]) ** 0.5)
+
+
+def row_by_row(z):
+    found = []
+    for row in z.tolist():
+        d, squared = len(row), sum(v * v for v in row)
+        wanted = min(max(squared, d - 2 * math.sqrt(2 * d)), d + 2 * math.sqrt(2 * d))
+        found.append([v * math.sqrt(wanted / squared) for v in row])
+    return found
+
+
+def change_in_place(z):
+    z *= 2
     return z
 
 
-# One step of eq. (8)
+# How long a step of eq. (8) may be
 
 
-def step(A, project, x, y, eta, sign=1, factor=1.0):
-    return project(x - sign * factor * eta * A.T(A(x) - y))
+def step(A, x, x_new, power=1.0, factor=1.0):
+    difference = x_new - x
+    return factor * (difference.flatten(1).square().sum(1) / A(difference).square().sum(1)) ** power
+
+
+def by_trying(A, x, x_new):
+    """Bisection in eta on the inequality itself, for data 0."""
+    g, found = A.T(A(x)), []
+    for k in range(len(x)):
+        low, high = 1e-3, 1e3
+        for _ in range(80):
+            eta = (low * high) ** 0.5
+            d = (x_new - x)[k]
+            above = d.square().sum() / eta + 2 * (d * g[k]).sum() + A(x)[k].square().sum()
+            low, high = (eta, high) if above >= A(x_new)[k].square().sum() else (low, eta)
+        found.append(low)
+    return found
 
 
 # Two images with the same data
@@ -155,20 +185,19 @@ def average(y, g, lam):
 ASK = {name: getattr(checks, name) for name in checks.__all__} | {"same_data": same_data, "layer_weight": layer_weight}
 VALUES = ("same_data", "layer_weight")
 RIGHT = {
-    "project_to_sphere": [
-        to_sphere,
-        Sphere().project,
-        lambda z: torch.stack([len(row) ** 0.5 * row / row.norm() for row in z]),
-        lambda z: [len(row) ** 0.5 * row / row.norm() for row in z],
-        lambda z: to_sphere(z.double()).numpy(),
-        lambda z: (z.T / z.norm(dim=1)).T * z.shape[1] ** 0.5,
+    "project_to_shell": [
+        to_shell,
+        row_by_row,
+        lambda z: to_shell(z).numpy(),
+        lambda z: to_shell(z.float()),
+        lambda z: list(to_shell(z)),
     ],
-    "projected_step": [
+    "longest_step": [
         step,
-        lambda A, P, x, y, eta: P(x + eta * A.T(y - A(x))),
+        by_trying,
+        lambda A, x, x_new: step(A, x_new, x),
         lambda *a: step(*a).numpy(),
-        lambda *a: step(*a).float(),
-        lambda A, P, x, y, eta: torch.cat([P(x[k : k + 1] - eta * A.T(A(x) - y)[k : k + 1]) for k in range(len(x))]),
+        lambda A, x, x_new: step(A, x.flatten(1).reshape(x.shape), x_new).float(),
     ],
     "same_data": [
         lambda: good_pair(),
@@ -207,40 +236,50 @@ RIGHT = {
     ],
 }
 WRONG = {
-    "project_to_sphere": [
+    "project_to_shell": [
         (lambda z: z, "this is z itself"),
-        (lambda z: z / length(z), "unit sphere"),
-        (lambda z: z.shape[1] * z / length(z), "radius d that the paper prints"),
-        (lambda z: z.shape[1] ** 0.5 * z / z.norm(), "every row has its own norm"),
-        (lambda z: z.shape[1] ** 0.5 * z / z.norm(dim=0), "that of a column"),
-        (lambda z: z * (z.shape[1] ** 0.5 / length(z)).clamp_max(1), "a sphere is no ball"),
-        (lambda z: z * (z.shape[1] ** 0.5 / length(z)).clamp_min(1), "a sphere is no hole"),
-        (lambda z: z.shape[1] ** 0.5 * z / length(z) ** 2, "squared norm"),
-        (lambda z: 8**0.5 * z / length(z), "right for d = 8 only"),
-        (lambda z: len(z) ** 0.5 * z / length(z), "not of the number of rows"),
-        (lambda z: z / length(z) / z.shape[1] ** 0.5, "you divided by both"),
-        (lambda z: -to_sphere(z), "only the sign"),
+        (lambda z: z / z.norm(dim=1, keepdim=True), "unit sphere"),
+        (lambda z: moved(z, torch.full_like(z[:, :1], z.shape[1])), "no thickness"),
+        (lambda z: z.shape[1] * z / z.norm(dim=1, keepdim=True), "radius d that the paper prints"),
+        (lambda z: into(z, 2 * z.shape[1] ** 0.5), "is 2 d"),
+        (lambda z: into(z, (2 * z.shape[1]) ** 0.5), "not one"),
+        (lambda z: into(z, 4 * z.shape[1]), "the root of the variance"),
+        (lambda z: into(z, 2 * (3 * z.shape[1]) ** 0.5), "less the square of the mean"),
+        (
+            lambda z: moved(
+                z, (z.norm(dim=1) - z.shape[1] ** 0.5).clamp(-(2**0.5), 2**0.5).add(z.shape[1] ** 0.5)[:, None] ** 2
+            ),
+            "stated for the squared length",
+        ),
+        (
+            lambda z: moved(
+                z,
+                z.norm(dim=1, keepdim=True).clamp(
+                    max(z.shape[1] - 8**0.5 * z.shape[1] ** 0.5, 0), z.shape[1] + 8**0.5 * z.shape[1] ** 0.5
+                )
+                ** 2,
+            ),
+            "take their roots",
+        ),
+        (lambda z: into(z, 2 * (2 * z.shape[1]) ** 0.5, low=False), "too short must move"),
+        (lambda z: into(z, 2 * (2 * z.shape[1]) ** 0.5, high=False), "too long must move"),
+        (lambda z: -to_shell(z), "only the sign"),
         (lambda z: None, "placeholder"),
         (lambda z: z[:, :3], "shape"),
         (lambda: 1, "raised TypeError"),
-        (divide_in_place, "in place"),
+        (change_in_place, "in place"),
     ],
-    "projected_step": [
-        (lambda A, P, x, y, eta: x, "this is x itself"),
-        (lambda A, P, x, y, eta: x - eta * A.T(A(x) - y), "project it"),
-        (lambda A, P, x, y, eta: x - eta * P(A.T(A(x) - y)), "the gradient was projected"),
-        (lambda A, P, x, y, eta: P(x - eta * P(A.T(A(x) - y))), "the gradient stays as it is"),
-        (lambda *a: step(*a, sign=-1), "uphill"),
-        (lambda *a: step(*a, factor=2), "no factor 2"),
-        (lambda *a: step(*a, factor=0.5), "1/2 too many"),
-        (lambda A, P, x, y, eta: P(x - A.T(A(x) - y)), "eta is missing"),
-        (lambda A, P, x, y, eta: P(x - A.T(A(x) - y) / eta), "it does not divide"),
-        (lambda A, P, x, y, eta: P(x) - eta * A.T(A(x) - y), "project it"),
-        (lambda A, P, x, y, eta: P(x - eta * A.T(A(x))), "data are missing"),
-        (lambda A, P, x, y, eta: P(-eta * A.T(A(x) - y)), "x is missing"),
-        (lambda A, P, x, y, eta: A(x), "shape"),
-        (lambda A, P, x: x, "raised TypeError"),
-        (lambda A, P, x, y, eta: x.zero_(), "in place"),
+    "longest_step": [
+        (lambda A, x, x_new: torch.ones(len(x)), "safe for all pairs"),
+        (lambda *a: step(*a, power=0.5), "both norms are squared"),
+        (lambda *a: step(*a, power=-1.0), "turned over"),
+        (lambda *a: step(*a, factor=0.5), "no factor 1/2"),
+        (lambda *a: step(*a, factor=2.0), "is that of the data term already"),
+        (lambda A, x, x_new: step(A, 0 * x, x_new), "on the difference"),
+        (lambda *a: step(*a).min(), "each pair has its own"),
+        (lambda A, x, x_new: (x_new - x).flatten(1).square().sum(1) - A(x_new - x).square().sum(1), "both are equal"),
+        (lambda A, x, x_new: None, "placeholder"),
+        (lambda A, x: x, "raised TypeError"),
         ("no function", "expected a function"),
     ],
     "same_data": [

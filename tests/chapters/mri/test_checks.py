@@ -1,5 +1,7 @@
 """The checks of chapter 08 accept right answers, in every type of array, and refuse typical wrong ones with a hint."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -153,7 +155,55 @@ def never_small_enough(A, y, g, precision, lam):
     return x
 
 
+# A fair split
+
+
+def best_split(subjects, share):
+    people = list(dict.fromkeys(subjects))
+    sets = [set(s) for k in range(1, len(people)) for s in itertools.combinations(people, k)]
+    best = min(sets, key=lambda s: abs(sum(n in s for n in subjects) / len(subjects) - share))
+    return [name in best for name in subjects]
+
+
+def from_the_last(subjects, share):
+    """Whole people, from the last on, until there are enough images."""
+    tested = set()
+    for name in reversed(list(dict.fromkeys(subjects))):
+        if sum(n in tested for n in subjects) < share * len(subjects):
+            tested.add(name)
+    return [n in tested for n in subjects]
+
+
+# The smaller system
+
+
+def in_data(A, y, g, Sigma, sigma, noise=2, factor=1.0):
+    return g + Sigma @ A.T @ torch.linalg.solve(
+        A @ Sigma @ A.T + factor * sigma**noise * torch.eye(len(A)).to(A), y - A @ g
+    )
+
+
+def in_images(A, y, g, Sigma, sigma):
+    P = sigma**2 * torch.linalg.inv(Sigma)
+    return torch.linalg.solve(A.T @ A + P, A.T @ y + P @ g)
+
+
+def conditional(A, y, g, Sigma, sigma):
+    """The conditional mean of jointly Gaussian x and y, in NumPy."""
+    A, y, g, Sigma = (v.numpy() for v in (A, y, g, Sigma))
+    gain = np.linalg.solve(A @ Sigma @ A.T + sigma**2 * np.eye(len(A)), A @ Sigma).T
+    return g + gain @ (y - A @ g)
+
+
 RIGHT = {
+    "fair_split": [
+        best_split,
+        lambda s, share: np.array(best_split(s, share)),
+        lambda s, share: torch.tensor(best_split(s, share)),
+        lambda s, share: tuple(map(int, best_split(s, share))),
+        lambda s, share: best_split(s[::-1], share)[::-1],
+    ],
+    "in_data_space": [in_data, in_images, conditional, lambda *a: in_data(*(v.float() for v in a[:4]), a[4])],
     "zero_fill": [
         image,
         by_matrices,
@@ -178,6 +228,29 @@ RIGHT = {
     ],
 }
 WRONG = {
+    "fair_split": [
+        (from_the_last, "another choice of people is nearer"),
+        (lambda s, share: [k >= (1 - share) * len(s) for k in range(len(s))], "both sides"),
+        (lambda s, share: [True] * len(s), "nobody is left to train on"),
+        (lambda s, share: [False] * len(s), "nobody is left to test on"),
+        (lambda s, share: best_split(s, share)[1:], "list of 12 bools"),
+        (lambda s, share: None, "list of 12 bools"),
+        (lambda s, share: s[len(s)], "raised IndexError"),
+        (lambda s, share: [not v for v in best_split(s, share)], "nearer"),
+    ],
+    "in_data_space": [
+        (lambda A, y, g, S, s: g, "still the mean"),
+        (lambda *a: in_data(*a) - a[2], "x - g"),
+        (
+            lambda A, y, g, S, s: g + S @ A.T @ torch.linalg.solve(A @ S @ A.T + s**2 * torch.eye(len(A)).to(A), y),
+            "y - A g",
+        ),
+        (lambda *a: in_data(*a, noise=1), "variance"),
+        (lambda *a: in_data(*a, factor=2), "not 2 sigma^2"),
+        (lambda *a: in_data(*a, factor=0), "exactly"),
+        (lambda A, y, g, S, s: in_data(A, y, g, torch.eye(len(S)).to(S), s), "differs"),
+        (lambda A, y, g, S, s: in_data(A, y, g, torch.linalg.inv(S), s), "precision"),
+    ],
     "zero_fill": [
         (filled, "transform back"),
         (lambda s, m: torch.fft.fft2(filled(s, m), norm="ortho"), "forward transform once more"),

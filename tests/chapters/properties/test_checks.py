@@ -1,13 +1,14 @@
 """The checks of chapter 04 accept right answers, in every type of array, and refuse typical wrong ones with a hint."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from chapter_tools import ROUGH, accepts, refuses, rows
 
-from course_utils.chapters.properties import checks
-
-ASK = {name: getattr(checks, name) for name in checks.__all__}
+from course_utils import load, pretrained
+from course_utils.chapters.properties import checks, useless
 
 
 def errors(candidates, x):
@@ -69,6 +70,64 @@ def pair_by_pair(a, b):
     return 2 * mean(a, b, False) - mean(a, a, True) - mean(b, b, True)
 
 
+def rho(e1, r1, e2, r2):
+    return math.sqrt((e1 - e2) / (r2**2 - r1**2))
+
+
+def by_bisection(n, alpha):
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 - middle) ** n > alpha else (low, middle)
+    return low
+
+
+# A generator that wins an entry of the card and is useless
+
+
+class Album:
+    """Shows the image whose key is nearest to z; softly, so that it has a derivative."""
+
+    latent_dim = 8
+
+    def __init__(self, count, blurred=False, width=0.05):
+        self.count, self.blurred, self.width, self.pages = count, blurred, width, None
+
+    def __call__(self, z):
+        if self.pages is None:  # only now, because the tables below are made when the tests are collected
+            x = load("mnist").train[: self.count]
+            x = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1) if self.blurred else x
+            self.pages, self.keys = x.flatten(1), torch.randn(self.count, 8, generator=torch.Generator().manual_seed(0))
+        nearness = -torch.cdist(z, self.keys).square() / (2 * self.width**2)
+        return (nearness.softmax(1) @ self.pages).reshape(-1, 1, 28, 28)
+
+
+class Image:
+    """The identity, seen as a generator; with ``side`` below 28 of too small images."""
+
+    def __init__(self, side=28):
+        self.side, self.latent_dim = side, side**2
+
+    def __call__(self, z):
+        return z.reshape(-1, 1, self.side, self.side)
+
+
+class Jumps(Album):
+    def __call__(self, z):
+        return super().__call__(z).detach()
+
+
+class Broken(Album):
+    def __call__(self, z):
+        raise RuntimeError("no picture")
+
+
+def winner(answer):
+    """A list holds the entry and the generator; a generator alone is for the Fréchet distance."""
+    return checks.useless_winner(*(answer if isinstance(answer, list) else ["A3 Frechet", answer]))
+
+
+ASK = {name: getattr(checks, name) for name in checks.__all__} | {"useless_winner": winner}
 RIGHT = {
     "best_of_starts": [
         lambda c, x: least(c, x) / size(x),
@@ -95,6 +154,18 @@ RIGHT = {
         lambda a, b: statistic(a, b).float(),
         lambda a, b: np.float64(statistic(a, b)),
     ],
+    "largest_rho": [
+        rho,
+        lambda e1, r1, e2, r2: np.sqrt((e1 - e2) / ((r2 - r1) * (r2 + r1))),
+        lambda e1, r1, e2, r2: torch.tensor(rho(e1, r1, e2, r2)),
+    ],
+    "not_fitted": [
+        lambda n, alpha: 1 - alpha ** (1 / n),
+        lambda n, alpha: -math.expm1(math.log(alpha) / n),
+        lambda n, alpha: torch.tensor(1 - alpha ** (1 / n)),
+        by_bisection,
+    ],
+    "useless_winner": [Album(1500), Album(800, width=0.1), ["A3 EMD", Album(1500, blurred=True)]],
 }
 WRONG = {
     "best_of_starts": [
@@ -147,6 +218,42 @@ WRONG = {
         (lambda a, b: torch.cdist(a, b), "shape"),
         (lambda a, b: ..., "placeholder"),
     ],
+    "largest_rho": [
+        (lambda *a: rho(*a) ** 2, "that is rho^2"),
+        (lambda e1, r1, e2, r2: math.sqrt((e1 - e2) / (r2 - r1)), "the square of the distance"),
+        (lambda e1, r1, e2, r2: math.sqrt(e1 - e2) / (r2 - r1), "how far each is from 0"),
+        (lambda *a: rho(*a) / 2**0.5, "half of the squared distance"),
+        (lambda *a: rho(*a) * 2**0.5, "not by rho^2"),
+        (lambda *a: 1 / rho(*a), "turned over"),
+        (lambda e1, r1, e2, r2: rho(e1**2, r1, e2**2, r2), "squared already"),
+        (lambda e1, r1, e2, r2: math.sqrt(e1 - e2) / r2, "compare two losses"),
+        (lambda e1, r1, e2, r2: math.sqrt(e1 / e2) * r1 / r2, "a loss is a sum"),
+        (lambda *a: None, "placeholder"),
+    ],
+    "not_fitted": [
+        (lambda n, alpha: 3 / n, "rule of thumb"),
+        (lambda n, alpha: -math.log(alpha) / n, "good approximation"),
+        (lambda n, alpha: alpha ** (1 / n), "that is the share that is fitted"),
+        (lambda n, alpha: 1 - (1 - alpha) ** (1 / n), "not that one is not"),
+        (lambda n, alpha: 1 - alpha**n, "take the n-th root"),
+        (lambda n, alpha: (1 - alpha) / n, "a power, not a product"),
+        (lambda n, alpha: alpha / n, "the mean number"),
+        (lambda n, alpha: 1 / n, "depend on alpha"),
+        (lambda n, alpha: None, "placeholder"),
+    ],
+    "useless_winner": [
+        (["A3 EMD", Album(1500)], "better than real ones"),  # real images do not win it
+        (Image(), "lower wins"),
+        (Album(2), "lower wins"),
+        (Image(side=2), "(1, 28, 28)"),
+        (Jumps(20), "without a gradient"),
+        (Broken(20), "no picture"),
+        (object(), "latent_dim"),
+        (None, "placeholder"),
+        (["A1 test", Image()], "an entry of A3"),
+        ([None, Image()], "an entry of A3"),
+        ([["A3 EMD"], Image()], "an entry of A3"),
+    ],
 }
 
 
@@ -164,3 +271,9 @@ def test_wrong_answers_are_explained(name, answer, hint):
 @pytest.mark.parametrize("name", ASK)
 def test_no_function_hangs_or_raises(name, rough):
     refuses(ASK[name], ROUGH[rough])
+
+
+def test_a_winner_that_is_of_use_is_refused(monkeypatch):
+    """The VAE would be one, if it did not have to beat itself."""
+    monkeypatch.setattr(useless, "_rival", lambda entry, family: 1000.0)
+    refuses(winner, ["A3 EMD", pretrained("vae-mnist-8", verbose=False)], "it is of use")

@@ -1,40 +1,52 @@
 """The checks of chapter 05 accept right answers, in every type of array, and refuse typical wrong ones with a hint."""
 
-import functools
+import itertools
+import math
 
 import numpy as np
 import pytest
 import torch
-from chapter_tools import ROUGH, ROUGH_VALUES, accepts, refuses, rows
+from chapter_tools import ROUGH, accepts, refuses, rows
 
-from course_utils import L1, GaussianBlur, Tikhonov, load, measure, reconstruct
-from course_utils.chapters.regularisers import checks
+from course_utils import L1
+from course_utils.chapters.regularisers import checks, judging
 
-SIGMA = 0.1
-
-# Soft thresholding
+# The prox of a norm of patches
 
 
-def soft(u, tau):
-    return u.sign() * (u.abs() - tau).clamp_min(0)
+def size(u):
+    return u.norm(dim=1, keepdim=True)
 
 
-def soft_in_numpy(u, tau):
+def patches(u, tau):
+    return u * (1 - tau / size(u).clamp_min(tau))
+
+
+def patch_by_patch(u, tau):
+    return torch.stack([row * 0 if row.norm() <= tau else row - tau * row / row.norm() for row in u])
+
+
+def patches_in_numpy(u, tau):
     v = u.numpy()
-    return np.where(v > tau, v - tau, np.where(v < -tau, v + tau, 0.0))
+    n = np.linalg.norm(v, axis=1, keepdims=True)
+    return np.where(n > tau, v * (1 - tau / np.maximum(n, 1e-9)), 0.0)
 
 
 def change_in_place(u, tau):
-    u -= u.clamp(-tau, tau)
+    u -= u - patches(u, tau)
     return u
 
 
 # One step of Algorithm 1
 
 
-def step(f, gradient, z, L, eta0, eta1, ask=lambda g, L: g.pow(2).sum() / (2 * L), relax=True, sign=1, fresh=True):
+def step(
+    f, gradient, z, L, eta0, eta1, ask=lambda g, L: g.pow(2).sum() / (2 * L), relax=True, sign=1, fresh=True, still=None
+):
     """Lines 3 to 7 as a student writes them: with ``while``, which may never end."""
     g, value = gradient(z), f(z)
+    if not g.any():
+        return (still or (lambda z: z))(z), L * eta0
     trial = z - sign * g / L
     while f(trial) >= value - ask(g, L):
         L = L * eta1
@@ -49,6 +61,16 @@ def changed(**settings):
 
 def no_backtracking(f, gradient, z, L, eta0, eta1):
     return z - gradient(z) / L, L * eta0
+
+
+def as_printed(f, gradient, z, L, eta0, eta1, strict=False):
+    g, value = gradient(z), f(z)
+    bound = g.pow(2).sum() / 2
+    trial = z - g / L
+    while f(trial) > value - bound / L if strict else f(trial) >= value - bound / L:
+        L = L * eta1
+        trial = z - g / L
+    return trial, L * eta0
 
 
 def longer(f, gradient, z, L, eta0, eta1):
@@ -77,74 +99,73 @@ def moves_z_in_place(f, gradient, z, L, eta0, eta1):
     return answer
 
 
-# The exact image step of the relaxed method
+# What is left of sparse without u
 
 
-def by_data(A, y, g, lam, weight=1.0, sign=1.0, shift=True, eye=True, whole=True):
-    M = A.matrix()
-    base = g.flatten(1) if shift else torch.zeros_like(g).flatten(1)
-    K = M @ M.T + weight * lam * (torch.eye(A.m, dtype=M.dtype) if eye else 1)
-    move = sign * torch.linalg.solve(K, (y - base @ M.T).T).T @ M
-    return ((base if whole else 0) + move).reshape(g.shape)
+def bent(r, lam, knee=None, factor=1.0):
+    knee = lam / 2 if knee is None else knee
+    return factor * torch.where(r.abs() <= knee, r**2, 2 * knee * r.abs() - knee**2)
 
 
-def by_pixels(A, y, g, lam, weight=None):
-    M = A.matrix()
-    H = M.T @ M + lam * torch.eye(A.n, dtype=M.dtype)
-    return torch.linalg.solve(H, (y @ M + (weight or lam) * g.flatten(1)).T).T.reshape(g.shape)
+def shrunk(r, lam):
+    return r.sign() * (r.abs() - lam / 2).clamp_min(0)
 
 
-def by_descent(A, y, g, lam):
-    x = g.clone()
-    for _ in range(600):
-        x = x - (A.T(A(x) - y) + lam * (x - g)) / (1 + lam)
-    return x
+def at_the_best(r, lam):
+    u = shrunk(r, lam)
+    return (r - u) ** 2 + lam * u.abs()
 
 
-def image(**settings):
-    return lambda *arguments: by_data(*arguments, **settings)
+def on_a_grid(r, lam):
+    u = torch.linspace(-8, 8, 160_001, dtype=r.dtype)
+    return torch.stack([((v - u) ** 2 + lam * u.abs()).min() for v in r.flatten()]).reshape(r.shape)
 
 
-def multiplied(A, y, g, lam):
-    M = A.matrix()
-    K = M @ M.T + lam * torch.eye(A.m, dtype=M.dtype)
-    return g + ((y - g.flatten(1) @ M.T) @ K @ M).reshape(g.shape)
+# Several starts
 
 
-def data_for_residual(A, y, g, lam):
-    M = A.matrix()
-    K = M @ M.T + lam * torch.eye(A.m, dtype=M.dtype)
-    return g + (torch.linalg.solve(K, y.T).T @ M).reshape(g.shape)
+def over_sets(f, quality, s, sets=itertools.combinations, by=None):
+    values, found = f if by is None else by(f, quality), []
+    for row, q in zip(values, quality, strict=True):
+        found += [float(q[min(chosen, key=lambda k, row=row: float(row[k]))]) for chosen in sets(range(len(row)), s)]
+    return sum(found) / len(found)
 
 
-# The discrepancy principle
+def by_rank(f, quality, s):
+    S = f.shape[1]
+    chances = torch.tensor([math.comb(S - 1 - k, s - 1) / math.comb(S, s) for k in range(S)], dtype=f.dtype)
+    return (quality.gather(1, f.argsort(1)) @ chances).mean()
 
 
-@functools.cache
-def problem():
-    A = GaussianBlur(28)
-    return A, measure(A, load("mnist").test[:1], SIGMA, torch.Generator().manual_seed(0))
+def first_starts(f, quality, s):
+    return quality.gather(1, f[:, :s].argmin(1, keepdim=True)).mean()
 
 
-@functools.cache
-def weight_for(target, power=1):
-    """lam at which the residual norm (to a power) reaches the target, by bisection in log lam."""
-    A, y = problem()
-    low, high = -8.0, 4.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        residual = float((A(reconstruct(A, y, Tikhonov(10**middle)).x) - y).norm()) ** power
-        low, high = (middle, high) if residual < target else (low, middle)
-    return 10**middle
+def with_repeats(items, s):
+    return itertools.product(items, repeat=s)
 
 
-def lam_times(factor):
-    return lambda: factor * weight_for(SIGMA * 28)
+# A residual beside the noise
 
 
-def discrepancy(answer):
-    value = answer() if getattr(answer, "__name__", "") == "<lambda>" else answer
-    return checks.discrepancy_weight(value, *problem(), SIGMA)
+def excess(squared, m, d, sigma, mean=None, terms=None):
+    mean, terms = m - d if mean is None else mean, m - d if terms is None else terms
+    return (squared / sigma**2 - mean) / (2 * terms) ** 0.5
+
+
+# Tuning with few images
+
+
+def one_by_one(db):
+    kept = []
+    for i in range(db.shape[1]):
+        others = [j for j in range(db.shape[1]) if j != i]
+        kept.append(float(db[int(db[:, others].mean(1).argmax()), i]))
+    return sum(kept) / len(kept)
+
+
+def others_choose(db):
+    return db.gather(0, (db.sum(1, keepdim=True) - db).argmax(0, keepdim=True))
 
 
 # One minimiser on the parabola
@@ -154,40 +175,49 @@ def bound(a, lam):
     return max(0.0, (2 * a - 1) / (1 + lam))
 
 
-ASK = {name: getattr(checks, name) for name in checks.__all__} | {"discrepancy_weight": discrepancy}
+ASK = {name: getattr(checks, name) for name in checks.__all__}
 RIGHT = {
-    "soft_threshold": [
-        soft,
-        lambda u, tau: u - u.clamp(-tau, tau),
-        lambda u, tau: torch.where(u.abs() > tau, u - tau * u.sign(), torch.zeros_like(u)),
-        lambda u, tau: torch.nn.functional.softshrink(u.double(), tau),
-        lambda u, tau: (u - tau).clamp_min(0) - (-u - tau).clamp_min(0),
-        L1(1.0).prox,
-        soft_in_numpy,
-        lambda u, tau: soft(u, tau).tolist(),
+    "patch_prox": [
+        patches,
+        patch_by_patch,
+        patches_in_numpy,
+        lambda u, tau: u * (1 - tau / size(u)).clamp_min(0),
+        lambda u, tau: (1 - tau / size(u).clamp_min(1e-9)).clamp_min(0) * u,
+        lambda u, tau: patches(u, tau).tolist(),
+        lambda u, tau: patches(u.float(), tau),
     ],
     "backtracking_step": [
         step,
+        lambda *a: as_printed(*a, strict=True),
         lambda *a: list(step(*a)),
         lambda *a: (step(*a)[0], torch.tensor(step(*a)[1], dtype=torch.float64)),
         lambda *a: (step(*a)[0].numpy(), np.float64(step(*a)[1])),
         lambda *a: (step(*a)[0].tolist(), torch.tensor([step(*a)[1]])),
         lambda *a: (step(*a)[0].float(), step(*a)[1]),
     ],
-    "x_step": [
-        by_data,
-        by_pixels,
-        by_descent,
-        lambda *a: by_data(*a).numpy(),
-        lambda *a: list(by_data(*a)),
-        lambda *a: by_data(*a).float(),
+    "without_deviation": [
+        bent,
+        at_the_best,
+        on_a_grid,
+        lambda r, lam: at_the_best(r, lam).numpy(),
+        lambda r, lam: bent(r.float(), lam),
+        lambda r, lam: r**2 - (r.abs() - lam / 2).clamp_min(0) ** 2,
     ],
-    "discrepancy_weight": [
-        lam_times(1),
-        lam_times(1.01),
-        lambda: torch.tensor(weight_for(SIGMA * 28)),
-        lambda: np.array([weight_for(SIGMA * 28)]),
-        lambda: np.float32(weight_for(SIGMA * 28)),
+    "best_of_starts": [
+        over_sets,
+        by_rank,
+        lambda f, quality, s: np.float64(by_rank(f, quality, s)),
+        lambda f, quality, s: by_rank(f, quality, s).reshape(1),
+    ],
+    "residual_excess": [
+        excess,
+        lambda squared, m, d, sigma: torch.tensor(excess(squared, m, d, sigma)),
+        lambda squared, m, d, sigma: (squared - (m - d) * sigma**2) / np.sqrt(2 * (m - d) * sigma**4),
+    ],
+    "left_out": [
+        one_by_one,
+        lambda db: others_choose(db).mean(),
+        lambda db: np.float64(one_by_one(db)),
     ],
     "one_minimiser": [
         bound,
@@ -197,22 +227,24 @@ RIGHT = {
     ],
 }
 WRONG = {
-    "soft_threshold": [
+    "patch_prox": [
         (lambda u, tau: u, "nothing has been shrunk"),
-        (lambda u, tau: u * (u.abs() > tau), "still be shortened"),
-        (lambda u, tau: (u.abs() - tau).clamp_min(0), "sign of u got lost"),
-        (lambda u, tau: (u - tau).clamp_min(0), "put the sign back"),
-        (lambda u, tau: u - tau, "moves everything down"),
-        (lambda u, tau: u - u.clamp(-tau / 2, tau / 2), "not tau / 2"),
-        (lambda u, tau: u - u.clamp(-2 * tau, 2 * tau), "not 2 tau"),
-        (lambda u, tau: u / (1 + 2 * tau), "zeroes nothing"),
-        (lambda u, tau: u / (1 + tau), "zeroes nothing"),
-        (lambda u, tau: u - tau * u.sign(), "not change sign"),
-        (lambda u, tau: u + tau * u.sign(), "must not grow"),
-        (lambda u, tau: u.clamp(-tau, tau), "takes away from u"),
-        (lambda u, tau: torch.where(u.abs() > tau, u - tau * u.sign(), u), "small ones must become 0"),
-        (lambda u, tau: 0.5 * soft(u, tau), "half of"),
-        (lambda u, tau: soft(u, tau).flatten(1), "give them that shape"),
+        (L1(1.0).prox, "stand or fall together"),
+        (lambda u, tau: u * (size(u) > tau), "still be shortened"),
+        (lambda u, tau: u * (1 - tau / max(float(u.norm()), tau)), "each has its own norm"),
+        (lambda u, tau: patches(u, tau / 2), "not by tau / 2"),
+        (lambda u, tau: patches(u, 2 * tau), "not by 2 tau"),
+        (lambda u, tau: u / (1 + 2 * tau), "divides no patch"),
+        (lambda u, tau: u / (1 + tau), "makes short patches 0"),
+        (lambda u, tau: u * (1 - tau / size(u).square().clamp_min(tau)), "a norm was squared"),
+        (lambda u, tau: u - patches(u, tau), "takes away from u"),
+        (lambda u, tau: u + tau * u / size(u).clamp_min(1e-9), "must not grow"),
+        (lambda u, tau: u * tau / size(u).clamp_min(1e-9), "has length tau"),
+        (lambda u, tau: u - tau * u / size(u).clamp_min(1e-9), "does not turn round"),
+        (lambda u, tau: torch.where(size(u) > tau, patches(u, tau), u), "shorter than tau becomes 0"),
+        (lambda u, tau: u * (1 - tau / size(u)), "NaN or infinite"),
+        (lambda u, tau: 0.5 * patches(u, tau), "half of"),
+        (lambda u, tau: patches(u, tau).flatten(), "give them that shape"),
         (lambda u, tau: None, "placeholder"),
         (lambda u: u, "raised TypeError"),
         (change_in_place, "in place"),
@@ -220,6 +252,11 @@ WRONG = {
     ],
     "backtracking_step": [
         (no_backtracking, "multiply L by eta1"),
+        (as_printed, "here the gradient is 0"),
+        (changed(still=lambda z: z + 1), "has moved"),
+        (changed(still=lambda z: z / 0), "has moved"),
+        (lambda *a: step(*a) if a[1](a[2]).any() else a[2], "the new z and the new L"),
+        (lambda *a: step(*a) if a[1](a[2]).any() else (a[2], 0.0), "must be positive"),
         (changed(fresh=False), "the same trial point again and again"),
         (changed(sign=-1), "go along minus the gradient"),
         (changed(ask=lambda g, L: g.pow(2).sum() / 2 * L), "2 * L in brackets"),
@@ -242,38 +279,65 @@ WRONG = {
         (lambda *a: 1 / 0, "ZeroDivisionError"),
         (moves_z_in_place, "in place"),
     ],
-    "x_step": [
-        (lambda A, y, g, lam: g, "have not been used"),
-        (image(shift=False), "this is Tikhonov"),
-        (image(sign=-1.0), "sign of the correction"),
-        (image(weight=0.5), "not halved"),
-        (image(weight=2.0), "not doubled"),
-        (image(weight=0.0), "lam is missing"),
-        (image(eye=False), "added to every entry"),
-        (image(whole=False), "add G(z)"),
-        (multiplied, "not inverted"),
-        (data_for_residual, "where the residual belongs"),
-        (lambda *a: by_pixels(*a, weight=1.0), "lam is missing there"),
-        (lambda A, y, g, lam: g + A.T(y - A(g)), "one gradient step"),
-        (lambda A, y, g, lam: g + A.T(y - A(g)) / lam, "divided by lam"),
-        (lambda A, y, g, lam: by_data(A, y, g, lam).flatten(1), "shape (2, 1, 6, 6), got shape (2, 36)"),
-        (lambda A, y, g, lam: torch.linalg.solve(torch.eye(A.m), y.T), "dtype=x.dtype"),
-        (lambda A, y, g, lam: None, "got NoneType"),
-        (lambda A, y, g, lam: g / 0, "NaN or infinite"),
-        (lambda A, y, g, lam: g + 0.1, "set the gradient"),
-        (lambda A, y, g, lam: A @ y, "raised TypeError"),
+    "without_deviation": [
+        (lambda r, lam: r**2, "at u = 0"),
+        (lambda r, lam: lam * r.abs(), "at u = r"),
+        (lambda r, lam: torch.minimum(r**2, lam * r.abs()), "not the only candidates"),
+        (lambda r, lam: lam / (1 + lam) * r**2, "what relaxed leaves"),
+        (lambda r, lam: bent(r, lam, lam), "shortened by lam / 2, not by lam"),
+        (lambda r, lam: bent(r, lam, lam, 0.5), "set 2 (u - r)"),
+        (lambda r, lam: bent(r, lam, factor=0.5), "half of what"),
+        (shrunk, "that is the best u"),
+        (lambda r, lam: r - shrunk(r, lam), "what is left of the misfit"),
+        (lambda r, lam: (r - shrunk(r, lam)) ** 2, "the price lam |u|"),
+        (lambda r, lam: lam * shrunk(r, lam).abs(), "the misfit (r - u)^2"),
+        (lambda r, lam: torch.where(r <= lam / 2, r**2, lam * r - lam**2 / 4), "may be negative"),
+        (lambda r, lam: torch.where(r.abs() <= lam / 2, r**2, lam * r.abs()), "do not meet"),
+        (lambda r, lam: bent(r, lam).sum(), "one value for each"),
+        (lambda r, lam: ..., "placeholder"),
+        (lambda r: r, "raised TypeError"),
     ],
-    "discrepancy_weight": [
-        (lambda: weight_for(SIGMA), "not sigma"),
-        (lambda: weight_for(SIGMA * 28, power=2), "square both or neither"),
-        (lam_times(10), "lam is too large"),
-        (lam_times(0.1), "lam is too small"),
-        (1.0, "lam is too large"),
-        (-1.0, "is it the logarithm"),
-        (0.0, "must be positive"),
-        (None, "placeholder"),
-        ("large", "must be a number"),
-        ([0.1, 0.2], "one number"),
+    "best_of_starts": [
+        (lambda f, quality, s: quality.mean(), "whatever s is"),
+        (first_starts, "one set of many"),
+        (lambda f, quality, s: first_starts(-quality, quality, s), "and chosen by quality"),
+        (lambda f, quality, s: over_sets(f, quality, s, by=lambda f, q: -q), "nobody knows the quality"),
+        (lambda f, quality, s: first_starts(f, quality, f.shape[1]), "best of all S"),
+        (lambda f, quality, s: over_sets(-f, quality, s), "not the greatest"),
+        (lambda f, quality, s: over_sets(f, quality, s, with_repeats), "twice now and then"),
+        (lambda f, quality, s: quality.gather(1, f.argsort(1))[:, :s].mean(), "only one is kept"),
+        (lambda f, quality, s: over_sets(f, f, s), "the mean objective"),
+        (lambda f, quality, s: None, "placeholder"),
+        (lambda f, quality: f, "raised TypeError"),
+    ],
+    "residual_excess": [
+        (lambda squared, m, d, sigma: excess(squared, m, 0, sigma), "a part of the noise"),
+        (lambda squared, m, d, sigma: excess(squared, m, d, sigma, terms=m), "how many independent terms"),
+        (lambda squared, m, d, sigma: excess(squared, m, d, sigma, mean=m), "share of the mean"),
+        (lambda squared, m, d, sigma: excess(squared, m, -d, sigma), "does not put any in"),
+        (lambda squared, m, d, sigma: 2**0.5 * excess(squared, m, d, sigma), "the variance 2, not 1"),
+        (lambda squared, m, d, sigma: excess(squared, m, d, sigma) / (2 * (m - d)) ** 0.5, "the root of the variance"),
+        (lambda squared, m, d, sigma: sigma**2 * excess(squared, m, d, sigma), "unit of the data"),
+        (lambda squared, m, d, sigma: sigma * excess(squared, m, d, sigma), "sigma^4"),
+        (lambda squared, m, d, sigma: excess(squared**2, m, d, sigma), "handed the squared residual"),
+        (lambda squared, m, d, sigma: excess(squared**0.5, m, d, sigma), "the norm of the residual"),
+        (lambda squared, m, d, sigma: squared / sigma**2 - (m - d), "not yet in standard deviations"),
+        (lambda squared, m, d, sigma: squared / sigma**2 / (m - d), "the ratio"),
+        (lambda squared, m, d, sigma: -excess(squared, m, d, sigma), "positive excess"),
+        (lambda squared, m, d, sigma: "large", "must be a number"),
+        (lambda squared, m, d, sigma: None, "placeholder"),
+    ],
+    "left_out": [
+        (lambda db: db.mean(1).max(), "also judge it"),
+        (lambda db: db.amax(0).mean(), "takes its truth"),
+        (lambda db: db[db[:, : db.shape[1] // 2].mean(1).argmax(), db.shape[1] // 2 :].mean(), "all but one"),
+        (lambda db: ((db.sum(1, keepdim=True) - db) / (db.shape[1] - 1)).amax(0).mean(), "that was left out"),
+        (lambda db: db.gather(0, (db.sum(1, keepdim=True) - db).argmin(0)[None]).mean(), "like least"),
+        (lambda db: db.gather(0, db.argmax(0).roll(1)[None]).mean(), "choose together"),
+        (lambda db: db.mean(), "mean over all of them"),
+        (lambda db: others_choose(db)[0], "take the mean"),
+        (lambda db: db[0].mean(), "whatever the images say"),
+        (lambda db: None, "placeholder"),
     ],
     "one_minimiser": [
         (lambda a, lam: 7 / (1 + lam), "a = 4 only"),
@@ -305,11 +369,16 @@ def test_wrong_answers_are_explained(name, answer, hint):
 
 
 @pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", ["soft_threshold", "backtracking_step", "x_step", "one_minimiser"])
+@pytest.mark.parametrize("name", ASK)
 def test_no_function_hangs_or_raises(name, rough):
     refuses(ASK[name], ROUGH[rough])
 
 
-@pytest.mark.parametrize("rough", ROUGH_VALUES)
-def test_no_value_raises(rough):
-    refuses(ASK["discrepancy_weight"], ROUGH_VALUES[rough])
+def test_the_excess_of_pure_noise_is_standard_normal():
+    """Residuals of the best fit by d columns: the claim that the chapter proves."""
+    generator = torch.Generator().manual_seed(0)
+    B, e = (torch.randn(60, k, generator=generator, dtype=torch.float64) for k in (5, 4000))
+    left = 0.3 * (e - B @ torch.linalg.lstsq(B, e).solution)
+    above = (left.square().sum(0) / 0.09 - 55) / 110**0.5
+    assert torch.allclose(above[0], torch.tensor(judging.excess(float(left[:, 0].square().sum()), 60, 5, 0.3)).double())
+    assert abs(float(above.mean())) < 0.06 and abs(float(above.std()) - 1) < 0.05
