@@ -530,6 +530,8 @@ ways = {
     "Algorithm 2, dictionary start": {"solver": "paper", "start": starts},
     "x eliminated, L-BFGS, dictionary start": {"start": starts},
 }
+if FAST:  # the tests look at the other two
+    ways.pop("Algorithm 2, one random start")
 one_by_one = {name: reconstruct(B, fewer, R, **how) for name, how in ways.items()}
 least = torch.stack([result.objective for result in one_by_one.values()]).amin(0)
 rows = [
@@ -537,7 +539,7 @@ rows = [
     + [f"{r.iterations.float().mean():.0f}"]
     for name, r in one_by_one.items()
 ]
-by_start, eliminated = (one_by_one[name] for name in list(ways)[1:])
+by_start, eliminated = (one_by_one[name] for name in list(ways)[-2:])
 assert float(eliminated.objective.mean()) < float(by_start.objective.mean())
 markdown_table(["same problem, same weights", "objective above the least, %", "PSNR (dB)", "iterations"], rows)
 
@@ -818,7 +820,7 @@ assert kept["hard"] < 0.1 < kept["tv"] < 0.5 > kept["sparse-tv"] > kept["tv"] - 
 # The weights were tuned by PSNR. Does PSNR ask for the spot at all?
 
 # %%
-x_plus = load("shapes+").test[: 2 if FAST else 6]
+x_plus = load("shapes+").test[: 1 if FAST else 4]
 y_plus = measure(A, x_plus, 0.05, seeded(3))
 tuned = {row["method"]: row for row in usual}
 trade = {}
