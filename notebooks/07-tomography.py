@@ -843,7 +843,7 @@ markdown_table(
 # %% [markdown]
 # A smaller $\lambda$ would show more of the spot, at a lower PSNR, because it lets more noise into the 3123 other
 # pixels. So a search by PSNR decides against the spot. The table before shows the same between methods: *hard*, which
-# has no spot at all, has a higher PSNR than TV, which shows a good third of it. **PSNR prefers the method that hides
+# has no spot at all, has a higher PSNR than TV, which shows some two fifths of it. **PSNR prefers the method that hides
 # the spot.**
 #
 # That is no reason against the generator. Sparse-TV with half of its tuned $\lambda$ is better than TV in *both*
@@ -1075,15 +1075,16 @@ assert left < 0.1 and alike > sum(mlem["ssim"]) / len(mlem["ssim"]) + 0.02 and m
 #   data cannot object, because they say something about measured directions only.
 # - **Hard always answers with a member of its family,** also if the object belongs to another. The residual against
 #   $\sigma\sqrt m$ is a warning; it is not loud for a small thing.
-# - **A deviation does not undo what the generator drew** if undoing it costs edges: sparse-TV leaves a rim of a disc in
-#   a chest, at a residual that looks perfect.
+# - **A deviation does not undo what the generator drew** if undoing it costs edges: sparse-TV leaves the rim of a disc in
+#   a chest, at a residual no larger than the noise.
 # - **Its own range is a limit.** With good data TV is ahead of the VAE on the VAE's own kind of images.
 # - **Sparse-TV needs two weights**, and tuning them needs truths like the unknown one, or held-out views. Tuning by
 #   PSNR decides against small things.
-# - **Local minima** are as in chapter 05: the dictionary start carries the result, and the GAN suffers most.
+# - **Local minima.** From one random start some images end in another valley (section 4, the two columns of PSNR). The
+#   dictionary start avoids most of that; it is no guarantee.
 # - **The model is idealised.** Straight rays, no scatter, no beam hardening, white noise of known $\sigma$; and the CT
 #   data here are made with the same operator that inverts them (the *inverse crime*, chapter 01). The tilt series is
-#   not, and its misfit never falls to the noise.
+#   not; how much of its misfit is noise, and how much drift, misalignment and too coarse pixels, is unknown.
 #
 # ## Paper and ours
 
