@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 07: the trace of a point, the ramp filter, one Levenberg-Marquardt step."""
+"""Checks of the exercises of chapter 07: a point's trace, noise after the ramp, ghosts, one step, a hidden spot."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ...checks import Verdict, call, examine, judge, right
+from ...checks import Verdict, as_numbers, call, examine, not_yet, right
 
-__all__ = ["lm_step", "point_trace", "ramp"]
+__all__ = ["after_hiding", "ghost", "lm_step", "noise_left", "point_trace"]
 
 
 def point_trace(trace: Callable[[float, float, Tensor], Tensor]) -> Verdict:
@@ -67,62 +67,129 @@ def point_trace(trace: Callable[[float, float, Tensor], Tensor]) -> Verdict:
     )
 
 
-def ramp(filter_views: Callable[[Tensor, float], Tensor]) -> Verdict:
-    """Does ``filter_views(q, d)`` multiply the Fourier transform of every view by the frequency |f|?
-
-    With or without zero padding to twice the length.
+def noise_left(share: Callable[[float], float]) -> Verdict:
+    """Is ``share(c)`` what is left of the noise's standard deviation if the ramp is cut off at a fraction c?
 
     Parameters
     ----------
-    filter_views : callable
-        (A, n) views, even n, and the width of a bin in pixels -> (A, n) filtered views.
+    share : callable
+        c in (0, 1], a fraction of the highest frequency -> standard deviation over that with the whole ramp.
     """
-    random, cases = torch.Generator().manual_seed(3), []
-    for n_views, n, d in ((3, 64, 0.8), (4, 50, 1.3)):
-        q = torch.randn(n_views, n, generator=random, dtype=torch.float64)
-        cases.append((q * torch.hann_window(n, dtype=torch.float64), d))
-    found, problem = call(filter_views, cases, ["q", "d"])
+    return examine(
+        share,
+        [(0.5,), (0.2,), (1.0,)],
+        lambda c: c**1.5,
+        "the share of the noise",
+        rtol=1e-3,
+        mistakes={
+            "that is the share of the frequencies; how does the ramp weigh them?": lambda c: c,
+            "that is the share for white noise without a ramp": lambda c: c**0.5,
+            "that is the area under the ramp; energies add up, and they are squares": lambda c: c**2,
+            "that is the share of the variance; the standard deviation is its root": lambda c: c**3,
+            "this is what the cutoff takes away; what is left?": lambda c: 1 - c**1.5,
+            "this is the variance that the cutoff takes away": lambda c: 1 - c**3,
+            "that is the height of |f|^2 at the cutoff, or a power too many: integrate over all frequencies": (
+                lambda c: c**2.5
+            ),
+            "this is the factor by which the noise falls; give what is left, which is less than 1": lambda c: c**-1.5,
+        },
+    )
+
+
+def ghost(make: Callable[[Tensor, list[tuple[int, int]]], Tensor]) -> Verdict:
+    """Are the sums of ``make(x, steps)`` along all lines with these steps zero, and the image itself not?
+
+    Parameters
+    ----------
+    make : callable
+        x : (n, n), zero but for its middle; steps : list of (rows, columns) between neighbours on a line, without a
+        common divisor -> an image, of any size.
+    """
+    random, cases = torch.Generator().manual_seed(5), []
+    for steps in ([(0, 1), (1, 0)], [(1, 1), (0, 1), (1, -1)], [(1, 2), (1, 0), (2, -1), (1, 1)]):
+        x = torch.zeros(26, 26, dtype=torch.float64)
+        x[9:16, 9:16] = torch.rand(7, 7, generator=random, dtype=torch.float64)
+        cases.append((x, steps))
+    found, problem = call(make, cases, ["x", "steps"])
     if problem is not None:
         return problem
+    for (_, steps), value in zip(cases, found, strict=True):
+        if value is None or value is Ellipsis:
+            return not_yet("your ghost is still empty: replace the placeholder")
+        image = as_numbers(value)
+        if image is None or image.is_complex() or image.ndim != 2:
+            return not_yet("your ghost must be an image, a tensor with rows and columns")
+        if not torch.isfinite(image).all():
+            return not_yet("your ghost has entries that are NaN or infinite")
+        image = image.double()
+        if float(image.abs().max()) < 1e-9:
+            return not_yet("your ghost is zero everywhere; nobody needs a scan to miss that")
+        sums = {step: _largest_sum(image, step) for step in steps}
+        if seen := [step for step, value in sums.items() if value > 1e-5]:
+            few = "every" if len(seen) == len(steps) else "one"
+            hints = {
+                "every": "what has to be subtracted so that a sum along a line cancels?",
+                "one": "one step for each direction is needed, each applied to the result of the one before",
+            }
+            return not_yet(
+                f"with the steps {steps}, the view along {seen[0]} still sees your ghost (a sum of "
+                f"{sums[seen[0]]:.2g} of its size): {hints[few]}"
+            )
+    return right("no view sees these ghosts, and they are not zero")
 
-    def by(response: Callable[[Tensor], Tensor], pad: int = 1, width: bool = True, dim: int = -1) -> list[Tensor]:
-        """The views times a response to the frequency, for both cases."""
-        answers = []
-        for q, d in cases:
-            length = pad * q.shape[dim]
-            f = response(torch.fft.fftfreq(length, d if width else 1.0, dtype=torch.float64))
-            spectrum = torch.fft.fft(q, length, dim=dim) * (f if dim == -1 else f[:, None])
-            answers.append(torch.fft.ifft(spectrum, dim=dim).real[..., : q.shape[-1]])
-        return answers
 
-    for pad, title in ((2, "the filtered sinogram (padded)"), (1, "the filtered sinogram")):
-        ok, message = judge(found, by(torch.abs, pad), title, rtol=1e-5)
-        if ok:
-            return right(message)
-    views = [q for q, _ in cases]
-    mistakes = {
-        "this is the sinogram itself: nothing has been filtered": views,
-        "this is the filter alone, or a filtered impulse: multiply the transform of q": [
-            torch.fft.fftfreq(q.shape[-1], d, dtype=torch.float64).abs().expand(q.shape) for q, d in cases
-        ],
-        "the bins have a width: frequencies are in cycles per pixel, so tell fftfreq the width d": by(
-            torch.abs, width=False
-        ),
-        "that is |f| squared": by(torch.square),
-        "that is the root of |f|": by(lambda f: f.abs().sqrt()),
-        "the ramp is |f|: negative frequencies are raised too, with the same sign": by(lambda f: f),
-        "the ramp is |f|: negative frequencies must not be dropped": by(lambda f: f.clamp_min(0)),
-        "cycles, not radians: the factor 2 pi is too much": by(lambda f: 2 * math.pi * f.abs()),
-        "transform along the detector, the last axis, not along the angles": by(torch.abs, dim=0),
-        "the ramp multiplies; you divided by it": by(lambda f: 1 / f.abs().clamp_min(f[1])),
-        "the zero frequency stands first, as fftfreq has it: a ramp from the middle needs fftshift": by(
-            lambda f: torch.fft.fftshift(f.abs())
-        ),
-        "this is still the spectrum: transform back": [
-            torch.fft.fft(q) * torch.fft.fftfreq(q.shape[-1], d, dtype=torch.float64).abs() for q, d in cases
-        ],
-    }
-    return Verdict(*judge(found, by(torch.abs), "the filtered sinogram", rtol=1e-5, mistakes=mistakes))
+def _largest_sum(image: Tensor, step: tuple[int, int]) -> float:
+    """The largest sum along a line, over the largest sum of absolute values."""
+    rows, columns = torch.meshgrid(*(torch.arange(n) for n in image.shape), indexing="ij")
+    line = (rows * step[1] - columns * step[0]).flatten()
+    line = line - line.min()
+    sums, sizes = (
+        torch.zeros(int(line.max()) + 1, dtype=image.dtype).index_add(0, line, part.flatten())
+        for part in (image, image.abs())
+    )
+    return float(sums.abs().max() / sizes.max())
+
+
+def after_hiding(quality: Callable[[float, int, float, int], float]) -> Verdict:
+    """Is ``quality(p, k, c, n)`` the PSNR after a spot of k pixels and contrast c has been erased?
+
+    Parameters
+    ----------
+    quality : callable
+        p : PSNR in dB before, n : pixels of the image -> PSNR in dB after.
+    """
+
+    def exact(p: float, k: int, c: float, n: int) -> float:
+        return -10 * math.log10(10 ** (-p / 10) + k * c**2 / n)
+
+    return examine(
+        quality,
+        [(26.0, 13, 0.5, 3136), (20.0, 30, 0.25, 1000), (33.0, 5, 0.8, 784)],
+        exact,
+        "the PSNR without the spot",
+        rtol=1e-4,
+        mistakes={
+            "this is the PSNR of the erased spot alone: add its error to the one that was there": (
+                lambda p, k, c, n: -10 * math.log10(k * c**2 / n)
+            ),
+            "the contrast counts as a square": lambda p, k, c, n: -10 * math.log10(10 ** (-p / 10) + k * c / n),
+            "an error in k of n pixels is a mean over n": lambda p, k, c, n: (
+                -10 * math.log10(10 ** (-p / 10) + k * c**2)
+            ),
+            "every pixel of the spot is wrong, not only one": lambda p, k, c, n: (
+                -10 * math.log10(10 ** (-p / 10) + c**2 / n)
+            ),
+            "decibels do not add up: add the mean squared errors": lambda p, k, c, n: p + 10 * math.log10(k * c**2 / n),
+            "PSNR is 10 times the logarithm of a square, so 10^(-p/10) is the mean squared error, not 10^(-p/20)": (
+                lambda p, k, c, n: -10 * math.log10(10 ** (-p / 20) + k * c**2 / n)
+            ),
+            "this is by how much it falls; give the PSNR itself": lambda p, k, c, n: p - exact(p, k, c, n),
+            "this is the mean squared error; turn it into decibels": lambda p, k, c, n: 10 ** (-p / 10) + k * c**2 / n,
+            "erasing a spot makes an error larger: the squares add up": lambda p, k, c, n: (
+                -10 * math.log10(abs(10 ** (-p / 10) - k * c**2 / n))
+            ),
+        },
+    )
 
 
 def lm_step(step: Callable) -> Verdict:

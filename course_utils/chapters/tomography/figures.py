@@ -21,9 +21,8 @@ from ...operators import ParallelBeam
 from ...reproduce.pictures import unpack
 
 __all__ = [
-    "cost_table", "deviation_figure", "geometry_figure", "real_figure", "runs_figure", "singular_value_curves",
-    "sinogram_row",
-    "table_and_examples", "tomography_table", "two_colours", "views_figure",
+    "coloured", "cost_table", "deviation_figure", "geometry_figure", "runs_figure", "singular_value_curves",
+    "sinogram_row", "table_and_examples", "tomography_table", "two_colours", "views_figure",
 ]  # fmt: skip
 
 GENERATOR_COLOUR, ADDED, REMOVED = "blue", "orange", "purple"
@@ -298,7 +297,8 @@ def two_colours(g: Tensor, u: Tensor, white: float = 1.0) -> np.ndarray:
     return np.clip(ink, 0, 1)
 
 
-def _coloured(ax, g: Tensor, u: Tensor, title: str, white: float) -> None:
+def coloured(ax, g: Tensor, u: Tensor, title: str, white: float) -> None:
+    """``two_colours`` on axes."""
     ax.imshow(two_colours(g, u, white), interpolation="nearest")
     ax.set_title(title)
     ax.set(xticks=[], yticks=[])
@@ -331,45 +331,5 @@ def deviation_figure(record: Mapping, test: Tensor) -> Figure:
         image = unpack([rows["sparse-tv"]["examples"][k]], size)
         u = unpack([rows["sparse-tv"]["example_deviations"][k]], size, -1.0, 1.0)
         show_image(axes[k, -2], image - truth, "residual,\n±0.5" if k == 0 else "", (-0.5, 0.5), RESIDUAL_CMAP)
-        _coloured(axes[k, -1], image - u, u, "G(z) blue,\nu orange, purple" if k == 0 else "", white=0.6)
-    return figure
-
-
-def real_figure(record: Mapping, labels: Mapping[str, str], slice_: Tensor) -> Figure:
-    """Two layers of the needle and one CT slice by every method; the last column shows what G has drawn.
-
-    Parameters
-    ----------
-    record : dict
-        Stored result of ``table-real``.
-    labels : dict of method -> words
-    slice_ : (1, 56, 56) tensor
-        The CT slice.
-    """
-    tilt = {r["method"]: r for r in record["rows"] if r["data"] == "tilt"}
-    ct = {r["method"]: r for r in record["rows"] if r["data"] == "ct"}
-    size, example = record["settings"]["size"], record["settings"]["ct_example"]
-    alt = (
-        "Rows: two layers of a measured needle, and a CT slice. Columns: FBP with streaks, Tikhonov, TV, and "
-        "a generator of circles and rectangles: hard, relaxed, sparse-TV. It draws the needle as a circle, and "
-        "turns the chest into a blob; in the last column what it drew is blue, what was added orange, removed purple."
-    )
-    figure, axes = subplots(3, len(labels) + 2, size=(1.55 * (len(labels) + 2), 5.6), alt=alt)
-    for row in range(2):
-        axes[row, 0].set_axis_off()
-        axes[row, 0].text(0.5, 0.5, f"needle,\nlayer {(110, 140)[row]},\nno truth", ha="center", va="center")
-    show_image(axes[2, 0], slice_, "CT, truth")
-    for column, (method, name) in enumerate(labels.items(), 1):
-        for row in range(2):
-            error = 100 * tilt[method]["example_misfits"][row]
-            head = f"{name}\n" if row == 0 else ""
-            image = unpack([tilt[method]["examples"][row]], size)
-            show_image(axes[row, column], image, f"{head}{error:.1f} %", (0, 0.8))
-        show_image(axes[2, column], unpack(ct[method]["examples"], size), f"{ct[method]['psnr'][example]:.1f} dB")
-    for row in range(3):
-        source = ct if row == 2 else tilt
-        k = 0 if row == 2 else row
-        image = unpack([source["sparse-tv"]["examples"][k]], size)
-        u = unpack([source["sparse-tv"]["example_deviations"][k]], size, -1.0, 1.0)
-        _coloured(axes[row, -1], image - u, u, "G(z) blue, u\norange, purple" if row == 0 else "", white=0.8)
+        coloured(axes[k, -1], image - u, u, "G(z) blue,\nu orange, purple" if k == 0 else "", white=0.6)
     return figure

@@ -20,7 +20,7 @@ from ...tuning import Sweep, geometric
 from .searching import MOST, grown_grid
 from .spots import drawn_step
 
-__all__ = ["EXPERIMENTS", "NEEDLE_GREY", "TiltProblem", "ct_row", "tilt_row"]
+__all__ = ["EXPERIMENTS", "NEEDLE_GREY", "TiltProblem", "ct_example", "ct_row", "tilt_row"]
 
 VAE = "vae-shapes-10"
 SIZE = 56
@@ -177,6 +177,13 @@ def _drawn(A: ParallelBeam, x: Tensor, y: Tensor, found: Tensor, g: Tensor, lam:
     return {name: rounded(drawn_step(image, g)) for name, image in steps.items()} | {"tv_psnr": rounded(psnr(by_tv, x))}
 
 
+def ct_example(n_test: int = 48) -> tuple[ParallelBeam, Tensor, Tensor]:
+    """Operator, truth and data of the CT slice that is pictured."""
+    A, x = ParallelBeam.full(SIZE, n_angles=CT_VIEWS), load("ct").test[:n_test]
+    y = measure(A, x, CT_SIGMA, seeded(3))
+    return A, x[CT_EXAMPLE : CT_EXAMPLE + 1], y[CT_EXAMPLE : CT_EXAMPLE + 1]
+
+
 def real_tasks() -> list[dict]:
     return [{"data": data, "method": m} for data in ("tilt", "ct") for m in METHODS]
 
@@ -188,7 +195,7 @@ def real_job(data: str, method: str) -> dict:
 
 def real_figure(record: dict):
     """Reconstructions of two needle layers and of one CT slice by every method."""
-    from .figures import real_figure as draw
+    from .real_figures import real_figure as draw
 
     return draw(record, LABELS, load("ct").test[record["settings"]["ct_example"]])
 

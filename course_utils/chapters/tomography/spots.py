@@ -34,10 +34,11 @@ def spot_contrast(x: Tensor, truth: Tensor) -> Tensor:
 
 
 def drawn_step(x: Tensor, g: Tensor) -> Tensor:
-    """How much brighter an image is inside of what a generator drew than just outside of it: (B,) grey values.
+    """How far an image rises at the outline of what a generator drew, from outside to inside: (B,) grey values.
 
-    Inside is where ``g`` has more than half of its greatest value, outside is ``beside`` that.  A step that the truth
-    has not, and the reconstruction has, was invented.
+    Inside is where ``g`` has more than half of its greatest value.  Means are taken over two pixels on either side of
+    the outline, because what lies deeper inside the object may be anything.  A step that the truth has not, and the
+    reconstruction has, was invented.
 
     Example
     -------
@@ -48,5 +49,7 @@ def drawn_step(x: Tensor, g: Tensor) -> Tensor:
     (tensor([0.5000]), tensor([0.]))
     """
     inside = g > 0.5 * g.amax((1, 2, 3), keepdim=True)
-    means = [(x * part).flatten(1).sum(1) / part.flatten(1).sum(1) for part in (inside, beside(inside))]
+    near = [max_pool2d(part.float(), 5, 1, 2) > 0 for part in (~inside, inside)]  # two pixels beyond the outline
+    rims = (inside & near[0], ~inside & near[1])
+    means = [(x * rim).flatten(1).sum(1) / rim.flatten(1).sum(1) for rim in rims]
     return means[0] - means[1]

@@ -96,11 +96,10 @@ def views_story(record: dict) -> str:
         for geometry in dict.fromkeys(r["geometry"] for r in rows):
             db = {label(r): mean(r["psnr"]) for r in rows if (r["geometry"], r["sigma"]) == (geometry, sigma)}
             best = max((name for name in db if name.startswith("VAE")), key=db.get)
-            parts.append(
-                f"{geometry} ({seen[geometry]['above']['0.01']} of 3136 singular values above 0.01) TV {db['TV']:.1f}, "
-                f"{best} {db[best]:.1f}"
-            )
+            parts.append(f"{geometry} TV {db['TV']:.1f}, {best} {db[best]:.1f}")
         said.append(f"sigma = {sigma:g}, mean PSNR in dB: " + "; ".join(parts) + ".")
+    above = ", ".join(f"{geometry} {row['above']['0.01']}" for geometry, row in seen.items())
+    said.append(f"Singular values above 0.01, of 3136: {above}.")
     best_fit = [mean(r["psnr"]) for r in record["rows"] if r["kind"] == "ceiling"]
     if best_fit:
         said.append(f"The best fits of the range of the VAE to the same images have {best_fit[0]:.1f} dB on average.")

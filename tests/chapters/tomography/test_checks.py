@@ -18,29 +18,57 @@ def trace(px, py, a):
     return px * torch.cos(a) + py * torch.sin(a)
 
 
-# The ramp
+# The noise that a cut ramp lets through
 
 
-def by(q, response, d, pad=1, dim=-1):
-    """Views times a response to the frequency, by the full transform."""
-    n = pad * q.shape[dim]
-    f = response(torch.fft.fftfreq(n, d, dtype=torch.float64))
-    spectrum = torch.fft.fft(q, n, dim=dim) * (f if dim == -1 else f[:, None])
-    return torch.fft.ifft(spectrum, dim=dim)[..., : q.shape[-1]]
+def summed(c):
+    """By the sum over many frequencies."""
+    f = torch.linspace(0, 1, 200_001, dtype=torch.float64)
+    return float((f[f <= c].pow(2).sum() / f.pow(2).sum()).sqrt())
 
 
-def ramped(q, d):
-    return by(q, torch.abs, d).real
+# Ghosts
 
 
-def halves(q, d, pad=1):
-    """The same by the transform of real numbers."""
-    n = pad * q.shape[-1]
-    return torch.fft.irfft(torch.fft.rfft(q, n) * torch.fft.rfftfreq(n, d), n)[..., : q.shape[-1]]
+def differences(x, steps):
+    for step in steps:
+        x = x - torch.roll(x, step, (0, 1))
+    return x
 
 
-def in_numpy(q, d):
-    return np.fft.ifft(np.fft.fft(q.numpy()) * np.abs(np.fft.fftfreq(q.shape[-1], d))).real
+def forward(x, steps):
+    for step in steps:
+        x = torch.roll(x, tuple(-s for s in step), (0, 1)) - x
+    return x
+
+
+def padded(x, steps):
+    big = torch.zeros(80, 80)
+    big[20 : 20 + len(x), 20 : 20 + len(x)] = x
+    return differences(big, steps)
+
+
+def central(x, steps):
+    for step in steps:
+        x = torch.roll(x, step, (0, 1)) - torch.roll(x, tuple(-s for s in step), (0, 1))
+    return x
+
+
+def added(x, steps):
+    return sum(x - torch.roll(x, step, (0, 1)) for step in steps)
+
+
+# A spot that is erased
+
+
+def hidden(p, k, c, n):
+    return -10 * math.log10(10 ** (-p / 10) + k * c**2 / n)
+
+
+def by_parts(p, k, c, n):
+    """The error as a sum over pixels: k of them lose c, and what was wrong before stays wrong."""
+    total = n * 10 ** (-p / 10) + sum(c * c for _ in range(k))
+    return 10 * math.log10(n / total)
 
 
 # One Levenberg-Marquardt step
@@ -82,14 +110,28 @@ RIGHT = {
         lambda px, py, a: trace(px, py, a.float()),
         lambda px, py, a: torch.stack([a.cos(), a.sin()], 1) @ torch.tensor([px, py], dtype=a.dtype),
     ],
-    "ramp": [
-        ramped,
-        halves,
-        lambda q, d: halves(q, d, 2),
-        lambda q, d: by(q, torch.abs, d),  # complex, with an imaginary part of round-off
-        in_numpy,
-        lambda q, d: torch.stack([ramped(view, d) for view in q]),
-        lambda q, d: ramped(q, d).float(),
+    "noise_left": [
+        lambda c: c**1.5,
+        lambda c: math.sqrt(c**3),
+        summed,
+        lambda c: torch.tensor(c) ** 1.5,
+        lambda c: np.float32(c**1.5),
+    ],
+    "ghost": [
+        differences,
+        forward,
+        padded,
+        central,
+        lambda x, steps: differences(x, steps).numpy(),
+        lambda x, steps: differences(x.float(), steps),
+        lambda x, steps: differences((x == x.max()).double(), steps),  # any image will do
+    ],
+    "after_hiding": [
+        hidden,
+        by_parts,
+        lambda p, k, c, n: p - 10 * math.log10(1 + k * c**2 / n * 10 ** (p / 10)),
+        lambda *a: torch.tensor(hidden(*a)),
+        lambda *a: np.float64(hidden(*a)),
     ],
     "lm_step": [
         step,
@@ -118,24 +160,39 @@ WRONG = {
         (lambda px, py, a: None, "placeholder"),
         (lambda px, py: px, "raised TypeError"),
     ],
-    "ramp": [
-        (lambda q, d: q, "nothing has been filtered"),
-        (lambda q, d: ramped(q, 1.0), "tell fftfreq the width"),
-        (lambda q, d: by(q, torch.square, d).real, "squared"),
-        (lambda q, d: by(q, lambda f: f.abs().sqrt(), d).real, "root of |f|"),
-        (lambda q, d: by(q, lambda f: f, d).real, "raised too"),
-        (lambda q, d: by(q, lambda f: f.clamp_min(0), d).real, "must not be dropped"),
-        (lambda q, d: by(q, lambda f: 2 * math.pi * f.abs(), d).real, "not radians"),
-        (lambda q, d: by(q, lambda f: 1 / f.abs().clamp_min(f[1]), d).real, "divided"),
-        (lambda q, d: by(q, torch.abs, d, dim=0).real, "not along the angles"),
-        (lambda q, d: by(q, lambda f: torch.fft.fftshift(f.abs()), d).real, "needs fftshift"),
-        (lambda q, d: by(q, lambda f: f.abs().max() - f.abs(), d).real, "needs fftshift"),
-        (lambda q, d: torch.fft.fft(q) * torch.fft.fftfreq(q.shape[-1], d).double().abs(), "transform back"),
-        (lambda q, d: -ramped(q, d), "only the sign"),
-        (lambda q, d: 3 * ramped(q, d), "3 times"),
-        (lambda q, d: q[:, :5], "shape"),
-        (lambda q, d: q / 0, "NaN or infinite"),
-        (lambda q, d: q.nothing, "raised AttributeError"),
+    "noise_left": [
+        (lambda c: c, "share of the frequencies"),
+        (lambda c: c**0.5, "without a ramp"),
+        (lambda c: c**2, "area under the ramp"),
+        (lambda c: c**3, "root"),
+        (lambda c: 1 - c**1.5, "takes away"),
+        (lambda c: c**-1.5, "less than 1"),
+        (lambda c: None, "placeholder"),
+        (lambda c: "0.35", "number"),
+        (lambda: 1.0, "raised TypeError"),
+    ],
+    "ghost": [
+        (lambda x, steps: x, "what has to be subtracted"),
+        (lambda x, steps: 0 * x, "zero everywhere"),
+        (lambda x, steps: differences(x, steps[:1]), "one step for each direction"),
+        (lambda x, steps: differences(x, steps[1:]), "one step for each direction"),
+        (added, "still sees your ghost"),
+        (lambda x, steps: x + torch.roll(x, steps[0], (0, 1)), "what has to be subtracted"),
+        (lambda x, steps: x / 0, "NaN or infinite"),
+        (lambda x, steps: x.sum(), "rows and columns"),
+        (lambda x, steps: None, "placeholder"),
+        (lambda x, steps: x.nothing, "raised AttributeError"),
+    ],
+    "after_hiding": [
+        (lambda p, k, c, n: -10 * math.log10(k * c**2 / n), "alone"),
+        (lambda p, k, c, n: -10 * math.log10(10 ** (-p / 10) + k * c / n), "as a square"),
+        (lambda p, k, c, n: -10 * math.log10(10 ** (-p / 10) + k * c**2), "mean over n"),
+        (lambda p, k, c, n: -10 * math.log10(10 ** (-p / 10) + c**2 / n), "not only one"),
+        (lambda p, k, c, n: p + 10 * math.log10(k * c**2 / n), "decibels do not add up"),
+        (lambda p, k, c, n: -10 * math.log10(10 ** (-p / 20) + k * c**2 / n), "not 10^(-p/20)"),
+        (lambda p, k, c, n: p - hidden(p, k, c, n), "the PSNR itself"),
+        (lambda p, k, c, n: 10 ** (-p / 10) + k * c**2 / n, "into decibels"),
+        (lambda p, k, c, n: ..., "placeholder"),
     ],
     "lm_step": [
         (lm(whole=False), "z + step"),
