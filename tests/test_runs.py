@@ -11,13 +11,13 @@ from registry import seeded
 from course_utils import load, pretrained
 from course_utils._files import read_json
 from course_utils.data.dataset import Dataset
+from course_utils.figures import sheets
 from course_utils.generators import GeneratorConfig, build
 from course_utils.properties import energy_test, judge, latent_draws, latents_of, range_errors, two_shapes
 from course_utils.properties.judge import digit_judge
 from course_utils.training import trainer, zoo
 from course_utils.training.__main__ import main, runs
 from course_utils.training.recipes import RECIPES, SEEDED, SEEDS
-from course_utils.training.sheets import contact_sheet
 
 # Runs
 
@@ -59,21 +59,21 @@ def test_the_list_tells_what_each_shipped_run_cost(capsys):
 
 
 def test_a_contact_sheet_shows_every_draw_and_no_choice_of_them(tmp_path):
-    main(["--sheets", str(tmp_path), "vae-mnist-8"])
+    sheets.main([str(tmp_path), "vae-mnist-8"])
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "vae-mnist-8-seed-1.png", "vae-mnist-8-seed-2.png", "vae-mnist-8.png",
     ]  # fmt: skip
     assert len({p.read_bytes() for p in tmp_path.iterdir()}) == 3
     G, x = pretrained("vae-mnist-8", verbose=False), load("mnist").test
-    figure = contact_sheet(G, x)
+    figure = sheets.contact_sheet(G, x)
     assert len(figure.axes) == 8
     first, second = (ax.images[0].get_array()[:, :28] for ax in figure.axes[:2])
     draws = G.sample(64, torch.Generator().manual_seed(0))
     assert torch.allclose(torch.tensor(first), draws[0, 0].double(), atol=1e-5)
     assert torch.allclose(torch.tensor(second), draws[16, 0].double(), atol=1e-5)
-    assert len(contact_sheet(pretrained("wgan-mnist-8", verbose=False), x).axes) == 4
+    assert len(sheets.contact_sheet(pretrained("wgan-mnist-8", verbose=False), x).axes) == 4
     with pytest.raises(ValueError, match=r"'images' must hold at least 32 images, got 3"):
-        contact_sheet(G, x[:3])
+        sheets.contact_sheet(G, x[:3])
 
 
 def test_runs_are_shipped_beside_each_other_and_loaded_by_their_seed(small, tmp_path):

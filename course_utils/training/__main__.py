@@ -9,7 +9,6 @@ import torch
 
 from .. import _command
 from .recipes import RECIPES, SEEDED, SEEDS
-from .sheets import write_sheets
 from .trainer import train_recipe
 from .zoo import card, numbered, shipped_seeds
 
@@ -53,13 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--finish", action="store_true", help="end an interrupted run with its best weights so far")
     parser.add_argument("--ship", action="store_true", help="put the finished weights into the package")
     parser.add_argument("--list", action="store_true", help="train nothing: what was shipped, and what it cost")
-    parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="train nothing: draw contact sheets")
     options = parser.parse_args(arguments)
     if options.list:
         print(costs())
-        return
-    if options.sheets:
-        print(*write_sheets(options.sheets, options.names), sep="\n")
         return
     for name, seed in runs(options.names, options.seed):
         report = train_recipe(name, options.folder, options.device, options.ship, options.finish, seed)

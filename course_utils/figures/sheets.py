@@ -5,17 +5,21 @@ python -m course_utils.training --sheets FOLDER vae-mnist-8
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
+from .. import _command
 from .._files import atomic
-from ..figures.pixels import figure_png
-from ..figures.strips import image_strips
-from ..figures.style import CourseFigure
+from ..data.load import load
 from ..generators import Generator
-from . import zoo
+from ..training import zoo
+from .pixels import figure_png
+from .strips import image_strips
+from .style import CourseFigure
 
 __all__ = ["contact_sheet", "write_sheets"]
 
@@ -54,10 +58,6 @@ def contact_sheet(G: Generator, images: Tensor, name: str = "") -> CourseFigure:
 
 def write_sheets(folder: Path, names: list[str]) -> list[Path]:
     """A sheet of each training run of these generators (none named: of all), as PNG; returns the files."""
-    import matplotlib.pyplot as plt
-
-    from ..data.load import load
-
     written, folder = [], Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name in names or zoo.available():
@@ -70,3 +70,15 @@ def write_sheets(folder: Path, names: list[str]) -> list[Path]:
             plt.close(figure)
             written.append(folder / f"{run}.png")
     return written
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m course_utils.figures.sheets", description="Draw contact sheets.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", choices=[[], *zoo.available()], help="generators (default: all)")
+    options = parser.parse_args(arguments)
+    print(*write_sheets(options.folder, options.names), sep="\n")
+
+
+if __name__ == "__main__":
+    _command.run(main)
