@@ -16,6 +16,7 @@ from ...solvers import conjugate_gradients
 __all__ = ["fit_gaussian", "given_gaussian"]
 
 STEPS, TOL = 1000, 1e-4  # of conjugate gradients
+AT_ONCE = 64  # images: the regressions need five times their memory
 
 
 def fit_gaussian(images: Tensor, floor: float = 0.01, width: int = 3) -> tuple[Tensor, LocalPrecision]:
@@ -54,14 +55,18 @@ def fit_gaussian(images: Tensor, floor: float = 0.01, width: int = 3) -> tuple[T
     check_positive("floor", floor)
     neighbours, p, (H, W) = later_neighbours(width), width // 2, images.shape[2:]
     m = images.mean(0, keepdim=True)
-    v = (images - m).double()[:, 0]
-    padded = functional.pad(v, (p, p, 0, p))
-    later = torch.stack([padded[:, r : r + H, p + c : p + c + W] for r, c in neighbours], -1)
-    gram = torch.einsum("nhwi,nhwj->hwij", later, later) / len(v)
-    gram = gram + floor**2 * torch.eye(len(neighbours), dtype=v.dtype)
-    cross = torch.einsum("nhwi,nhw->hwi", later, v) / len(v)
+    gram = torch.zeros(H, W, len(neighbours), len(neighbours), dtype=torch.float64, device=m.device)
+    cross, variance = torch.zeros_like(gram[..., 0]), torch.zeros_like(gram[..., 0, 0])
+    for part in images.split(AT_ONCE):
+        v = (part - m).double()[:, 0]
+        padded = functional.pad(v, (p, p, 0, p))
+        later = torch.stack([padded[:, r : r + H, p + c : p + c + W] for r, c in neighbours], -1)
+        gram += torch.einsum("nhwi,nhwj->hwij", later, later) / len(images)
+        cross += torch.einsum("nhwi,nhw->hwi", later, v) / len(images)
+        variance += v.square().sum(0) / len(images)
+    gram += floor**2 * torch.eye(len(neighbours)).to(gram)
     a = -torch.linalg.solve(gram, cross)
-    left = v.square().mean(0) + floor**2 + (a * cross).sum(-1)  # at the minimum; floor^2 keeps it positive
+    left = variance + floor**2 + (a * cross).sum(-1)  # at the minimum; floor^2 keeps it positive
     return m, LocalPrecision((-0.5 * left.log()).to(images)[None, None], a.permute(2, 0, 1).to(images)[None])
 
 
