@@ -684,8 +684,8 @@ markdown_table([*head, "above the best, % (median)", "PSNR (dB)"], rows)
 # Both follow the curvature, L-BFGS from the gradients that it has seen and Levenberg-Marquardt from $J$, and both need
 # several times less work than Algorithm 1. Between the two, iterations and work tell different stories.
 # Levenberg-Marquardt takes the fewest iterations everywhere, but each new $J$ costs about as much as $d+1$ evaluations
-# of $G$, a gradient about three. So in work neither of them is far ahead, and which of the two is ahead depends on the
-# problem. (Times depend on how well a machine does $d+1$ evaluations at once.) The work of a Jacobian grows with $d$,
+# of $G$, a gradient about three. So in work neither of them is far ahead; over all images L-BFGS is level or a little
+# ahead. (Times depend on how well a machine does $d+1$ evaluations at once.) The work of a Jacobian grows with $d$,
 # that of a gradient does not; this is why L-BFGS is the solver behind the table.
 #
 # ## 6 Few views, limited range
