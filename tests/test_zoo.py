@@ -8,7 +8,7 @@ import torch
 from registry import seeded
 from safetensors import safe_open
 
-from course_utils import available, pretrained
+from course_utils import available, load, pretrained
 from course_utils._files import IntegrityError, read_json, sha256, write_json
 from course_utils.generators import GeneratorConfig, build
 from course_utils.training import zoo
@@ -125,3 +125,22 @@ def test_shipping_replaces_one_entry_only(folder, tmp_path):
     zoo.ship("ae-mnist-2", tmp_path / "new.safetensors", folder=folder)
     after = read_json(folder / "manifest.json")
     assert {k: after[k] for k in before} == before and set(after) - set(before) == {"ae-mnist-2"}
+
+
+# Who trained them
+
+
+def test_a_network_that_has_seen_the_test_head_is_refused_by_name():
+    for name in (n for kind in ("generator", "network") for n in zoo.available(kind) if "-brain-" in n):
+        assert zoo.check_unseen(name, "S1") == name
+        with pytest.raises(ValueError, match=f"'name' must be a network that has not seen Colin27, who trained {name}"):
+            zoo.check_unseen(name, "Colin27")
+        with pytest.raises(ValueError, match="has not seen ITK, who validated"):
+            zoo.check_unseen(name, "ITK")
+    with pytest.raises(ValueError, match="'name' must be a network whose subjects are known, got vae-mnist-8"):
+        zoo.check_unseen("vae-mnist-8", "S1")
+
+
+def test_the_cards_of_brains_say_who_is_in_each_split():
+    split = {part: sorted(set(names)) for part, names in load("brain").subjects.items()}
+    assert all(zoo.card(name)["subjects"] == split for name in zoo.available("network"))

@@ -339,6 +339,8 @@ def train_recipe(
     }
     if recipe.mean is not None:
         record["mean"] = recipe.mean
+    if data.subjects:
+        record["subjects"] = {split: sorted(set(names)) for split, names in data.subjects.items()}
     zoo.save(model, folder / run / "weights.safetensors", {**record, "report": report, **origin})
     if ship:
         zoo.ship(name, folder / run / "weights.safetensors", seed=seed)

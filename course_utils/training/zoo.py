@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from .._check import check_choice, check_device, check_flag, check_path, check_seed, default
+from .._check import check_choice, check_device, check_flag, check_path, check_seed, check_text, default
 from .._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
 from ..classifier import Classifier
 from ..families import FAMILIES, Trainable, build, configure
@@ -19,7 +19,7 @@ from ..generators import Generator
 from ..reconstructors import LearnedReconstructor
 from .recipes import RECIPES, SEEDED, SEEDS
 
-__all__ = ["available", "card", "pretrained", "shipped_seeds"]
+__all__ = ["available", "card", "check_unseen", "pretrained", "shipped_seeds"]
 
 FOLDER = SHIPPED / "weights"
 KINDS = ("generator", "network", "classifier")
@@ -86,6 +86,31 @@ def card(name: str, seed: int = 0) -> dict:
     """
     check_choice("seed", check_seed("seed", seed), shipped_seeds(name))
     return read_json(FOLDER / f"{numbered(name, seed)}.json")
+
+
+def check_unseen(name: str, subject: str) -> str:
+    """The name of a shipped network, if ``subject`` is neither among those who trained it nor who validated it.
+
+    A test on a head that a network has seen measures memory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is, or nobody wrote down who trained the network.
+
+    Example
+    -------
+    >>> check_unseen("vn-brain-25-0.05", "S1")
+    'vn-brain-25-0.05'
+    """
+    check_text("subject", subject)
+    seen = card(name).get("subjects")
+    if seen is None:
+        raise ValueError(f"'name' must be a network whose subjects are known, got {name}")
+    for split, does in (("train", "trained"), ("val", "validated")):
+        if subject in seen[split]:
+            raise ValueError(f"'name' must be a network that has not seen {subject}, who {does} {name}")
+    return name
 
 
 def pretrained(

@@ -15,7 +15,7 @@ from ...reproduce.pictures import middle
 from ...reproduce.setting import SEEDS, start_dictionary
 from ...solvers import Dictionary, reconstruct
 from ...training.recipes import BRAIN_DIMENSION
-from ...training.zoo import available, pretrained
+from ...training.zoo import available, check_unseen, pretrained
 
 __all__ = [
     "DICTIONARY", "EXAMPLE", "FIRST", "GENERATIVE", "TEST_STEP", "VAE", "VAL_STEP", "WINDOW", "at_end",
@@ -50,8 +50,11 @@ def heads(val_step: int, test_step: int) -> tuple[Tensor, Tensor]:
 
 @functools.lru_cache(maxsize=4)
 def brain_generator(name: str) -> tuple[Generator, Dictionary]:
-    """A shipped generator of brains and its shared dictionary of starts, kept for the next job of this process."""
-    G = pretrained(name, verbose=False)
+    """A shipped generator of brains and its shared dictionary of starts, kept for the next job of this process.
+
+    It must not have seen the test head.
+    """
+    G = pretrained(check_unseen(name, "S1"), verbose=False)
     return G, start_dictionary(G, load("brain").train, SEEDS["dictionary"], DICTIONARY)
 
 

@@ -114,7 +114,7 @@ def all_above(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) 
     gaps = [_gaps(*pair) for pair in zip(one, other, strict=True)]
     holds = sum(mean(gap) > 0 for gap in gaps)
     by_slice = [mean(gap) for gap in zip(*gaps, strict=True)]
-    words = f"{_gain(by_slice)}, above at {holds} of {len(gaps)} settings"
+    words = f"{_gain(by_slice)}, positive at {holds} of {len(gaps)} settings"
     return mean(by_slice) > 0 and holds >= PART * len(gaps), words
 
 
@@ -130,6 +130,12 @@ LECTURES, POSTER = "lectures, II.2", "poster's curves"
 def covariance_claims(record: Mapping) -> list[Claim]:
     """The claims about learned covariance, from the stored record of ``covariance``: the text's, then the poster's."""
     return [*_said(record), *_drawn(record)]
+
+
+def _compared(db: Mapping, one: str, other: str, places: Sequence[tuple]) -> tuple[bool, str]:
+    """``all_above`` of two methods at some places; the words say which is subtracted from which."""
+    holds, words = all_above(*([db[(m, *at)] for at in places] for m in (one, other)))
+    return holds, f"{one} minus {other} {words}"
 
 
 def _by_place(record: Mapping, theory: bool = False) -> dict:
@@ -153,14 +159,13 @@ def _said(record: Mapping) -> list[Claim]:
     def above(text: str, one: str, other: str) -> Claim:
         common = list(dict.fromkeys(places(one, other)))
         needed = [(m, *at) for at in common or [(0, 0)] for m in (one, other)]
-        test = lambda: all_above(*([db[(m, *at)] for at in common] for m in (one, other)))  # noqa: E731
-        return judge(text, needed, db, test, LECTURES)
+        return judge(text, needed, db, lambda: _compared(db, one, other, common), LECTURES)
 
     def similar(text: str, one: str, other: str, at: Sequence[tuple], found: Mapping) -> Claim:
         def test() -> tuple[bool, str]:
             gaps = [_gaps(found[(one, *place)], found[(other, *place)]) for place in at]
             by_slice = [mean(gap) for gap in zip(*gaps, strict=True)]
-            return abs(mean(by_slice)) < SIMILAR, f"{_gain(by_slice)} over {len(at)} settings"
+            return abs(mean(by_slice)) < SIMILAR, f"{one} minus {other} {_gain(by_slice)} over {len(at)} settings"
 
         return judge(text, [(m, *place) for place in at or [(0, 0)] for m in (one, other)], found, test, LECTURES)
 
@@ -209,8 +214,7 @@ def _drawn(record: Mapping) -> list[Claim]:
 
     def above(text: str, one: str, other: str, places) -> Claim:
         needed = [(method, *place) for place in places for method in (one, other)]
-        test = lambda: all_above(*([db[(m, *at)] for at in places] for m in (one, other)))  # noqa: E731
-        return judge(text, needed, db, test, POSTER)
+        return judge(text, needed, db, lambda: _compared(db, one, other, places), POSTER)
 
     def saturates(text: str, start: tuple, end: tuple) -> Claim:
         def test() -> tuple[bool, str]:

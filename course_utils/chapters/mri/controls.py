@@ -36,7 +36,7 @@ from .brains import (
 )
 from .experiments import FEW, GRIDS, IN_TURN, LOW, NOISE, SIGMA, SPOKES, Problem
 
-__all__ = ["EXPERIMENTS", "best_factor", "in_the_head", "without_z", "worth_of_z"]
+__all__ = ["EXPERIMENTS", "best_factor", "best_x", "in_the_head", "without_z", "worth_of_z"]
 
 #: The weights of the control, as multiples of 2 sigma^2.
 FACTORS = (1 / 9, 1 / 3, 1.0, 3.0)

@@ -15,7 +15,7 @@ from ...reproduce.pictures import pack
 from ...reproduce.setting import SEEDS, rounded, seeded
 from ...solvers import Result, reconstruct
 from ...training.recipes import NETWORK_HOMES
-from ...training.zoo import pretrained
+from ...training.zoo import check_unseen, pretrained
 from ...tuning import geometric, sweep, tuned_run
 from .brains import (
     EXAMPLE,
@@ -127,7 +127,8 @@ def mri_row(method: str, spokes: int, sigma: float, val_step: int = VAL_STEP, te
 def _direct(problem: Problem, method: str) -> tuple[dict, Tensor, float]:
     """What has nothing to be tuned: the adjoint, which is the image from the k-space filled with zeros, and VNs."""
     A, y = problem.A, problem.y
-    network = None if method == "zero-filled" else pretrained(f"vn-brain-{method[3:]}", verbose=False)
+    name = f"vn-brain-{method[3:]}"
+    network = None if method == "zero-filled" else pretrained(check_unseen(name, "S1"), verbose=False)
     started = time.perf_counter()
     with torch.no_grad():
         x = A.T(y) / A.scale**2 if network is None else network(y, A)

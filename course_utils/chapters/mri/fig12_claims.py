@@ -22,7 +22,7 @@ def fig12_claims(record: Mapping) -> list[Claim]:
     def above(one: str, other: str) -> Callable[[], tuple[bool, str]]:
         def test() -> tuple[bool, str]:
             holds, words = all_above(*([db[m, s] for s in noise] for m in (one, other)))
-            return holds, rests(words, one, other)
+            return holds, rests(f"{one} minus {other} {words}", one, other)
 
         return test
 

@@ -45,7 +45,7 @@ def generator_words() -> str:
             )
         )
         if "standardised_by" in about["report"]:
-            words.append("Its latent variables were standardised after the training (chapter 04).")
+            words.append("Its latent variables were standardised after the training (chapters 03 and 04).")
     if "wgan-shapes-10" in available():
         report = card("wgan-shapes-10")["report"]
         steps = report.get("kept_step", report["steps"])

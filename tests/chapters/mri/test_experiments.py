@@ -333,6 +333,8 @@ def test_verdicts_on_covariance_follow_the_numbers():
     ordered = [c for c in turned if "similar" not in c.text and "smoother" not in c.text]
     assert set(verdicts(ordered)) == {"does not"}, [c.text for c in ordered if c.verdict != "does not"]
     assert len(turned) - len(ordered) == 3 and all(c.source for c in turned)
+    (worse,) = [c.numbers for c in turned if c.text == "covariance is worse than identity at 5 spokes"]
+    assert worse.startswith("identity minus covariance -"), "who is subtracted from whom"
     fewer = record | {"rows": [r for r in record["rows"] if r["method"] != "covariance"]}
     found = [c for c in mri_claims.covariance_claims(fewer) if c.verdict != "untested"]
     assert [c.text for c in found] == [
