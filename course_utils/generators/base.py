@@ -18,7 +18,7 @@ from .._check import (
     check_tensor,
 )
 from ..families import Trainable
-from .networks import LEAN, PAPER, SIZES, decoder
+from .networks import LEAN, SIZES, check_code, check_variant, decoder
 
 __all__ = ["Generator", "GeneratorConfig"]
 
@@ -38,7 +38,7 @@ class GeneratorConfig:
     family: str  # "ae" | "vae" | "wgan"
     latent_dim: int
     size: int = 28  # side of the square images: 28, 56 or 128
-    variant: str = LEAN  # "lean" | "paper"
+    variant: str = LEAN  # "lean" | "paper" | "local", for size 128
     head: str = "conv"  # last layer of the paper's variant: "conv" | "dense"
     rho: float = 0.05**0.5 * 0.5**0.5
 
@@ -46,11 +46,11 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         check_choice("family", self.family, self.families)
-        check_choice("variant", self.variant, (LEAN, PAPER))
         check_choice("head", self.head, ("conv", "dense"))
         # a frozen dataclass has no other way to store what a check returns
-        object.__setattr__(self, "latent_dim", check_count("latent_dim", self.latent_dim))
         object.__setattr__(self, "size", check_choice("size", self.size, SIZES))
+        object.__setattr__(self, "variant", check_variant(self.variant, self.size))
+        object.__setattr__(self, "latent_dim", check_code("latent_dim", self.latent_dim, self.variant))
         object.__setattr__(self, "rho", check_nonnegative("rho", self.rho))
         if self.size == 128 and self.head == "dense":
             raise ValueError("'head' must be 'conv' for size 128: the networks of Fig. 16 end in a convolution")

@@ -1,4 +1,4 @@
-"""The networks for images of 128x128: the paper's deep ones (Fig. 16) and a lean version.
+"""The networks for images of 128x128: the paper's deep ones (Fig. 16), a lean version and a local one.
 
 >>> deep_decoder("lean", latent_dim=64)(torch.zeros(2, 64)).shape
 torch.Size([2, 1, 128, 128])
@@ -13,7 +13,7 @@ from torch import nn
 
 from .head import OneChannelConv
 
-__all__ = ["SIZE", "deep_decoder", "deep_encoder"]
+__all__ = ["CODE_SIDE", "SIZE", "LatentChange", "deep_decoder", "deep_encoder"]
 
 SIZE = 128
 SLOPE = 0.3  # of every leaky ReLU, as in the authors' code
@@ -36,18 +36,33 @@ UP = [
 ]
 #: Channels of the lean networks, from 128x128 down to 8x8 and up again.
 LEAN_DOWN, LEAN_UP = (1, 16, 32, 64, 64), (32, 64, 64, 32, 16)
+CODE_SIDE = 8  # the code of the local networks is an image of 8x8 with d / 64 channels
+
+
+class LatentChange(nn.Linear):
+    """An affine change of the latent variables: the identity, left alone by training, until ``standardise`` sets it."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n, n)
+        nn.init.eye_(self.weight)
+        nn.init.zeros_(self.bias)
+        self.requires_grad_(False)
 
 
 def deep_encoder(variant: str, n_out: int, dropout: float = 0.2) -> nn.Sequential:
     """Network (B, 1, 128, 128) -> (B, n_out).
 
     ``"paper"``: the fifteen convolutions of Fig. 16, leaky ReLU and dropout after each.  ``"lean"``: four
-    convolutions of kernel 4 and stride 2, no dropout.
+    convolutions of kernel 4 and stride 2, no dropout, then a dense layer.  ``"local"``: a convolution in place of that
+    dense layer, so that each number of the code looks at its surroundings, everywhere in the same way.
     """
     layers: list[nn.Module] = []
-    if variant == "lean":
+    if variant != "paper":
         for c_in, c_out in itertools.pairwise(LEAN_DOWN):
             layers += [nn.Conv2d(c_in, c_out, kernel_size=4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+        if variant == "local":
+            code = nn.Conv2d(LEAN_DOWN[-1], n_out // CODE_SIDE**2, kernel_size=3, padding=1)
+            return nn.Sequential(*layers, code, nn.Flatten(), LatentChange(n_out))
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(LEAN_DOWN[-1] * 8 * 8, n_out))
     channels = 1
     for width, stride in itertools.chain(*DOWN):
@@ -65,11 +80,17 @@ def deep_decoder(variant: str, latent_dim: int, dropout: float = 0.2) -> nn.Sequ
     into (n^2/16 here, as in the authors' code), and n x n x 8 for what its last convolution, of 4 filters, puts out.
     Dropout follows each convolution but the last, whose output is the image.
     ``"lean"``: dense to 32 x 8 x 8, then four transposed convolutions that double the side; the last layer is linear.
+    ``"local"``: the same, but z is an image of 8 x 8 and a convolution makes the 32 channels.
     """
     layers: list[nn.Module] = []
-    if variant == "lean":
-        layers += [nn.Linear(latent_dim, LEAN_UP[0] * 8 * 8), nn.LeakyReLU(SLOPE)]
-        layers += [nn.Unflatten(1, (LEAN_UP[0], 8, 8))]
+    if variant != "paper":
+        if variant == "local":
+            channels = latent_dim // CODE_SIDE**2
+            layers += [LatentChange(latent_dim), nn.Unflatten(1, (channels, CODE_SIDE, CODE_SIDE))]
+            layers += [nn.Conv2d(channels, LEAN_UP[0], kernel_size=3, padding=1), nn.LeakyReLU(SLOPE)]
+        else:
+            layers += [nn.Linear(latent_dim, LEAN_UP[0] * 8 * 8), nn.LeakyReLU(SLOPE)]
+            layers += [nn.Unflatten(1, (LEAN_UP[0], 8, 8))]
         for c_in, c_out in itertools.pairwise(LEAN_UP):
             layers += [nn.ConvTranspose2d(c_in, c_out, kernel_size=4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
         return nn.Sequential(*layers, OneChannelConv(LEAN_UP[-1]))

@@ -1,7 +1,7 @@
 """The networks: encoder (or critic) and decoder (or generator), in the paper's and in a lean version.
 
-Both versions take images of H = W = 28 or 56; those of 128 are in ``deep``.  The same decoder serves AE, VAE and GAN,
-as in the paper.
+Both versions take images of H = W = 28 or 56; those of 128, with one more version, are in ``deep``.  The same decoder
+serves AE, VAE and GAN, as in the paper.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from .._check import check_between, check_choice, check_count, check_kind
+from .deep import CODE_SIDE, deep_decoder, deep_encoder
 from .deep import SIZE as DEEP
-from .deep import deep_decoder, deep_encoder
 from .head import OneChannelConv
 
-__all__ = ["LEAN", "PAPER", "decoder", "encoder", "n_parameters"]
+__all__ = ["LEAN", "LOCAL", "PAPER", "check_code", "check_variant", "decoder", "encoder", "n_parameters"]
 
-LEAN, PAPER = "lean", "paper"
+LEAN, PAPER, LOCAL = "lean", "paper", "local"
 SIZES = (28, 56, DEEP)
 SLOPE = 0.3  # of every leaky ReLU, as in the authors' code
 
@@ -42,12 +42,25 @@ class SamePad(nn.Module):
         return out
 
 
+def check_variant(variant: str, size: int) -> str:
+    """The variant, if there is a network of it for images of this size."""
+    check_choice("variant", variant, (LEAN, PAPER, LOCAL))
+    if variant == LOCAL and size != DEEP:
+        raise ValueError(f"'variant' can be {LOCAL!r} for size {DEEP} only, got size {size}")
+    return variant
+
+
+def check_code(name: str, n: int, variant: str) -> int:
+    """The count ``n`` of latent variables (or of outputs of an encoder), if the variant can have so many."""
+    n = check_count(name, n)
+    if variant == LOCAL and n % CODE_SIDE**2:
+        raise ValueError(f"'{name}' must be a multiple of {CODE_SIDE**2} for the variant {LOCAL!r}, got {n}")
+    return n
+
+
 def _checked(variant: str, size: int, dropout: float) -> tuple[str, int, float]:
-    return (
-        check_choice("variant", variant, (LEAN, PAPER)),
-        check_choice("size", size, SIZES),
-        check_between("dropout", dropout, 0, 1, "[)"),
-    )
+    size = check_choice("size", size, SIZES)
+    return check_variant(variant, size), size, check_between("dropout", dropout, 0, 1, "[)")
 
 
 def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Sequential:
@@ -64,7 +77,7 @@ def encoder(variant: str, size: int, n_out: int, dropout: float = 0.2) -> nn.Seq
     torch.Size([2, 8])
     """
     variant, size, dropout = _checked(variant, size, dropout)
-    n_out = check_count("n_out", n_out)
+    n_out = check_code("n_out", n_out, variant)
     if size == DEEP:
         return deep_encoder(variant, n_out, dropout)
     layers: list[nn.Module] = []
@@ -100,7 +113,7 @@ def decoder(variant: str, size: int, latent_dim: int, head: str = "conv", dropou
     torch.Size([2, 1, 28, 28])
     """
     variant, size, dropout = _checked(variant, size, dropout)
-    latent_dim = check_count("latent_dim", latent_dim)
+    latent_dim = check_code("latent_dim", latent_dim, variant)
     check_choice("head", head, ("conv", "dense"))
     if size == DEEP:
         return deep_decoder(variant, latent_dim, dropout)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .._check import check_choice, check_entries, check_kind, check_tensor
 from ..families import family
 from .base import GeneratorConfig
-from .networks import LEAN, decoder
+from .networks import LEAN, LOCAL, decoder
 from .precision import LocalPrecision, later_neighbours
 from .vae import VAE, reparametrise
 
@@ -56,10 +56,10 @@ class _Constant(nn.Module):
 
 
 def _covariance_decoder(config: StructuredConfig) -> nn.Module:
-    """Network (B, d) -> (B, 1 + m, H, W), lean in every variant; its last layer starts at 0."""
+    """Network (B, d) -> (B, 1 + m, H, W), lean, or local as the mean; its last layer starts at 0."""
     if config.family == "identity":
         return _Constant(config.size)
-    network = decoder(LEAN, config.size, config.latent_dim)
+    network = decoder(LOCAL if config.variant == LOCAL else LEAN, config.size, config.latent_dim)
     channels = 1 + len(later_neighbours(config.width))
     network[-1] = nn.Conv2d(network[-1].in_channels, channels, kernel_size=3, padding=1)
     nn.init.zeros_(network[-1].weight)
@@ -119,6 +119,8 @@ class StructuredVAE(VAE):
             raise ValueError(f"'vae' must have {wanted}, got {found}")
         self.encoder.load_state_dict(vae.encoder.state_dict())
         self.decoder.load_state_dict(vae.decoder.state_dict())
+        if self.config.variant == LOCAL and self.config.family != "identity":
+            self.covariance_decoder[0].load_state_dict(vae.decoder[0].state_dict())  # the same change of variables
 
     def covariance(self, z: Tensor) -> LocalPrecision:
         """Sigma(z), one for each latent vector: (B, d) -> B Gaussians, differentiable.

@@ -20,6 +20,7 @@ from .._check import (
     check_text,
 )
 from ..classifier import ClassifierConfig
+from ..data.brain import FOLDS
 from ..generators import GeneratorConfig, StructuredConfig
 from ..reconstructors import RadialConfig
 
@@ -72,6 +73,7 @@ class Recipe:
     standardised: bool = False  # a VAE whose prior is afterwards fitted to its codes, by ``VAE.standardise``
     mean: str | None = None  # the generator whose mean a structured one takes over
     labelled: bool = False  # trained on images and their labels
+    without: str | None = None  # the head that is kept for the test, of a network of brains; None: as ``load`` splits
 
     def __post_init__(self) -> None:
         check_kind("model", self.model, (GeneratorConfig, RadialConfig, ClassifierConfig))
@@ -81,6 +83,8 @@ class Recipe:
             check_flag(name, getattr(self, name))
         if self.mean is not None:
             check_text("mean", self.mean)
+        if self.without is not None:
+            check_choice("without", self.without, FOLDS)
 
 
 def _mnist(family: str, latent_dim: int) -> Recipe:
@@ -106,20 +110,32 @@ def _shapes(family: str, latent_dim: int, rho: float = 0.4, steps: int = 15_000,
     return Recipe(model, train, data="shapes", standardised=standardised and family == "vae")
 
 
-def _brain(family: str, latent_dim: int, width: int = 1, steps: int = 16_000) -> Recipe:
+def _brain(family: str, without: str | None = None) -> Recipe:
+    size = {"latent_dim": BRAIN_DIMENSION, "size": 128, "variant": "local", "rho": BRAIN_RHO}
     if family == "vae":
-        model = GeneratorConfig("vae", latent_dim, size=128, rho=BRAIN_RHO)
-        train = TrainConfig(steps=steps, batch_size=8)
-        return Recipe(model, train, data="brain", full=False, augmented=True, standardised=True)
-    model = StructuredConfig(family, latent_dim, size=128, rho=BRAIN_RHO, width=width)
-    lr = 3e-2 if family == "identity" else 1e-3  # one number has to find its size
+        model, train = GeneratorConfig("vae", **size), TrainConfig(steps=BRAIN_STEPS, batch_size=8)
+        return Recipe(model, train, "brain", full=False, augmented=True, standardised=True, without=without)
+    model = StructuredConfig(family, **size, width=3 if family == "covariance" else 1)
+    lr, steps = (3e-2, 2_000) if family == "identity" else (1e-3, BRAIN_STEPS)  # one number has to find its size
     train = TrainConfig(steps=steps, batch_size=8, lr=lr)
-    return Recipe(model, train, "brain", full=False, augmented=True, mean=f"vae-brain-{latent_dim}")
+    mean = brain_name("vae", without)
+    return Recipe(model, train, "brain", full=False, augmented=True, mean=mean, without=without)
 
 
 def _variational(spokes: int, sigma: float) -> Recipe:
     train = TrainConfig(steps=2_000, batch_size=4, lr=3e-3, ema=0.99, validate_every=100, patience=20)
     return Recipe(RadialConfig(128, spokes, sigma), train, "brain", full=False, augmented=True)
+
+
+def brain_name(family: str, without: str | None = None) -> str:
+    """The recipe of a generator of brains: of all heads but the one kept for the test.
+
+    Example
+    -------
+    >>> brain_name("vae", "ITK").removeprefix(brain_name("vae"))
+    '-without-ITK'
+    """
+    return f"{family}-brain-{BRAIN_DIMENSION}" + ("" if without is None else f"-without-{without}")
 
 
 FAMILIES = ("ae", "vae", "wgan")
@@ -134,7 +150,10 @@ SEEDS = (0, 1, 2)
 #: (0.153, 27.3).
 RHO_SCAN = (0.07, 0.15, 0.3, 0.4, 0.6)
 #: Latent dimension and noise level of the generators of brains.
-BRAIN_DIMENSION, BRAIN_RHO = 64, 0.2
+BRAIN_DIMENSION, BRAIN_RHO, BRAIN_STEPS = 512, 0.1, 6_000
+BRAIN_FAMILIES = ("vae", "identity", "diagonal", "covariance")
+#: Heads that are kept for the test in turn, beside the one that ``load`` keeps.
+OTHER_HEADS = tuple(head for head in FOLDS if head != "S1")
 #: Spokes and noise levels at which variational networks of brains are trained.
 NETWORK_HOMES = ((25, 0.05), (125, 0.05), (25, 0.0125))
 
@@ -147,10 +166,7 @@ RECIPES: dict[str, Recipe] = (
         f"vae-shapes-10-rho-{rho}": _shapes("vae", 10, rho, steps=5_000, standardised=False)
         for rho in RHO_SCAN
     }
-    | {f"vae-brain-{BRAIN_DIMENSION}": _brain("vae", BRAIN_DIMENSION)}
-    | {f"identity-brain-{BRAIN_DIMENSION}": _brain("identity", BRAIN_DIMENSION, steps=2_000)}
-    | {f"diagonal-brain-{BRAIN_DIMENSION}": _brain("diagonal", BRAIN_DIMENSION)}
-    | {f"covariance-brain-{BRAIN_DIMENSION}": _brain("covariance", BRAIN_DIMENSION, width=3)}
+    | {brain_name(family, head): _brain(family, head) for head in (None, *OTHER_HEADS) for family in BRAIN_FAMILIES}
     | {"judge-mnist": Recipe(ClassifierConfig(), TrainConfig(steps=4_000, validate_every=250), labelled=True)}
     | {f"vn-brain-{spokes}-{sigma}": _variational(spokes, sigma) for spokes, sigma in NETWORK_HOMES}
 )

@@ -32,6 +32,7 @@ from .._check import (
 from .._files import atomic
 from ..families import Trainable, build
 from ..generators import VAE
+from ..generators.networks import LOCAL
 from ..provenance import provenance
 from .augment import augment
 from .recipes import RECIPES, Recipe, TrainConfig
@@ -306,6 +307,7 @@ def train_recipe(
 
     ``seed`` is that of the first weights and of everything drawn on the way; each has a folder of its own.
     """
+    from ..data.brain import brain_fold
     from ..data.load import load
     from . import zoo
 
@@ -313,7 +315,7 @@ def train_recipe(
         zoo.check_shipped_seed(name, seed)
     recipe, origin, run = RECIPES[name], provenance(device), zoo.numbered(name, seed)
     recipe = replace(recipe, train=replace(recipe.train, seed=seed))
-    data = load(recipe.data, full=recipe.full)
+    data = load(recipe.data, full=recipe.full) if recipe.without is None else brain_fold(recipe.without, recipe.full)
     model = build(recipe.model, seed=recipe.train.seed)
     if recipe.mean is not None:
         model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
@@ -329,7 +331,9 @@ def train_recipe(
         labels=(data.train_labels.to(device), data.val_labels.to(device)) if recipe.labelled else None,
     )
     if recipe.standardised:
-        report["standardised_by"] = _standardise(model, recipe, data.train.to(device))
+        change = _standardise(model, recipe, data.train.to(device))
+        if recipe.model.variant != LOCAL:  # there it is legible in the networks, as a layer
+            report["standardised_by"] = change
         report["standardised_score"] = round(validation_score(model, data.val.to(device), recipe.train.seed), 6)
     record = {
         "name": name,

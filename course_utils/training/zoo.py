@@ -23,6 +23,7 @@ __all__ = ["available", "card", "check_unseen", "pretrained", "shipped_seeds"]
 
 FOLDER = SHIPPED / "weights"
 KINDS = ("generator", "network", "classifier")
+MEAN = ("encoder.", "decoder.")  # what ``StructuredVAE.take_mean`` takes
 
 
 def _manifest(folder: Path) -> dict:
@@ -155,6 +156,9 @@ def pretrained(
     )
     state, description = _stored(name, folder, check_seed("seed", seed))
     model = build(configure(description["model"]), seed=0)
+    if "mean" in description:
+        model.take_mean(pretrained(description["mean"], verbose=False, folder=folder))
+        state = model.state_dict() | state
     model.load_state_dict(state)
     if verbose:
         print(_provenance_line(numbered(name, seed), description))
@@ -190,8 +194,13 @@ def _provenance_line(name: str, description: dict) -> str:
 
 
 def save(model: Trainable, path: Path, description: dict) -> None:
-    """Write weights (float16) to ``path`` and the description beside it, both atomically."""
+    """Write weights (float16) to ``path`` and the description beside it, both atomically.
+
+    Of a model that took its mean from another, what it took is not written again.
+    """
     state = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
+    if "mean" in description:
+        state = {key: value for key, value in state.items() if not key.startswith(MEAN)}
     with atomic(path) as temporary:
         save_file(state, temporary)
     write_json(path.with_suffix(".json"), {"model": model.settings(), **description})
