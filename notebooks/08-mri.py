@@ -469,7 +469,7 @@ markdown_table(["network", "weights of the encoder", "of the decoder"], rows)
 # lost?
 
 # %%
-vae = pretrained("vae-brain-64")
+vae = pretrained("vae-brain-512")
 shown = torch.cat([data.train[40:41], data.val[12:13], x[1:2]])
 
 # %% mystnb={"image": {"alt": "Rows: slices of the training, validation and test head. Columns: the slice, its decoded encoding, a smooth brain without the fine folds, and the residual, with all edges in it."}}
@@ -740,7 +740,7 @@ assert checks.negative_log_likelihood(negative_log_likelihood)
 # from identity to diagonal or from diagonal to covariance?
 
 # %%
-models = {family: pretrained(f"{family}-brain-64") for family in ("identity", "diagonal", "covariance")}
+models = {family: pretrained(f"{family}-brain-512") for family in ("identity", "diagonal", "covariance")}
 inside = in_the_head(data.test)
 rows, nll = [], {}
 for name, model in models.items():
@@ -1412,7 +1412,7 @@ settings = {
     "Sect. 5.5: 3872 training and 800 test images of fastMRI knees": f"{len(data.train)} slices of one head, augmented; {len(data.test)} of another for the test",
     "Fig. 16; latent dimension not stated (800 in the authors' runs)": f"lean network, d = {vae.latent_dim}, {counts['lean'][1]:,} weights in the decoder",
     "Fig. 16 prints a dense layer to n²/8 for an array of n²/16 numbers, and n x n x 8 for four filters": "we count what the authors' code has",
-    "Sect. 5.5: 12 h on a graphics card with 6 GB": f"{card('vae-brain-64')['report']['seconds'] / 60:.0f} min without a graphics card",
+    "Sect. 5.5: 12 h on a graphics card with 6 GB": f"{card('vae-brain-512')['report']['seconds'] / 60:.0f} min without a graphics card",
     "Fig. 12: best weight for each image, by its own PSNR; PSNR convention not stated": "the same rule, PSNR with range 1",
     "lectures, part II.2: log det Σ": "½ log det Σ, as the density has it; the printed one is an option",
     "lectures: stencil, networks and training of Σ not stated, no code public": f"{models['covariance'].config.width} x {models['covariance'].config.width} stencil, second decoder on the frozen mean",

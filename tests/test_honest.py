@@ -174,7 +174,7 @@ def test_sparse_tv_goes_on_until_its_convex_problem_is_solved(blurred, lam):
 def test_relaxed_without_a_decomposition_reaches_what_a_long_run_does():
     A = MultiCoil(radial_mask(128, 25), simulate_coil_maps(128, 4))
     assert not A.decomposes
-    G, x = pretrained("vae-brain-64", verbose=False), load("brain").test[:1]
+    G, x = pretrained("vae-brain-512", verbose=False), load("brain").test[:1]
     y, R = measure(A, x, 0.05, seeded(1)), Relaxed(G, 0.1, 0.1)
     start = Dictionary(G, seeded(2), size=64)
     quick = reconstruct(A, y, R, start=start)

@@ -43,7 +43,7 @@ GRIDS = {
 #: The matrix is too large to be decomposed, so x is found by conjugate gradients.
 SOLVERS = {
     "tikhonov": {"solver": "cg", "max_iter": 100, "tol": 1e-4},
-    "hard": {"max_iter": 80},
+    "hard": {"max_iter": 200},
     "relaxed": {"solver": "alternating", "max_iter": 12, "tol": 1e-4},
     "sparse": {"solver": "paper", "stop": "objective", "max_iter": 150, "tol": 1e-5},
 }

@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from ...data.load import load
+from ...data.brain import brain_fold
 from ...generators import Generator
 from ...operators import LinearOperator
 from ...regularisers import Hard, Relaxed, Sparse
 from ...reproduce.pictures import middle
 from ...reproduce.setting import SEEDS, start_dictionary
 from ...solvers import Dictionary, reconstruct
-from ...training.recipes import BRAIN_DIMENSION
+from ...training.recipes import RECIPES, brain_name
 from ...training.zoo import available, check_unseen, pretrained
 
 __all__ = [
-    "DICTIONARY", "EXAMPLE", "FIRST", "GENERATIVE", "TEST_STEP", "VAE", "VAL_STEP", "WINDOW", "at_end",
-    "brain_generator", "example_truth", "first_z", "heads", "scaled", "shipped", "structured_name",
+    "DICTIONARY", "EXAMPLE", "FIRST", "GENERATIVE", "HEAD", "TEST_STEP", "VAE", "VAL_STEP", "WINDOW", "at_end",
+    "brain_generator", "example_truth", "first_z", "generator_name", "heads", "scaled", "shipped",
     "walk", "window",
 ]  # fmt: skip
 
-VAE = f"vae-brain-{BRAIN_DIMENSION}"
+HEAD = "S1"  # is the test head, but where it is said otherwise
 GENERATIVE = {"hard": Hard, "relaxed": Relaxed, "sparse": Sparse}
 DICTIONARY = 512  # starts
 #: Hard with this weight and budget finds the z from which methods start that leave the range.
@@ -32,9 +32,18 @@ VAL_STEP, TEST_STEP, EXAMPLE = 7, 4, 4  # every so many-th slice; the one of the
 WINDOW = 56  # pixels, side of the stored part of an example
 
 
-def structured_name(family: str) -> str:
-    """The shipped generator with a model of the covariance: "identity", "diagonal" or "covariance"."""
-    return f"{family}-brain-{BRAIN_DIMENSION}"
+def generator_name(family: str, test: str = HEAD) -> str:
+    """The shipped generator that has not seen the head ``test``: "vae", or with a model of the covariance.
+
+    Example
+    -------
+    >>> generator_name("covariance") == generator_name("covariance", "S1")
+    True
+    """
+    return brain_name(family, None if test == HEAD else test)
+
+
+VAE = generator_name("vae")
 
 
 def shipped(name: str) -> bool:
@@ -42,9 +51,9 @@ def shipped(name: str) -> bool:
     return name in (*available(), *available("network"))
 
 
-def heads(val_step: int, test_step: int) -> tuple[Tensor, Tensor]:
+def heads(val_step: int, test_step: int, test: str = HEAD) -> tuple[Tensor, Tensor]:
     """Every so many-th slice of the validation head and of the test head."""
-    data = load("brain")
+    data = brain_fold(test)
     return data.val[::val_step], data.test[::test_step]
 
 
@@ -52,10 +61,11 @@ def heads(val_step: int, test_step: int) -> tuple[Tensor, Tensor]:
 def brain_generator(name: str) -> tuple[Generator, Dictionary]:
     """A shipped generator of brains and its shared dictionary of starts, kept for the next job of this process.
 
-    It must not have seen the test head.
+    It must not have seen the head that its recipe keeps for the test.
     """
-    G = pretrained(check_unseen(name, "S1"), verbose=False)
-    return G, start_dictionary(G, load("brain").train, SEEDS["dictionary"], DICTIONARY)
+    test = RECIPES[name].without or HEAD
+    G = pretrained(check_unseen(name, test), verbose=False)
+    return G, start_dictionary(G, brain_fold(test).train, SEEDS["dictionary"], DICTIONARY)
 
 
 def first_z(A: LinearOperator, y: Tensor, name: str) -> Tensor:

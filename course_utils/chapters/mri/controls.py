@@ -29,9 +29,9 @@ from .brains import (
     at_end,
     brain_generator,
     first_z,
+    generator_name,
     heads,
     shipped,
-    structured_name,
     walk,
 )
 from .experiments import FEW, GRIDS, IN_TURN, LOW, NOISE, SIGMA, SPOKES, Problem
@@ -89,7 +89,7 @@ def solved(A: LinearOperator, y: Tensor, G: StructuredVAE, z: Tensor, lam: float
 def gaussian_row(spokes: int, sigma: float) -> dict:
     """One Gaussian in place of z, its weight tuned as that of the learned covariance, at one setting of its record."""
     problem = Problem(spokes, sigma, VAL_STEP, TEST_STEP)
-    G, _ = brain_generator(structured_name("covariance"))
+    G, _ = brain_generator(generator_name("covariance"))
     theory = 2 * sigma**2
 
     def score(factor: float) -> float:
@@ -116,7 +116,7 @@ def head_problem(head: str, spokes: int, sigma: float) -> tuple[Tensor, MaskedFo
 def weight_row(head: str, spokes: int, sigma: float) -> dict:
     """How sure the model is of a head, in it and in the air, and the best weight when z = E(x) is given."""
     x, A, y = head_problem(head, spokes, sigma)
-    G, _ = brain_generator(structured_name("covariance"))
+    G, _ = brain_generator(generator_name("covariance"))
     with torch.no_grad():
         z = G.encode(x)
         white = G.covariance(z).whiten(x - G(z)).square()
@@ -129,8 +129,8 @@ def weight_row(head: str, spokes: int, sigma: float) -> dict:
 def home_row(family: str, spokes: int, sigma: float) -> dict:
     """Identity or covariance on the head that trained it, with the weight of the theory."""
     x, A, y = head_problem("train", spokes, sigma)
-    G, _ = brain_generator(structured_name(family))
-    start = first_z(A, y, structured_name(family))
+    G, _ = brain_generator(generator_name(family))
+    start = first_z(A, y, generator_name(family))
     result = reconstruct(A, y, LearnedCovariance(G, 2 * sigma**2), start=start, **IN_TURN)
     return {"psnr": rounded(psnr(result.x, x), 2), "converged": round(float(result.converged.float().mean()), 2)}
 
@@ -164,13 +164,13 @@ def controls_job(kind: str, **task) -> dict:
 
 def controls_tasks() -> list[dict]:
     """Every setting of the record ``covariance`` for the Gaussian, a few for the other controls."""
-    if not shipped(structured_name("covariance")):
+    if not shipped(generator_name("covariance")):
         return []
     settings = [(s, level) for level in (SIGMA, LOW) for s in SPOKES] + [(FEW, level) for level in NOISE]
     tasks = [{"kind": "gaussian", "spokes": s, "sigma": level} for s, level in dict.fromkeys(settings)]
     tasks += [{"kind": "weight", "head": h, "spokes": s, "sigma": level} for h in HEADS for s, level in PLACES[1:]]
     tasks += [{"kind": "longer", "method": m, "sigma": LONGER, "factor": f} for m, f in TUNED.items()]
-    families = [f for f in ("identity", "covariance") if shipped(structured_name(f))]
+    families = [f for f in ("identity", "covariance") if shipped(generator_name(f))]
     return tasks + [{"kind": "home", "family": f, "spokes": s, "sigma": level} for f in families for s, level in PLACES]
 
 
@@ -253,7 +253,7 @@ SETTINGS = {
     "spokes": list(SPOKES), "sigma": SIGMA, "low": LOW, "noise": list(NOISE), "noise_spokes": FEW,
     "factors": list(FACTORS), "tuned": TUNED, "solvers": SOLVERS,
     "in_turn": IN_TURN, "seeds": SEEDS, "psnr_data_range": 1, "solved": SOLVED,
-    "generator": structured_name("covariance"),
+    "generator": generator_name("covariance"),
 }  # fmt: skip
 
 EXPERIMENTS = {

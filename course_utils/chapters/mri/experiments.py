@@ -21,6 +21,7 @@ from .brains import (
     EXAMPLE,
     FIRST,
     GENERATIVE,
+    HEAD,
     TEST_STEP,
     VAE,
     VAL_STEP,
@@ -29,10 +30,10 @@ from .brains import (
     brain_generator,
     example_truth,
     first_z,
+    generator_name,
     heads,
     scaled,
     shipped,
-    structured_name,
     walk,
     window,
 )
@@ -65,8 +66,8 @@ BUDGET = {
     "sparse": PALM, "identity": {"max_iter": 40},
 }  # fmt: skip
 FINAL = {
-    "tv": {"tol": 1e-5}, "hard": {"max_iter": 100}, "narnhofer": {"solver": "adapted", "lr": 1e-3, "tol": 1e-3},
-    "relaxed": {"max_iter": 100}, "identity": {"max_iter": 100}, "sparse": PALM,
+    "tv": {"tol": 1e-5}, "hard": {"max_iter": 400}, "narnhofer": {"solver": "adapted", "lr": 1e-3, "tol": 1e-3},
+    "relaxed": {"max_iter": 400}, "identity": {"max_iter": 400}, "sparse": PALM,
 }  # fmt: skip
 IN_TURN = {"solver": "alternating", "max_iter": 5, "z_steps": 5, "tol": 1e-4}
 EXAMPLES_AT = ((5, SIGMA), (FEW, SIGMA), (125, SIGMA))
@@ -80,9 +81,9 @@ class Problem:
     ||A x - y||^2 / (2 sigma^2) is minus the log likelihood and lam = 2 sigma^2 the weight of the theory.
     """
 
-    def __init__(self, spokes: int, sigma: float, val_step: int, test_step: int) -> None:
-        self.x_val, self.x = heads(val_step, test_step)
-        self.A, self.sigma = MaskedFourier(radial_mask(self.x.shape[-1], spokes)), sigma
+    def __init__(self, spokes: int, sigma: float, val_step: int, test_step: int, test: str = HEAD) -> None:
+        self.x_val, self.x = heads(val_step, test_step, test)
+        self.A, self.sigma, self.test = MaskedFourier(radial_mask(self.x.shape[-1], spokes)), sigma, test
         self.y_val = measure(self.A, self.x_val, sigma, seeded(SEEDS["noise_val"]))
         self.y = measure(self.A, self.x, sigma, seeded(SEEDS["noise_test"]))
         self.start_seconds = 0.0
@@ -105,9 +106,11 @@ class Problem:
         return float(psnr(reconstruct(self.A, self.y_val, R, **settings).x, self.x_val).mean())
 
 
-def mri_row(method: str, spokes: int, sigma: float, val_step: int = VAL_STEP, test_step: int = TEST_STEP) -> dict:
+def mri_row(
+    method: str, spokes: int, sigma: float, val_step: int = VAL_STEP, test_step: int = TEST_STEP, test: str = HEAD
+) -> dict:
     """One method at one number of spokes and one noise level, tuned on the validation head, run on the test head."""
-    problem = Problem(spokes, sigma, val_step, test_step)
+    problem = Problem(spokes, sigma, val_step, test_step, test)
     if method == "zero-filled" or method in NETWORKS:
         row, x, seconds = _direct(problem, method)
     else:
@@ -128,7 +131,7 @@ def _direct(problem: Problem, method: str) -> tuple[dict, Tensor, float]:
     """What has nothing to be tuned: the adjoint, which is the image from the k-space filled with zeros, and VNs."""
     A, y = problem.A, problem.y
     name = f"vn-brain-{method[3:]}"
-    network = None if method == "zero-filled" else pretrained(check_unseen(name, "S1"), verbose=False)
+    network = None if method == "zero-filled" else pretrained(check_unseen(name, problem.test), verbose=False)
     started = time.perf_counter()
     with torch.no_grad():
         x = A.T(y) / A.scale**2 if network is None else network(y, A)
@@ -145,8 +148,9 @@ def _grid(method: str, sigma: float) -> tuple[list[float], list[float] | None]:
 def _tuned(problem: Problem, method: str) -> tuple[dict, Result]:
     at_val, at_test = {}, {}
     if method in GENERATIVE:
-        G, _ = brain_generator(VAE)
-        at_val, at_test = problem.starts(method, VAE)
+        name = generator_name("vae", problem.test)
+        G, _ = brain_generator(name)
+        at_val, at_test = problem.starts(method, name)
 
         def make(*weights):
             return GENERATIVE[method](G, *weights)
@@ -159,8 +163,9 @@ def _tuned(problem: Problem, method: str) -> tuple[dict, Result]:
 
 def _narnhofer(problem: Problem, method: str) -> tuple[dict, Result]:
     """First z, then z and the weights of G, stopped early; lam is tuned for the first, the steps for the second."""
-    (G, _), settings = brain_generator(VAE), FINAL[method]
-    at_val, at_test = problem.starts(method, VAE)
+    name, settings = generator_name("vae", problem.test), FINAL[method]
+    G, _ = brain_generator(name)
+    at_val, at_test = problem.starts(method, name)
     row = problem.tuned(lambda lam: Hard(G, lam), GRIDS[method]["lam"], **at_val, **BUDGET[method])
     R = Hard(G, row["lam"])
     scores = walk(
@@ -175,8 +180,9 @@ def _narnhofer(problem: Problem, method: str) -> tuple[dict, Result]:
 
 def _structured(problem: Problem, family: str) -> tuple[dict, Result]:
     """The weight of the theory, lam = 2 sigma^2, and under "psnr" a multiple of it that was tuned."""
-    G, starts = brain_generator(structured_name(family))
-    at_val, at_test = problem.starts(family, structured_name(family))
+    name = generator_name(family, problem.test)
+    G, starts = brain_generator(name)
+    at_val, at_test = problem.starts(family, name)
     theory = 2 * problem.sigma**2
 
     def regulariser(factor: float):
@@ -208,7 +214,7 @@ def needed(method: str) -> str | None:
     if method in NETWORKS:
         return f"vn-brain-{method[3:]}"
     if method in STRUCTURED:
-        return structured_name(method)
+        return generator_name(method)
     return VAE if method in (*GENERATIVE, "narnhofer") else None
 
 
@@ -222,7 +228,7 @@ def covariance_tasks() -> list[dict]:
         if needed(m) is None or shipped(needed(m))
         for spokes, sigma in dict.fromkeys(places if m in SLOW else places + low)
     ]
-    models = [{"kind": "model", "family": f} for f in STRUCTURED if shipped(structured_name(f))]
+    models = [{"kind": "model", "family": f} for f in STRUCTURED if shipped(generator_name(f))]
     return rows + models + ([{"kind": "memory"}] if shipped(VAE) else [])
 
 

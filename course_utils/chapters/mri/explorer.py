@@ -22,6 +22,7 @@ from ...metrics import psnr
 from ...operators import MaskedFourier, measure, radial_mask
 from ...regularisers import Hard, LearnedCovariance
 from ...solvers import reconstruct
+from ...training.recipes import brain_name
 from ...training.zoo import pretrained
 
 __all__ = ["mri_explorer"]
@@ -38,7 +39,7 @@ WHITEST = 0.1  # the standard deviation that is shown white
 
 @cache
 def _model(family: str) -> StructuredVAE:
-    return pretrained(f"{family}-brain-64", verbose=False)
+    return pretrained(brain_name(family), verbose=False)
 
 
 @cache

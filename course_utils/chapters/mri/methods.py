@@ -10,7 +10,7 @@ from ...regularisers import Hard, LearnedCovariance, Relaxed
 from ...reproduce.methods import Method, method_row, rows
 from ...reproduce.problems import SharedProblem, shared_problem
 from ...training.zoo import pretrained
-from .brains import VAE, brain_generator, first_z, structured_name
+from .brains import VAE, brain_generator, first_z, generator_name
 from .experiments import IN_TURN
 
 __all__ = ["EXPERIMENTS", "METHODS", "methods_job"]
@@ -40,7 +40,7 @@ METHODS = {
     "brain-vae-hard": generative("VAE of brains, hard", Hard, VAE, {"lam": 0.1}, near=False, max_iter=100),
     "brain-vae-relaxed": generative("VAE of brains, relaxed", Relaxed, VAE, {"lam": 0.04, "mu": 0.01}, max_iter=100),
     "learned-covariance": generative(
-        "learned covariance", LearnedCovariance, structured_name("covariance"), {"lam": 0.005}, **IN_TURN
+        "learned covariance", LearnedCovariance, generator_name("covariance"), {"lam": 0.005}, **IN_TURN
     ),
     "variational-network": Method(
         "variational network", "learned", lambda problem: pretrained(NETWORK, verbose=False), {"mri": {}},

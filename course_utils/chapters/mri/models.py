@@ -13,7 +13,7 @@ from ...reproduce.pictures import pack
 from ...reproduce.setting import seeded
 from ...training.recipes import NETWORK_HOMES
 from ...training.zoo import pretrained
-from .brains import EXAMPLE, TEST_STEP, VAE, brain_generator, heads, shipped, structured_name, window
+from .brains import EXAMPLE, TEST_STEP, VAE, brain_generator, generator_name, heads, shipped, window
 
 __all__ = ["kept_for_gradient", "memory_row", "model_row"]
 
@@ -28,7 +28,7 @@ def model_row(family: str, test_step: int = TEST_STEP, example: int = EXAMPLE, s
     Covariances are divided by the variance of the pixel and cut off at -1 and 1.  Images are drawn at ``samples`` draws
     z from the prior, the same for every family.
     """
-    G, _ = brain_generator(structured_name(family))
+    G, _ = brain_generator(generator_name(family))
     x = heads(1, test_step)[1][example : example + 1]
     with torch.no_grad():
         z = G.encode(x)
@@ -71,8 +71,8 @@ def memory_row(spokes: int = 25, test_step: int = TEST_STEP) -> dict:
         "narnhofer": kept_for_gradient(lambda z: (A(loose(z)) - y[: len(z)]).pow(2), z),
     }
     for family in ("identity", "diagonal", "covariance"):
-        if shipped(structured_name(family)):
-            R = LearnedCovariance(brain_generator(structured_name(family))[0], 1.0)
+        if shipped(generator_name(family)):
+            R = LearnedCovariance(brain_generator(generator_name(family))[0], 1.0)
             kept[family] = kept_for_gradient(lambda z, R=R: R.joint(x[: len(z)], z), z)
     network = "vn-brain-{}-{}".format(*NETWORK_HOMES[0])
     if shipped(network):

@@ -60,7 +60,7 @@ def toy(monkeypatch):
     """Two digits to tune on, three to test on, networks of their size, grids of two values."""
     digits = load("mnist")
     toys = {
-        "heads": lambda val_step, test_step: (digits.val[:2], digits.test[:3]),
+        "heads": lambda val_step, test_step, test="S1": (digits.val[:2], digits.test[:3]),
         "brain_generator": toy_generator, "pretrained": toy_network, "shipped": lambda name: True,
         "EXAMPLE": 1,
     }  # fmt: skip
@@ -129,8 +129,8 @@ def test_zero_filled_is_the_image_of_the_filled_kspace(toy):
 
 def test_identity_is_learned_covariance_without_conjugate_gradients(toy):
     problem = mri.Problem(9, 0.05, 1, 1)
-    G, _ = toy_generator("identity-brain-64")
-    start = brains.first_z(problem.A, problem.y, "identity-brain-64")
+    G, _ = toy_generator("identity-brain-512")
+    start = brains.first_z(problem.A, problem.y, "identity-brain-512")
     theirs = reconstruct(problem.A, problem.y, LearnedCovariance(G, 2 * 0.05**2), start=start)
     ours = mri._structured(problem, "identity")[0]["theory"]["psnr"]
     assert ours == pytest.approx(psnr(theirs.x, problem.x).tolist(), abs=0.05)
