@@ -69,6 +69,27 @@ def test_shapes(family, size, variant, head):
             G.encode(G(z))
 
 
+def test_each_part_of_a_local_code_moves_its_part_of_the_image():
+    G = build(GeneratorConfig("vae", 128, 128, "local"), seed=0).freeze()
+    z = torch.zeros(1, 128)
+    move = z.clone()
+    move.view(1, 2, 8, 8)[0, :, 2, 5] = 1.0
+    changed = (G(move) - G(z))[0, 0].abs() > 0
+    rows, columns = changed.any(1).nonzero(), changed.any(0).nonzero()
+    # Twice 16 pixels and what convolutions with kernels of 3 and 4 reach beyond them.
+    assert 0 <= int(rows.min()) and int(rows.max()) < 88 and int(columns.min()) > 40
+    assert G.encode(G(z)).shape == (1, 128)
+
+
+def test_a_local_code_has_whole_channels():
+    with pytest.raises(ValueError, match="'latent_dim' must be a multiple of 64 for the variant 'local', got 100"):
+        GeneratorConfig("vae", 100, 128, "local")
+    with pytest.raises(ValueError, match="'variant' can be 'local' for size 128 only, got size 28"):
+        GeneratorConfig("vae", 64, 28, "local")
+    with pytest.raises(ValueError, match="'n_out' must be a multiple of 64"):
+        encoder("local", 128, 100)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_images_do_not_depend_on_their_batch_neighbours(family):
     G = tiny(family)
@@ -87,6 +108,7 @@ COUNTS = {
     # Figure 16; the paper does not say how many latent dimensions it has, the authors' code runs with 800.
     ("paper", 128, 800, "conv"): 13_369_057,
     ("lean", 128, 64, "conv"): 272_705,
+    ("local", 128, 512, "conv"): 404_577,
 }
 #: Fig. 16 read from the page: filters of the transposed convolutions of each block, kernels 3x3.
 UP_BLOCKS = [(32, 64, 128, 256), (512,) * 4, (256,) * 4, (128,) * 4, (64,) * 4, (32, 16, 8, 4), (1,)]
@@ -103,6 +125,8 @@ def by_hand(variant, size, d, head):
     """The weights of a decoder from its printed table."""
     if size == 128 and variant == "paper":
         return (d + 1) * 16 * 8 * 8 + chain(16, UP_BLOCKS)
+    if variant == "local":  # an affine change of variables and a convolution of a code of 8 x 8
+        return (d + 1) * d + chain(d // 64, [(32,)]) + chain(32, [(64, 64, 32, 16)], 16) + chain(16, [(1,)])
     if size == 128:
         return (d + 1) * 32 * 8 * 8 + chain(32, [(64, 64, 32, 16)], 16) + chain(16, [(1,)])
     if variant == "lean":
@@ -138,6 +162,7 @@ def test_weights_of_the_encoders():
         ("lean", 28, 8): 45_944,
         ("paper", 128, 1_600): chain(1, DOWN_BLOCKS) + (16 * 16 * 8 + 1) * 1_600,
         ("lean", 128, 128): chain(1, [(16, 32, 64, 64)], 16) + (8 * 8 * 64 + 1) * 128,
+        ("local", 128, 128): chain(1, [(16, 32, 64, 64)], 16) + chain(64, [(2,)]) + 129 * 128,
     }
     assert counts["paper", 128, 1_600] == 5_389_288 and counts["lean", 128, 128] == 631_344
     for layout, count in counts.items():
@@ -246,6 +271,21 @@ def test_standardised_latent_variables_have_the_priors_mean_and_covariance(varia
     assert torch.allclose(G(mean), image, atol=1e-5)
     with pytest.raises(ValueError, match="'x' must hold more images than there are latent variables, 3, got 3"):
         G.standardise(x[:3])
+
+
+def test_a_local_code_is_standardised_by_its_change_of_variables():
+    """Training leaves the change alone; standardising makes the codes of correlated places uncorrelated by it."""
+    G = build(GeneratorConfig("vae", 64, 128, "local"), seed=0)
+    assert not any(p.requires_grad for part in (G.decoder[0], G.encoder[-1]) for p in part.parameters())
+    G.freeze()
+    x = torch.rand(80, 1, 128, 128, generator=seeded())
+    image, kept = G(G.encode(x[:4])), {k: v.clone() for k, v in G.decoder[2].state_dict().items()}
+    G.standardise(x)
+    mean, log_std = G.posterior(x)
+    second_moment = torch.cov(mean.T, correction=0) + (2 * log_std).exp().mean(0).diag()
+    assert torch.allclose(second_moment, torch.eye(64), atol=1e-2)
+    assert torch.allclose(G(G.encode(x[:4])), image, atol=1e-3)
+    assert all(torch.equal(v, kept[k]) for k, v in G.decoder[2].state_dict().items())
 
 
 class LinearVAE(VAE):

@@ -162,6 +162,17 @@ def test_bad_settings_are_named(make, message):
         make()
 
 
+def test_a_local_covariance_looks_at_the_code_of_its_mean():
+    """Both decoders see the code through one change of variables, so that Sigma(z) is as local as G(z)."""
+    size = {"latent_dim": 64, "size": 128, "variant": "local"}
+    vae, G = build(GeneratorConfig("vae", **size), seed=1), build(StructuredConfig("diagonal", **size), seed=0)
+    vae.freeze().standardise(torch.rand(70, 1, 128, 128, generator=seeded()))
+    G.take_mean(vae)
+    for part in (G.decoder[0], G.covariance_decoder[0]):
+        assert torch.equal(part.weight, vae.decoder[0].weight) and torch.equal(part.bias, vae.decoder[0].bias)
+    assert build(configure(G.settings()), seed=0).config == G.config
+
+
 def test_a_mean_of_other_networks_is_refused():
     G = build(StructuredConfig("diagonal", 2), seed=0)
     with pytest.raises(ValueError, match="'vae' must have .*'latent_dim': 2.* got .*'latent_dim': 3"):

@@ -265,13 +265,19 @@ def test_recipes_stay_within_the_papers_budget():
 def test_recipes_for_brains():
     """Trained on what is shipped, augmented; the three models of the covariance differ in it alone."""
     brains = {name: recipe for name, recipe in RECIPES.items() if recipe.data == "brain" and name[:3] != "vn-"}
-    assert [recipe.model.family for recipe in brains.values()] == ["vae", "identity", "diagonal", "covariance"]
-    mean = next(iter(brains))
-    for name, recipe in brains.items():
-        assert name == f"{recipe.model.family}-brain-{recipe.model.latent_dim}" and recipe.model.size == 128
-        assert recipe.augmented and not recipe.full
-        assert recipe.mean == (None if name == mean else mean)
-        build(recipe.model, seed=0).take_mean(build(brains[mean].model, seed=1)) if recipe.mean else None
+    for without in (None, "Colin27", "ITK"):
+        fold = {name: recipe for name, recipe in brains.items() if recipe.without == without}
+        assert [recipe.model.family for recipe in fold.values()] == ["vae", "identity", "diagonal", "covariance"]
+        mean = next(iter(fold))
+        for name, recipe in fold.items():
+            assert name.startswith(f"{recipe.model.family}-brain-{recipe.model.latent_dim}")
+            assert name.endswith(f"-without-{without}") or without is None
+            assert recipe.model.size == 128 and recipe.augmented and not recipe.full
+            assert recipe.mean == (None if name == mean else mean)
+            build(recipe.model, seed=0).take_mean(build(fold[mean].model, seed=1)) if recipe.mean else None
+    assert len(brains) == 12
+    with pytest.raises(ValueError, match="'without' must be one of 'S1', 'Colin27', 'ITK', got 'S2'"):
+        replace(next(iter(brains.values())), without="S2")
 
 
 def test_recipes_for_variational_networks():
