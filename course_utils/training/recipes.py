@@ -149,10 +149,10 @@ SEEDS = (0, 1, 2)
 #: 0.0707 stood at 23 per cent (NRMSE 0.167, EMD 32.7) after 5,000 of 15,000 steps; that with 0.4 ends at 54 per cent
 #: (0.153, 27.3).
 RHO_SCAN = (0.07, 0.15, 0.3, 0.4, 0.6)
-#: Latent dimension, noise level and steps of the generators of brains.  PSNR of G(E(x)) on the training, validation and
-#: test head of what was tried: a dense code of d = 64 (16,000 steps, rho = 0.2) 26.0 / - / 19.0 dB; dense d = 256 (2,000
-#: steps) 22.0 / 19.2 / 18.5; local d = 256 (1,500 steps) 23.2 / 21.0 / 19.6; local d = 512 (6,000 steps) 25.1 / 21.8 /
-#: 20.5, which is kept; stronger warps (500 steps) 17.7 / 17.9 / 17.4.  The local code over-fits least.
+#: Latent dimension, noise level and steps of the generators of brains.  PSNR of G(E(x)) on the training, validation
+#: and test head of what was tried: dense code, d = 64 (16,000 steps, rho = 0.2) 26.0 / - / 19.0 dB; dense, d = 256
+#: (2,000 steps) 22.0 / 19.2 / 18.5; local, d = 256 (1,500 steps) 23.2 / 21.0 / 19.6; local, d = 512 (6,000 steps)
+#: 25.1 / 21.8 / 20.5, which is kept; stronger warps (500 steps) 17.7 / 17.9 / 17.4.  The local code over-fits least.
 BRAIN_DIMENSION, BRAIN_RHO, BRAIN_STEPS = 512, 0.1, 6_000
 BRAIN_FAMILIES = ("vae", "identity", "diagonal", "covariance")
 #: Heads that are kept for the test in turn, beside the one that ``load`` keeps.
