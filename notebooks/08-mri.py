@@ -546,13 +546,13 @@ markdown_table(
 linear = next(
     r for r in ceilings["rows"] if r["kind"] == "linear" and (r["test"], r["heads"], r["augmented"]) == ("S1", 1, True)
 )
-by_vae = torch.tensor(next(r for r in ceilings["rows"] if r["kind"] == "vae")["psnr_of_encoded"]).mean()
-same_size = linear["psnr"][str(vae.latent_dim)]
+by_vae = next(r for r in ceilings["rows"] if r["kind"] == "vae")
+same_size, found_best = linear["psnr"][str(vae.latent_dim)], mean(by_vae["psnr_of_best"])
 print(
-    f"All slices of S1: the VAE's G(E(x)) {by_vae:.1f} dB; a search for z added {limit - encoded:.1f} dB above. "
-    f"The linear generator of one augmented head, d = {vae.latent_dim}: {same_size:.1f} dB."
+    f"All slices of S1: the VAE's G(E(x)) {mean(by_vae['psnr_of_encoded']):.1f} dB, the best G(z) that a long search "
+    f"finds {found_best:.1f} dB. The linear generator of one augmented head, d = {vae.latent_dim}: {same_size:.1f} dB."
 )
-assert abs(by_vae + limit - encoded - same_size) < 1
+assert same_size > found_best
 
 # %% [markdown]
 # Augmentation raises the ceiling, and so do more components, which need augmentation: without it there are no more
@@ -560,8 +560,10 @@ assert abs(by_vae + limit - encoded - same_size) < 1
 # 32 components.) A second person hardly raises it, with or without augmentation. That is a result for a linear $G$ and
 # for one head or two; what the hundreds of knees of the paper bring, we have no data to tell.
 #
-# The star is our VAE, $G(E(x))$. With the gain of a search for $z$ it is about level with the linear generator of its
-# size. So on a head that neither has seen, this VAE gains nothing from being nonlinear.
+# The stars are our VAE: hollow $G(E(x))$, full the best $G(z)$ that was found. On a head that neither has seen it is
+# *below* the linear generator with as many latent variables. So this VAE gains nothing there from being nonlinear. That
+# is not the whole comparison, because the range of a linear $G$ is a subspace, and most of it looks like no head; a
+# ceiling measures how rich a range is (A1), and not how few wrong images it holds (A2, chapter 04).
 #
 # ## 4 The paper's experiment: noise from large to small
 #

@@ -12,16 +12,20 @@ from torch import Tensor
 from ...data.brain import FOLDS, brain_fold
 from ...figures.style import COLOURS, subplots
 from ...metrics import psnr
+from ...operators import Identity
+from ...regularisers import Hard
 from ...reproduce.experiment import Experiment
 from ...reproduce.setting import mean, rounded, seeded
+from ...solvers import reconstruct
 from ...training.augment import augment
 from ...training.zoo import pretrained
-from .brains import VAE, shipped
+from .brains import HEAD, VAE, shipped
 
 __all__ = ["EXPERIMENTS", "LinearGenerator", "ceilings_figure"]
 
 COMPONENTS = (32, 64, 128, 256, 512)
 AUGMENTED = 1800  # images, variations of the training slices
+SEARCH = {"lam": 1e-6, "budget": {"max_iter": 500}}  # for the G(z) nearest to an image
 
 
 class LinearGenerator:
@@ -85,10 +89,15 @@ def ceilings_row(test: str, heads: int, augmented: bool) -> dict:
 
 
 def vae_row() -> dict:
-    """The shipped VAE on its test head, its d beside: G(E(x)), which is below its ceiling."""
-    G, x = pretrained(VAE, verbose=False), brain_fold("S1").test
+    """The shipped VAE on its test head, its d beside: G(E(x)), and the G(z) that a search finds from there."""
+    G, x = pretrained(VAE, verbose=False), brain_fold(HEAD).test
+    best = reconstruct(Identity(x.shape[-1]), x, Hard(G, SEARCH["lam"]), start="encoder", x0=x, **SEARCH["budget"])
     with torch.no_grad():
-        return {"d": G.latent_dim, "psnr_of_encoded": rounded(psnr(G(G.encode(x)), x), 2)}
+        encoded = psnr(G(G.encode(x)), x)
+    return {
+        "d": G.latent_dim, "psnr_of_encoded": rounded(encoded, 2), "psnr_of_best": rounded(psnr(best.x, x), 2),
+        "converged": round(float(best.converged.float().mean()), 2),
+    }  # fmt: skip
 
 
 def ceilings_job(kind: str, **task) -> dict:
@@ -139,12 +148,11 @@ def ceilings_figure(record: Mapping) -> Figure:
         ax.minorticks_off()
         ax.set(title=f"test head {test}", xlabel="components d")
     for r in record["rows"]:
-        if r["kind"] == "vae" and "S1" in tests:
-            ax = axes[0, tests.index("S1")]
-            value = mean(r["psnr_of_encoded"])
-            ax.plot(
-                [r["d"]], [value], marker="*", markersize=14, linestyle="", color=COLOURS["green"], label="VAE, G(E(x))"
-            )
+        if r["kind"] == "vae" and HEAD in tests:
+            ax = axes[0, tests.index(HEAD)]
+            star = {"marker": "*", "markersize": 14, "linestyle": "", "color": COLOURS["green"]}
+            ax.plot([r["d"]], [mean(r["psnr_of_best"])], label="VAE, G(z) found", **star)
+            ax.plot([r["d"]], [mean(r["psnr_of_encoded"])], markerfacecolor="none", label="VAE, G(E(x))", **star)
     axes[0, 0].set_ylabel("PSNR of the nearest image (dB)")
     handles = {label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     axes[0, -1].legend(handles.values(), handles.keys(), fontsize=8, frameon=False, loc="upper left")
@@ -175,7 +183,7 @@ def ceilings_story(record: Mapping) -> str:
 
 SETTINGS = {
     "images": "brain slices of 128 x 128 pixels; folds that leave one head out", "components": list(COMPONENTS),
-    "augmented_images": AUGMENTED, "seed": 0, "psnr_data_range": 1, "generator": VAE,
+    "augmented_images": AUGMENTED, "seed": 0, "psnr_data_range": 1, "generator": VAE, "search": SEARCH,
 }  # fmt: skip
 
 EXPERIMENTS = {

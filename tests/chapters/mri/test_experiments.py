@@ -224,12 +224,14 @@ def test_ceilings(monkeypatch):
     monkeypatch.setattr(mri_ceilings, "brain_fold", lambda test: small)
     monkeypatch.setattr(mri_ceilings, "COMPONENTS", (4, 8, 16))
     monkeypatch.setattr(mri_ceilings, "AUGMENTED", 60)
+    monkeypatch.setitem(mri_ceilings.SEARCH, "budget", {"max_iter": 5})
     monkeypatch.setattr(mri_ceilings, "pretrained", lambda name, verbose: toy_generator("vae")[0])
     tasks = mri_ceilings.ceilings_tasks()
     rows = [task | mri_ceilings.ceilings_job(**task) for task in tasks]
     assert differences(rows, [task | mri_ceilings.ceilings_job(**task) for task in tasks]) == []
     assert len(rows) == 13 and all(list(r["psnr"]) == ["4", "8", "16"] for r in rows if r["kind"] == "linear")
     assert [r["slices"] for r in rows[:4]] == [20, 60, 40, 60], "one head, augmented, both heads, augmented"
+    assert mean(rows[-1]["psnr_of_best"]) > mean(rows[-1]["psnr_of_encoded"]), "the search starts from the encoding"
     assert all(sorted(r["psnr"].values()) == list(r["psnr"].values()) for r in rows if r["kind"] == "linear")
     gained = mri_ceilings.gains(rows, 8)
     assert set(map(len, gained.values())) == {3} and min(gained["twice the components"]) > 0
