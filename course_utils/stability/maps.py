@@ -7,7 +7,8 @@ Which derivative there is depends on how the method finds its image, and every r
 ============== =======================================================================================================
 autograd       by backpropagation through a formula or a network: exact
 frozen         by backpropagation through an iteration that is stopped in time, the number of iterations held fixed
-implicit       from the optimality condition of a smooth objective: exact at an exact minimiser, for the branch of it
+implicit       from the optimality condition of a smooth objective: exact at an exact minimiser, for its branch; of a
+               generator with kinks an estimate, because minimisers like to stay at a kink while the data move
 fixed point    from the fixed point of the primal-dual method, by so many steps of its linearisation: an estimate
 none           not at all: the search compares values, and finds less
 ============== =======================================================================================================
