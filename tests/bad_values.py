@@ -208,8 +208,7 @@ KIND = {
 #: Name -> kind, where the annotation is missing or says less.
 NAMED = {
     "A": "operator", "G": "network", "config": "config", "critic": "call", "seed": "seed", "mask": "mask",
-    "R": "regulariser",
-    "maps": "complex", "kspace": "complex", "radii": "numbers", "fake": "tensor", "generator": "random", "t": "times",
+    "R": "regulariser", "maps": "complex", "kspace": "complex", "radii": "numbers", "fake": "tensor", "generator": "random", "t": "times",
     "start": "start", "objective": "objective", "lesion": "mask", "around": "mask",
 }  # fmt: skip
 
@@ -219,8 +218,8 @@ OWN_KIND = {
     ("load_result", "name"): "text", ("score_card", "name"): "text", ("solves", "name"): "text",
     ("solves", "general"): "text", ("Recipe", "data"): "text", ("Recipe", "mean"): "text", ("family", "names"): "text",
     ("triangle", "alpha1"): "numbers", ("triangle", "alpha2"): "numbers", ("as_generator", "G"): "network",
-    ("root_sum_of_squares", "images"): "plane", ("fourier", "x"): "plane", ("inverse_fourier", "kspace"): "plane", ("build", "config"): "config",
-    ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor",
+    ("root_sum_of_squares", "images"): "plane", ("fourier", "x"): "plane", ("inverse_fourier", "kspace"): "plane",
+    ("build", "config"): "config", ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor",
     ("convergence_rate", "method"): "choice", ("Reconstructor.forward", "A"): "operator",
 }  # fmt: skip
 
