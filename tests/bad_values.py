@@ -166,7 +166,7 @@ OWN = {
     ("ParallelBeam", "n_detectors"): lambda: 41,
     ("reconstruct", "start"): lambda: torch.zeros(2, 2),
     ("ParallelBeam", "n_angles"): lambda: 4, ("s_rec", "pairs"): lambda: 4, ("s_rec", "descend"): lambda: 2,
-    ("s_rec", "max_iter"): lambda: 1, ("log_likelihood", "draws"): lambda: 2,
+    ("s_rec", "max_iter"): lambda: 1, ("log_likelihood", "draws"): lambda: 2, ("erase", "mask"): lambda: images() > 0.5,
     ("spectral_norm", "A"): lambda: C.Identity(8), ("duplicate_threshold", "level"): lambda: 0.5,
     ("TV.prox", "max_iter"): lambda: 1, ("StructuredConfig", "width"): lambda: 3,
     ("Diffusion", "x"): lambda: points(2, 2), ("Flow", "x"): lambda: points(2, 2), ("Diffusion", "steps"): lambda: 3,
@@ -181,7 +181,6 @@ OWN = {
     ("latents_of", "x"): images, ("latent_draws", "steps"): lambda: 2,
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
     ("hallucinate", "lesion"): lambda: images() > 0.7, ("hallucinate", "around"): lambda: images() < 0.3,
-    ("erase", "mask"): lambda: images() > 0.5,
     **{(name, what): lambda: 1 for name in ("attack", "erase", "hallucinate") for what in ("steps", "draws")},
 }  # fmt: skip
 
@@ -208,7 +207,8 @@ KIND = {
 #: Name -> kind, where the annotation is missing or says less.
 NAMED = {
     "A": "operator", "G": "network", "config": "config", "critic": "call", "seed": "seed", "mask": "mask",
-    "R": "regulariser", "maps": "complex", "kspace": "complex", "radii": "numbers", "fake": "tensor", "generator": "random", "t": "times",
+    "R": "regulariser",
+    "maps": "complex", "kspace": "complex", "radii": "numbers", "fake": "tensor", "generator": "random", "t": "times",
     "start": "start", "objective": "objective", "lesion": "mask", "around": "mask",
 }  # fmt: skip
 
