@@ -27,6 +27,7 @@ ROOMS = {
     "training": "Training",
     "tuning": "Tuning",
     "properties": "Properties",
+    "stability": "Worst-case stability",
 }
 
 

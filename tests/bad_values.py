@@ -114,7 +114,10 @@ GOOD = {
     "root": lambda: torch.eye(4), "thin": lambda: 2, "samples": lambda: points(8, 2, 3), "low": lambda: points(2, 3),
     "high": lambda: points(2, 3), "lesion": lambda: images() > 0.5, "around": lambda: images() <= 0.5,
     "subsets": lambda: 2, "beta": lambda: 0.5, "levels": lambda: 1, "index": lambda: [0, 2],
-    "p": images, "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
+    "p": images, "first": lambda: torch.zeros(2, 1, 28, 28), "budget": lambda: 0.5, "budgets": lambda: [0.5, 1.0],
+    "lesioned": images, "template": images, "alignment": lambda: 0.5,
+    "methods": lambda: {"mine": C.Tikhonov(0.5)}, "perturbations": lambda: {"mine": images()},
+    "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
 }  # fmt: skip
 
 
@@ -154,9 +157,8 @@ OWN = {
     ("duplicate_threshold", "n"): lambda: 8,
     ("emd_floor", "x"): lambda: images(8), ("nearest", "x"): images, ("shape_parameters", "x"): lambda: built("shapes"),
     ("range_errors", "solver"): lambda: "lbfgs", ("score_card", "n"): lambda: 100,
-    ("score_card", "name"): lambda: "mine",
-    ("triangle", "z"): lambda: points(3, 2), ("support_size", "x"): lambda: images(4),
-    ("frechet_distance", "a"): lambda: points(8, 2),
+    ("score_card", "name"): lambda: "mine", ("triangle", "z"): lambda: points(3, 2),
+    ("support_size", "x"): lambda: images(4), ("frechet_distance", "a"): lambda: points(8, 2),
     ("load_result", "name"): lambda: "fig9", ("save_result", "name"): lambda: "mine", ("augment", "x"): images,
     ("Diffusion.add_noise", "x"): lambda: points(2, 2), ("LearnedCovariance.joint", "z"): lambda: points(2, 2),
     ("objective_of", "solver"): lambda: "cg", ("gradient_penalty", "real"): lambda: images(2),
@@ -164,10 +166,9 @@ OWN = {
     ("ParallelBeam", "n_detectors"): lambda: 41,
     ("reconstruct", "start"): lambda: torch.zeros(2, 2),
     ("ParallelBeam", "n_angles"): lambda: 4, ("s_rec", "pairs"): lambda: 4, ("s_rec", "descend"): lambda: 2,
-    ("s_rec", "max_iter"): lambda: 1, ("log_likelihood", "draws"): lambda: 2,
-    ("spectral_norm", "A"): lambda: C.Identity(8),
+    ("s_rec", "max_iter"): lambda: 1, ("log_likelihood", "draws"): lambda: 2, ("erase", "mask"): lambda: images() > 0.5,
+    ("spectral_norm", "A"): lambda: C.Identity(8), ("duplicate_threshold", "level"): lambda: 0.5,
     ("TV.prox", "max_iter"): lambda: 1, ("StructuredConfig", "width"): lambda: 3,
-    ("duplicate_threshold", "level"): lambda: 0.5,
     ("Diffusion", "x"): lambda: points(2, 2), ("Flow", "x"): lambda: points(2, 2), ("Diffusion", "steps"): lambda: 3,
     (".best", "objective"): lambda: C.Hard(built("vae"), 0.5).problem(built("A"), images()),
     (".__call__", "start"): lambda: "encoder",
@@ -179,6 +180,8 @@ OWN = {
     ("latent_draws", "z"): lambda: points(8, 2), ("two_shapes", "x"): lambda: built("shapes"),
     ("latents_of", "x"): images, ("latent_draws", "steps"): lambda: 2,
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
+    ("hallucinate", "lesion"): lambda: images() > 0.7, ("hallucinate", "around"): lambda: images() < 0.3,
+    **{(name, what): lambda: 1 for name in ("attack", "erase", "hallucinate") for what in ("steps", "draws")},
 }  # fmt: skip
 
 #: Annotation -> kind.
@@ -197,7 +200,8 @@ KIND = {
     "Sequence[LinearOperator]": "operators", "str | Tensor | Dictionary": "start", "tuple[Tensor, Tensor]": "pair",
     "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
     "Callable[[Objective], bool]": "call", "SolutionPath": "solutions", "DegreesOfFreedom": "freedom",
-    "LogPosterior": "posterior", "Sequence[int]": "numbers",
+    "LogPosterior": "posterior", "Sequence[int]": "numbers", "Mapping[str, Regulariser | Reconstructor]": "dictionary",
+    "Mapping[str, Tensor]": "dictionary",
 }  # fmt: skip
 
 #: Name -> kind, where the annotation is missing or says less.
@@ -211,14 +215,11 @@ NAMED = {
 #: (Function, parameter) -> another kind than the name and the annotation say.
 OWN_KIND = {
     ("geometric", "start"): "number", ("CriticLoss", "critic"): "network", ("save_result", "name"): "text",
-    ("load_result", "name"): "text",
-    ("score_card", "name"): "text", ("solves", "name"): "text", ("solves", "general"): "text",
-    ("Recipe", "data"): "text",
-    ("Recipe", "mean"): "text", ("family", "names"): "text",
-    ("triangle", "alpha1"): "numbers",
-    ("triangle", "alpha2"): "numbers", ("as_generator", "G"): "network", ("root_sum_of_squares", "images"): "plane",
-    ("fourier", "x"): "plane", ("inverse_fourier", "kspace"): "plane", ("build", "config"): "config",
-    ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor",
+    ("load_result", "name"): "text", ("score_card", "name"): "text", ("solves", "name"): "text",
+    ("solves", "general"): "text", ("Recipe", "data"): "text", ("Recipe", "mean"): "text", ("family", "names"): "text",
+    ("triangle", "alpha1"): "numbers", ("triangle", "alpha2"): "numbers", ("as_generator", "G"): "network",
+    ("root_sum_of_squares", "images"): "plane", ("fourier", "x"): "plane", ("inverse_fourier", "kspace"): "plane",
+    ("build", "config"): "config", ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor",
     ("convergence_rate", "method"): "choice", ("Reconstructor.forward", "A"): "operator",
 }  # fmt: skip
 

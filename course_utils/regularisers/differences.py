@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .._check import check_entries, check_tensor
 
-__all__ = ["add_pulled", "differences", "divergence", "gradient", "shorten"]
+__all__ = ["add_pulled", "differences", "divergence", "gradient", "shorten", "shortened"]
 
 
 def gradient(x: Tensor) -> Tensor:
@@ -30,6 +30,13 @@ def divergence(q: Tensor) -> Tensor:
     v[:, 0, :, :-1] += q[:, 1, :, :-1]
     v[:, 0, :, 1:] -= q[:, 1, :, :-1]
     return v
+
+
+def shortened(q: Tensor, radius: Tensor) -> Tensor:
+    """q scaled down in every pixel to a length of at most ``radius``; it has a derivative where q is 0, too."""
+    square = q.pow(2).sum(1, keepdim=True)
+    radius = torch.as_tensor(radius).to(q).clamp_min(torch.finfo(q.dtype).tiny ** 0.5)
+    return q * (radius / torch.maximum(square, radius**2).sqrt())
 
 
 # For the loops of algorithms: without checks and derivatives, into memory that is there.

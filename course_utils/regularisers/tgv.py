@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._check import check_count, check_entries, check_nonnegative, check_positive, check_tensor, trusting
 from .composite import Composite, Scratch
-from .differences import add_pulled, differences, divergence, gradient, shorten
+from .differences import add_pulled, differences, divergence, gradient, shorten, shortened
 from .objective import spread
 
 __all__ = ["TGV"]
@@ -137,8 +137,7 @@ class TGV(Composite):
     def dual_step(self, q: Tensor, lam: Tensor, sigma: Tensor) -> Tensor:
         parts = []
         for part, radius in ((q[:, :2], lam), (q[:, 2:], self.beta * lam)):
-            length = part.pow(2).sum(1, keepdim=True).sqrt()
-            parts.append(part * torch.where(length > radius, radius / length, torch.ones_like(length)))
+            parts.append(shortened(part, radius))
         return torch.cat(parts, 1)
 
     def pull(self, q: Tensor, out: Tensor) -> Tensor:

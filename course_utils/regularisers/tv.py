@@ -9,7 +9,7 @@ from .._check import check_count, check_entries, check_flag, check_nonnegative, 
 from ..operators import LinearOperator
 from .base import check_linear, check_prox
 from .composite import Composite, CompositeObjective, Scratch
-from .differences import add_pulled, differences, divergence, gradient, shorten
+from .differences import add_pulled, differences, divergence, gradient, shorten, shortened
 from .fidelity import Fidelity
 from .objective import SQUARED, Objective
 
@@ -66,8 +66,7 @@ class TV(Composite):
     def dual_step(self, q: Tensor, lam: Tensor, sigma: Tensor) -> Tensor:
         if not self.isotropic:
             return q.clamp(-lam, lam)
-        length = q.pow(2).sum(1, keepdim=True).sqrt()
-        return q * torch.where(length > lam, lam / length, torch.ones_like(length))
+        return shortened(q, lam)
 
     def pull(self, q: Tensor, out: Tensor) -> Tensor:
         add_pulled(q, out[:, 0].zero_())
