@@ -25,7 +25,7 @@ def stirred(model, seed=1):
     with torch.no_grad():
         for p in model.parameters():
             p += 0.1 * torch.randn(p.shape, generator=seeded(seed), dtype=p.dtype)
-    return model.freeze()
+    return model.eval().requires_grad_(False)
 
 
 def small(family, **settings):
@@ -97,11 +97,12 @@ def test_it_comes_back_from_the_zoo(family, tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_training_lowers_the_loss(family):
     digits = load("mnist")
-    model = small(family, size=28, widths=(8, 16), steps=50)
-    settings = TrainConfig(steps=60, batch_size=32, lr=4e-3, ema=0.9, validate_every=30)
-    before = model.validation_score(digits.val[:64], seeded())
+    model = small(family, size=28, widths=(16,), patch=4)
+    settings = TrainConfig(steps=20, batch_size=32, lr=4e-3, ema=0.9, validate_every=10)
+    with torch.no_grad():
+        before = model.validation_score(digits.val[:64], seeded())
     report = train(model, digits.train[:512], digits.val[:64], settings, progress=False)
-    assert report["best_score"] < 0.6 * before and report["history"][-1]["score"] == report["best_score"]
+    assert report["best_score"] < 0.9 * before and report["best_step"] == 20
     assert model.freeze().sample(2, seeded(), steps=3).shape == (2, 1, 28, 28)
 
 
@@ -168,17 +169,17 @@ def gaussian_images(n, seed):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_trained_denoiser_is_near_the_closed_form(family):
-    """E[x_0 | x_t], and D_t(x) = E[x_1 | x_t], of images from a Gaussian; the floor is what a constant guess misses."""
+    """E[x_0 | x_t], and D_t(x) = E[x_1 | x_t], of images from a Gaussian; in units of what a constant guess misses."""
     law, images = gaussian_images(4000, 0)
-    model = small(family, size=4, widths=(16,), patch=1, steps=40)
-    train(model, images[:3900], images[3900:], TrainConfig(500, 64, lr=5e-3, ema=0.98), progress=False)
+    model = small(family, size=4, widths=(32,), steps=40)
+    train(model, images[:3900], images[3900:], TrainConfig(250, 64, lr=5e-3, ema=0.98), progress=False)
     model.freeze()
     _, x = gaussian_images(200, 1)
     if family == "image-diffusion":
         exact = MixtureScore(law, (1, 4, 4), model.alpha_bar).float()
     else:
         exact = MixtureVelocity(law, (1, 4, 4)).float()
-    for share in (0.3, 0.5, 0.8):
+    for share, most in ((0.5, 0.5), (0.8, 0.2)):
         t = times_of(model, *[share] * 200)
         if family == "image-diffusion":
             noisy, _ = model.add_noise(x, t, seeded(2))
@@ -186,25 +187,25 @@ def test_a_trained_denoiser_is_near_the_closed_form(family):
             noisy = share * x + (1 - share) * torch.randn(x.shape, generator=seeded(2))
         best = exact.denoise(noisy, t)
         moved = (best - best.mean(0)).pow(2).mean().sqrt()
-        assert float((model.denoise(noisy, t) - best).pow(2).mean().sqrt()) < 0.35 * float(moved)
+        assert float((model.denoise(noisy, t) - best).pow(2).mean().sqrt()) < most * float(moved)
 
 
 def test_the_trained_score_of_vectors_is_near_that_of_a_mixture():
     weights = torch.tensor([0.3, 0.7])
     law = GaussianMixture(
-        weights, torch.tensor([[-1.2, 0.6], [0.6, -0.3]]), torch.stack([torch.eye(2) * v for v in (0.1, 0.2)])
+        weights, torch.tensor([[-1.2, 0.6], [0.6, -0.3]]), torch.stack([torch.eye(2) * v for v in (0.2, 0.3)])
     )
     which = torch.multinomial(weights, 5000, replacement=True, generator=seeded())
     white = torch.randn(5000, 2, generator=seeded(1))
-    x = law.means.float()[which] + white * torch.tensor([0.1, 0.2]).sqrt()[which, None]
+    x = law.means.float()[which] + white * torch.tensor([0.2, 0.3]).sqrt()[which, None]
     model = Diffusion(2, steps=50, hidden=64)
     train(model, x[:4500], x[4500:], TrainConfig(600, 256, lr=4e-3, ema=0.98), progress=False)
     exact = MixtureScore(law, (2,), model.freeze().alpha_bar).float()
-    for t in (10, 25, 40):
+    for t, most in ((15, 0.45), (25, 0.2), (40, 0.1)):
         when = torch.full((500,), t)
         noisy, _ = model.add_noise(x[4500:], when, seeded(2))
         truth = exact.score(noisy, when)
-        assert float((model.score(noisy, when) - truth).norm()) < 0.3 * float(truth.norm()), t
+        assert float((model.score(noisy, when) - truth).norm()) < most * float(truth.norm()), t
 
 
 def test_the_flow_of_a_gaussian_is_stretched_noise_and_heun_is_of_second_order():
