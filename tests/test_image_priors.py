@@ -147,6 +147,7 @@ def test_schedules():
     assert small("image-diffusion").times(3) == [10, 7, 3, 0]
 
 
+@pytest.mark.slow
 def test_fewer_steps_and_none_of_the_noise():
     """DDIM with the exact denoiser of a Gaussian: a deterministic map of the noise that has the right law."""
     law = GaussianMixture(torch.ones(1), torch.tensor([[0.5, -0.2]]), torch.tensor([[[0.5, 0.3], [0.3, 0.4]]]))
@@ -168,6 +169,7 @@ def gaussian_images(n, seed):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.slow
 def test_a_trained_denoiser_is_near_the_closed_form(family):
     """E[x_0 | x_t], and D_t(x) = E[x_1 | x_t], of images from a Gaussian; in units of what a constant guess misses."""
     law, images = gaussian_images(4000, 0)
@@ -190,6 +192,7 @@ def test_a_trained_denoiser_is_near_the_closed_form(family):
         assert float((model.denoise(noisy, t) - best).pow(2).mean().sqrt()) < most * float(moved)
 
 
+@pytest.mark.slow
 def test_the_trained_score_of_vectors_is_near_that_of_a_mixture():
     weights = torch.tensor([0.3, 0.7])
     law = GaussianMixture(

@@ -130,6 +130,7 @@ def test_the_denoiser_of_the_flow_of_a_gaussian():
 
 
 @pytest.mark.parametrize("prior", [gaussian, two])
+@pytest.mark.slow
 def test_with_the_score_of_the_posterior_the_samples_are_exact(prior):
     """So what DPS and DiffPIR miss is not the walk's fault: mean and covariance are within Monte-Carlo error."""
     _, _, posterior = problem(prior=prior())
@@ -142,24 +143,28 @@ def test_with_the_score_of_the_posterior_the_samples_are_exact(prior):
     assert found.mean_error < 4 * found.mean_floor and found.covariance_error < 4 * found.covariance_floor
 
 
+@pytest.mark.slow
 def test_what_the_samplers_miss_with_the_exact_prior():
-    """Linear-Gaussian, no network: none is calibrated, and each has its own way to miss."""
+    """Linear-Gaussian, no network: each mean is off by more than chance, which that of the exact control is not."""
     A, y, posterior = problem()
     model, flow = MixtureScore(gaussian(), SHAPE, cosine_schedule(100, spread=0.5)), MixtureVelocity(gaussian(), SHAPE)
     truth, rows = mixture_moments(posterior), {}
     for name, method in (
-        ("dps", DPS(model, step=0.3)), ("dps, sigma", DPS(model, sigma=0.2)),
+        ("dps", DPS(model, step=0.1)), ("dps, sigma", DPS(model, sigma=0.2)),
         ("diffpir", DiffPIR(model, sigma=0.2, lam=1.0)), ("pnp-flow", PnPFlow(flow, average=1, steps=50)),
+        ("averaged", PnPFlow(flow, average=10, steps=50)),
     ):  # fmt: skip
         rows[name] = calibration(method.samples(y, A, 500, seeded(6))[:, 0], *truth)
-    assert not any(found.calibrated for found in rows.values())
     exact = MixtureScore(posterior, SHAPE, model.alpha_bar).sample(500, seeded(6))
     control = calibration(exact, *truth)
-    assert all(found.covariance_error > 1.5 * control.covariance_error for found in rows.values())
-    assert all(found.mean_error < 1 for found in rows.values()), "yet they are near: within the posterior's width"
-    assert rows["pnp-flow"].spread < 0.5, "it seeks a point"
+    assert control.mean_error < 4 * control.mean_floor and control.covariance_error < 4 * control.covariance_floor
+    for name, found in rows.items():
+        assert 4 * found.mean_floor < found.mean_error < 1 and not found.calibrated, name
+    assert rows["dps"].spread < 0.85 and rows["dps"].distance > 1.2, "too sure of itself, and beside the truth"
+    assert rows["averaged"].spread < 0.2 < rows["pnp-flow"].spread, "averages take the spread away: it seeks a point"
 
 
+@pytest.mark.slow
 def test_dps_with_useless_data_samples_the_prior():
     A, y, _ = problem()
     prior = gaussian()

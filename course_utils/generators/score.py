@@ -188,6 +188,9 @@ class ScoreModel(nn.Module):
             1: q(x_s | x_t, x_0) with the guess of x_0, the ancestral sampler of DDPM.  0: no noise is added on the way,
             the deterministic sampler of DDIM.
 
+        Few ancestral steps make samples a little too narrow, also with the exact denoiser, because each step takes the
+        guess of x_0 for x_0 itself.
+
         Source
         ------
         Ho, Jain, Abbeel, NeurIPS 2020 (DDPM); Song, Meng, Ermon, ICLR 2021 (DDIM).
