@@ -304,6 +304,7 @@ def test_bad_questions_are_named():
         (lambda: PnPFlow(model), "'model' must be a VelocityModel, got ImageDiffusion"),
         (lambda: DPS(flow), "'model' must be a ScoreModel, got FlowMatching"),
         (lambda: DPS(model)(y[:, :, :6], A), r"'y' must have shape \(B, 1, 8, 8\)"),
+        (lambda: DPS(model).samples(y[:0], A, 1, seeded()), "'y' must hold at least one problem"),
         (lambda: DPS(model)(torch.zeros(1, 1, 6, 6).double(), GaussianBlur(6).double()), "'A' must take images"),
         (lambda: DPS(model)(y.float(), A.float()), "'y' must be torch.float64 on cpu, as the model is"),
         (lambda: DPS(model).samples(y, A.double(), 0, seeded()), "'n' must be at least 1"),

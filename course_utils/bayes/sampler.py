@@ -92,6 +92,8 @@ class PosteriorSampler(Reconstructor):
             raise ValueError(f"'A' must take images {self.model.image_shape}, as the model makes, not {A.shape_in}")
         check_tensor("y", y, (None, *A.shape_out), like=A.like)
         check_finite("y", y)
+        if not len(y):
+            raise ValueError("'y' must hold at least one problem, got an empty batch")
         like = self.model.alpha_bar if isinstance(self.model, ScoreModel) else self.model.like
         if like.dtype != y.dtype or like.device != y.device:
             raise TypeError(f"'y' must be {like.dtype} on {like.device}, as the model is, got {y.dtype} on {y.device}")
