@@ -8,6 +8,7 @@ import torch
 from registry import seeded
 
 from course_utils import load
+from course_utils._files import read_json
 from course_utils.bayes import MixtureScore, MixtureVelocity
 from course_utils.families import build, configure
 from course_utils.generators import FlowMatching, ImageDiffusion, ImagePriorConfig, TimeUNet, cosine_schedule
@@ -88,6 +89,7 @@ def test_it_comes_back_from_the_zoo(family, tmp_path):
     zoo.save(model, tmp_path / "prior-toy.safetensors", description)
     zoo.ship("prior-toy", tmp_path / "prior-toy.safetensors", folder=tmp_path / "zoo")
     again = zoo.pretrained("prior-toy", verbose=False, folder=tmp_path / "zoo")
+    assert read_json(tmp_path / "zoo" / "manifest.json")["prior-toy"]["kind"] == "prior", "no generator G(z)"
     x, t = torch.rand(2, 1, 8, 8, generator=seeded()), times_of(model, 0.2, 0.999)
     assert torch.allclose(again.denoise(x, t), model.denoise(x, t), atol=0.02)
     if family == "image-diffusion":
