@@ -16,6 +16,7 @@ from torch import nn
 
 import course_utils as C
 from course_utils import bayes, choosing, regularisers, training
+from course_utils.generators import FlowMatching, ImageDiffusion, ImagePriorConfig, cosine_schedule
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
 from course_utils.reconstructors import RadialConfig
@@ -39,8 +40,14 @@ def built(what: str):
         "path": lambda: choosing.solution_path(built("A"), images(), C.Tikhonov, [0.01, 0.1, 1.0, 10.0]),
         "freedom": lambda: choosing.degrees_of_freedom(built("path")),
         "posterior": lambda: bayes.LogPosterior(built("A"), images(1), regularisers.HuberTV(0.5), 0.5),
+        "diffusion": lambda: ImageDiffusion(prior_config("image-diffusion")).freeze(),
+        "flow": lambda: FlowMatching(prior_config("flow-matching")).freeze(),
         "network": lambda: C.build(RadialConfig(28, 5, 0.1, steps=1, filters=2), seed=0),
     }[what]()
+
+
+def prior_config(family: str) -> ImagePriorConfig:
+    return ImagePriorConfig(family, widths=(8, 16), steps=3)
 
 
 def images(n: int = 2, size: int = 28) -> torch.Tensor:
@@ -115,9 +122,12 @@ GOOD = {
     "high": lambda: points(2, 3), "lesion": lambda: images() > 0.5, "around": lambda: images() <= 0.5,
     "subsets": lambda: 2, "beta": lambda: 0.5, "levels": lambda: 1, "index": lambda: [0, 2],
     "p": images, "first": lambda: torch.zeros(2, 1, 28, 28), "budget": lambda: 0.5, "budgets": lambda: [0.5, 1.0],
-    "lesioned": images, "template": images, "alignment": lambda: 0.5,
-    "methods": lambda: {"mine": C.Tikhonov(0.5)}, "perturbations": lambda: {"mine": images()},
-    "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
+    "lesioned": images, "template": images, "alignment": lambda: 0.5, "methods": lambda: {"mine": C.Tikhonov(0.5)},
+    "perturbations": lambda: {"mine": images()}, "vae": lambda: built("vae"), "n_components": lambda: 2,
+    "names": lambda: "mine", "image_shape": lambda: (1, 1, 2), "alpha_bar": lambda: cosine_schedule(3),
+    "spread": lambda: 0.5, "widths": lambda: (8, 16), "patch": lambda: 2, "eta": lambda: 0.5,
+    "time": lambda: torch.tensor([0.0, 0.5]), "mixture": lambda: mixture(), "zeta": lambda: 0.5, "alpha": lambda: 0.5,
+    "average": lambda: 1, "covariance": lambda: torch.eye(3),
 }  # fmt: skip
 
 
@@ -179,6 +189,20 @@ OWN = {
     ("mala", "x0"): lambda: points(2, 1, 2, 2), ("coverage", "truth"): lambda: points(2, 3),
     ("latent_draws", "z"): lambda: points(8, 2), ("two_shapes", "x"): lambda: built("shapes"),
     ("latents_of", "x"): images, ("latent_draws", "steps"): lambda: 2,
+    ("ImageDiffusion", "config"): lambda: prior_config("image-diffusion"), ("ImageDiffusion", "x"): images,
+    ("FlowMatching", "config"): lambda: prior_config("flow-matching"), ("FlowMatching", "x"): images,
+    ("FlowMatching", "t"): lambda: torch.tensor([0.0, 0.5]), ("FlowMatching", "method"): lambda: "euler",
+    ("ImagePriorConfig", "family"): lambda: "flow-matching", ("ImagePriorConfig", "patch"): lambda: 2,
+    ("ImageDiffusion", "steps"): lambda: 2, ("MixtureScore", "x"): lambda: points(2, 1, 1, 2).double(),
+    ("MixtureVelocity", "x"): lambda: points(2, 1, 1, 2).double(),
+    ("MixtureVelocity", "t"): lambda: torch.tensor([0.0, 0.5]).double(),
+    ("MixtureVelocity", "method"): lambda: "euler", ("mixture_posterior", "A"): lambda: C.Identity(1),
+    ("mixture_posterior", "y"): lambda: images(1, 1), ("mixture_posterior", "mixture"): lambda: mixture(1),
+    ("DPS", "model"): lambda: built("diffusion"), ("DiffPIR", "model"): lambda: built("diffusion"),
+    ("PnPFlow", "model"): lambda: built("flow"), ("PosteriorSampler", "model"): lambda: built("diffusion"),
+    ("calibration", "samples"): lambda: points(8, 3), ("calibration", "mean"): lambda: points(3),
+    ("data_prox", "rho"): lambda: 0.5, ("DPS", "steps"): lambda: 2, ("DiffPIR", "steps"): lambda: 2,
+    ("PosteriorSampler", "steps"): lambda: 2, ("PnPFlow", "alpha"): lambda: 0.5,
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
     ("hallucinate", "lesion"): lambda: images() > 0.7, ("hallucinate", "around"): lambda: images() < 0.3,
     **{(name, what): lambda: 1 for name in ("attack", "erase", "hallucinate") for what in ("steps", "draws")},
@@ -201,7 +225,8 @@ KIND = {
     "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
     "Callable[[Objective], bool]": "call", "SolutionPath": "solutions", "DegreesOfFreedom": "freedom",
     "LogPosterior": "posterior", "Sequence[int]": "numbers", "Mapping[str, Regulariser | Reconstructor]": "dictionary",
-    "Mapping[str, Tensor]": "dictionary",
+    "Mapping[str, Tensor]": "dictionary", "ScoreModel": "module", "VelocityModel": "module",
+    "ScoreModel | VelocityModel": "module", "ImagePriorConfig": "config", "GaussianMixture": "prior",
 }  # fmt: skip
 
 #: Name -> kind, where the annotation is missing or says less.
@@ -220,6 +245,8 @@ OWN_KIND = {
     ("triangle", "alpha1"): "numbers", ("triangle", "alpha2"): "numbers", ("as_generator", "G"): "network",
     ("root_sum_of_squares", "images"): "plane", ("fourier", "x"): "plane", ("inverse_fourier", "kspace"): "plane",
     ("build", "config"): "config", ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor",
+    ("FlowMatching", "t"): "tensor", ("MixtureVelocity", "t"): "tensor", ("TimeUNet", "widths"): "numbers",
+    ("ImagePriorConfig", "widths"): "numbers",
     ("convergence_rate", "method"): "choice", ("Reconstructor.forward", "A"): "operator",
 }  # fmt: skip
 
@@ -307,6 +334,14 @@ INSTANCES = {
     "RadialNetwork": lambda: built("network"),
     "Flow": lambda: Flow(2),
     "Diffusion": lambda: Diffusion(2, steps=3),
+    "ImageDiffusion": lambda: built("diffusion"),
+    "FlowMatching": lambda: built("flow"),
+    "TimeUNet": lambda: built("flow").network,
+    "MixtureScore": lambda: bayes.MixtureScore(mixture(), (1, 1, 2), cosine_schedule(3)),
+    "MixtureVelocity": lambda: bayes.MixtureVelocity(mixture(), (1, 1, 2), steps=2),
+    "DPS": lambda: bayes.DPS(built("diffusion")),
+    "DiffPIR": lambda: bayes.DiffPIR(built("diffusion"), 0.5),
+    "PnPFlow": lambda: bayes.PnPFlow(built("flow"), steps=2),
     "LocalPrecision": lambda: C.LocalPrecision(torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4, 4)),
     "Dictionary": lambda: built("starts"),
     "Tikhonov": lambda: C.Tikhonov(0.5),
@@ -331,8 +366,8 @@ INSTANCES = {
 }
 
 
-def mixture():
-    return regularisers.GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None])
+def mixture(d: int = 2):
+    return regularisers.GaussianMixture(torch.ones(1), torch.zeros(1, d), torch.eye(d)[None])
 
 
 class Smooth(C.Regulariser):

@@ -64,10 +64,11 @@ BARE = {
 }  # fmt: skip
 #: Methods that the trainer, the solvers or the library's own objectives call, and nobody else.
 INNER = {
-    "K", "KT", "_adjoint", "_apply", "_forward", "batches_per_step", "check", "check_images", "check_model", "climb",
-    "critic_losses", "depth", "details", "drawn", "dual_step", "filters", "fit", "forbid", "generator_loss",
+    "K", "KT", "_adjoint", "_apply", "_forward", "back", "batches_per_step", "check", "check_images", "check_model",
+    "climb", "critic_losses", "depth", "details", "drawn", "dual_step", "filters", "fit", "forbid", "generator_loss",
     "loss", "losses", "magnitude", "nearest", "phi", "placed", "price", "problem", "projected", "pull", "searched",
-    "select", "size", "standardise", "step", "train", "validation_score",
+    "check_flowing", "check_noisy", "level", "select", "size", "standardise", "step", "train", "validation_score",
+    "walk",
 }  # fmt: skip
 
 

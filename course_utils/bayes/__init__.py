@@ -5,7 +5,8 @@ Data y = A x + e with e ~ N(0, sigma^2 I), and a prior proportional to exp(-lam 
     -log p(x | y) = (||A x - y||^2 + lam R(x)) / (2 sigma^2) + constant,
 
 so that its most probable image, the MAP estimate, is what ``reconstruct`` finds.  For Tikhonov all is known in closed
-form (``gaussian_posterior``); for others ``mala`` draws samples.
+form (``gaussian_posterior``); for others ``mala`` draws samples.  If the prior is a diffusion or a flow, ``DPS``,
+``DiffPIR`` and ``PnPFlow`` draw what is near to samples, and ``calibration`` says how near.
 
 >>> from course_utils import GaussianBlur, Tikhonov, measure, reconstruct
 >>> A = GaussianBlur(28)
@@ -20,21 +21,38 @@ True
 
 import torch  # noqa: F401  (used by the example above)
 
+from .calibration import Calibration, calibration
 from .chains import effective_sample_size, split_rhat
 from .density import LogPosterior, whitening
+from .diffpir import DiffPIR
+from .dps import DPS
 from .gaussian import GaussianPosterior, gaussian_posterior
 from .intervals import coverage, credible_interval
 from .langevin import Chains, mala
+from .mixture import MixtureScore, MixtureVelocity, mixture_moments, mixture_posterior
+from .pnp_flow import PnPFlow
+from .sampler import PosteriorSampler, data_prox
 
 __all__ = [
+    "DPS",
+    "Calibration",
     "Chains",
+    "DiffPIR",
     "GaussianPosterior",
     "LogPosterior",
+    "MixtureScore",
+    "MixtureVelocity",
+    "PnPFlow",
+    "PosteriorSampler",
+    "calibration",
     "coverage",
     "credible_interval",
+    "data_prox",
     "effective_sample_size",
     "gaussian_posterior",
     "mala",
+    "mixture_moments",
+    "mixture_posterior",
     "split_rhat",
     "whitening",
 ]

@@ -15,14 +15,14 @@ from .._check import check_choice, check_device, check_flag, check_path, check_s
 from .._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
 from ..classifier import Classifier
 from ..families import FAMILIES, Trainable, build, configure
-from ..generators import Generator
+from ..generators import Generator, ScoreModel, VelocityModel
 from ..reconstructors import LearnedReconstructor
 from .recipes import RECIPES, SEEDED, SEEDS
 
 __all__ = ["available", "card", "check_unseen", "pretrained", "shipped_seeds"]
 
 FOLDER = SHIPPED / "weights"
-KINDS = ("generator", "network", "classifier")
+KINDS = ("generator", "network", "classifier", "prior")
 MEAN = ("encoder.", "decoder.")  # what ``StructuredVAE.take_mean`` takes
 
 
@@ -40,7 +40,7 @@ def available(kind: str = "generator") -> list[str]:
 
     Parameters
     ----------
-    kind : "generator", "network" or "classifier"
+    kind : "generator", "network", "classifier", or "prior" of images, a diffusion or a flow
 
     Raises
     ------
@@ -116,13 +116,13 @@ def check_unseen(name: str, subject: str) -> str:
 
 def pretrained(
     name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER, seed: int = 0
-) -> Generator | LearnedReconstructor | Classifier:
-    """Load a shipped generator, reconstructor or classifier, frozen and ready for use.
+) -> Generator | LearnedReconstructor | Classifier | ScoreModel | VelocityModel:
+    """Load a shipped generator, reconstructor, classifier or prior of images, frozen and ready for use.
 
     Parameters
     ----------
     name : str
-        One of ``available()``, for example "vae-mnist-8", or of ``available("network")``, ``available("classifier")``.
+        One of ``available()``, for example "vae-mnist-8", or of ``available(kind)`` for another kind.
     device : str or torch.device
     verbose : bool
         Print one line of provenance.
@@ -131,7 +131,7 @@ def pretrained(
 
     Returns
     -------
-    Generator, LearnedReconstructor or Classifier
+    Generator, LearnedReconstructor, Classifier, ScoreModel or VelocityModel
         In evaluation mode, without gradients for its weights.
 
     Raises
@@ -215,9 +215,8 @@ def check_shipped_seed(name: str, seed: int) -> None:
 def ship(name: str, weights: Path, folder: Path = FOLDER, seed: int = 0) -> None:
     """Copy trained weights and their description into the package and enter them in the manifest."""
     _, model = FAMILIES[read_json(weights.with_suffix(".json"))["model"]["family"]]
-    kind = (
-        "network" if issubclass(model, LearnedReconstructor) else "classifier" if model is Classifier else "generator"
-    )
+    kinds = {"network": LearnedReconstructor, "classifier": Classifier, "prior": (ScoreModel, VelocityModel)}
+    kind = next((kind for kind, base in kinds.items() if issubclass(model, base)), "generator")
     if seed:
         kind = "seed"
     entry = {} if kind == "generator" else {"kind": kind}
