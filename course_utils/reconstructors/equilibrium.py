@@ -72,7 +72,7 @@ class Equilibrium(HomeNetwork):
     with a chain c of three convolutions, tau > 0 and 0 < alpha < 1.  Nothing forces f to be a contraction:
     ``contraction`` of ``iterate`` tells whether it is one.  Gradients need no memory of the iterations, because of the
     implicit function theorem: from the gradient g with respect to x, w = g + (df/dx)^T w is another fixed point, and w
-    goes back through a single step to theta and to y.
+    goes back through a single step to theta and to y.  Both are as exact as ``tol`` and ``max_iter`` let them be.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ class LISTAConfig(HomeConfig):
     """
 
     steps: int = 8
-    width: int = 7
+    width: int = 5
     matrix: bool = True
     family: str = FAMILY
 

@@ -32,6 +32,13 @@ class PostProcessingConfig(HomeConfig):
     levels: int = 3
     family: str = FAMILY
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        size = self.home.size
+        most = (size & -size).bit_length()  # the side can be halved so often
+        if self.levels > most:
+            raise ValueError(f"'levels' must be at most {most} for images of side {size}, got {self.levels}")
+
 
 @family(FAMILY, config=PostProcessingConfig)
 class PostProcessing(HomeNetwork):
