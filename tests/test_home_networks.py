@@ -84,7 +84,7 @@ def test_another_operator_is_answered_with_a_warning(name, home):
     if home.views:
         assert other.shape_out == same.shape_out, "else it is another test"
     loud = reconstruct(other.double(), y, network)
-    assert loud.x.shape == (3, 1, 12, 12) and "'A'" in loud.warning
+    assert loud.x.shape == (3, 1, 12, 12) and "'A'" in loud.warning and str(home) in loud.warning
     assert reconstruct(2 * same, y, network).warning, "the same but for a factor is another one"
 
 

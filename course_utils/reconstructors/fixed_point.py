@@ -91,8 +91,8 @@ def anderson(
 
     Source
     ------
-    Anderson, J. ACM 12 (1965); Walker and Ni, SIAM J. Numer. Anal. 49 (2011); for equilibrium models: Bai, Koltun,
-    Kolter, NeurIPS 2020.
+    Anderson, J. ACM 12 (1965); Walker and Ni, SIAM J. Numer. Anal. 49 (2011); for equilibrium models in imaging:
+    Gilton, Ongie, Willett, IEEE Trans. Comput. Imaging 7 (2021).
 
     Example
     -------
@@ -174,7 +174,7 @@ def contraction(
 
     Source
     ------
-    Golub and Van Loan, Matrix Computations, Sect. 7.3; the theorem on contractions: lectures, part I.2.
+    Golub and Van Loan, Matrix Computations, Sect. 7.3.
 
     Example
     -------

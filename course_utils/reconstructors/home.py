@@ -142,6 +142,10 @@ class HomeNetwork(LearnedReconstructor):
     def trained_with(self) -> LinearOperator:
         return self._home[0]
 
+    def _warning(self, A: LinearOperator) -> str | None:
+        said = super()._warning(A)
+        return said and f"{said}.  Trained for: {self.config.home}"
+
     def checked(self, y: Tensor, A: LinearOperator | None) -> LinearOperator:
         """The operator, by default that of the home, if the network can take data of its shape and these are such."""
         home = self.trained_with
