@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from home_networks import SMALL
 from registry import seeded
 from torch import nn
 
@@ -19,7 +20,7 @@ from course_utils import bayes, choosing, regularisers, training
 from course_utils.generators import FlowMatching, ImageDiffusion, ImagePriorConfig, cosine_schedule
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
-from course_utils.reconstructors import RadialConfig
+from course_utils.reconstructors import RadialConfig, UNet
 from course_utils.regularisers.objective import SQUARED
 
 
@@ -43,6 +44,8 @@ def built(what: str):
         "diffusion": lambda: ImageDiffusion(prior_config("image-diffusion")).freeze(),
         "flow": lambda: FlowMatching(prior_config("flow-matching")).freeze(),
         "network": lambda: C.build(RadialConfig(28, 5, 0.1, steps=1, filters=2), seed=0),
+        "unet": lambda: UNet(channels=2, levels=2, noise_level=True),
+        "unrolled": lambda: C.build(SMALL["LearnedProximal"](), seed=0).freeze(),
     }[what]()
 
 
@@ -127,7 +130,9 @@ GOOD = {
     "names": lambda: "mine", "image_shape": lambda: (1, 1, 2), "alpha_bar": lambda: cosine_schedule(3),
     "spread": lambda: 0.5, "widths": lambda: (8, 16), "patch": lambda: 2, "eta": lambda: 0.5,
     "time": lambda: torch.tensor([0.0, 0.5]), "mixture": lambda: mixture(), "zeta": lambda: 0.5, "alpha": lambda: 0.5,
-    "average": lambda: 1, "covariance": lambda: torch.eye(3),
+    "average": lambda: 1, "covariance": lambda: torch.eye(3), "home": lambda: SMALL["LISTA"]().home,
+    "channels": lambda: 2, "memory": lambda: 2, "matrix": lambda: True, "in_channels": lambda: 2,
+    "out_channels": lambda: 2, "noise_level": lambda: True, "f": lambda: torch.cos, "of": lambda: "radius",
 }  # fmt: skip
 
 
@@ -155,6 +160,11 @@ OWN = {
     ("AE", "config"): lambda: C.GeneratorConfig("ae", 2), ("reconstruct", "method"): lambda: C.Hard(built("vae"), 0.5),
     ("reconstruct", "solver"): lambda: "lbfgs", ("RadialConfig", "family"): lambda: "variational network",
     ("RadialNetwork", "config"): lambda: RadialConfig(28, 5, 0.1, steps=1, filters=2),
+    **{(network, "config"): make for network, make in SMALL.items()},
+    **{(f"{network}Config", "family"): lambda make=make: make().family for network, make in SMALL.items()},
+    ("LearnedProximal", "A"): lambda: built("unrolled").trained_with, ("LearnedProximal", "y"): lambda: points(2, 4),
+    ("anderson", "f"): lambda: lambda x, rows: x.cos(), ("contraction", "n_iter"): lambda: 2,
+    ("UNet", "sigma"): lambda: 0.5, ("LISTAConfig", "width"): lambda: 3, ("UNet", "levels"): lambda: 2,
     ("CriticLoss", "critic"): lambda: built("wgan"),
     ("LearnedCovariance", "G"): lambda: built("structured"), ("GaussianMixture", "weights"): lambda: torch.ones(1),
     ("tv_prox", "tau"): lambda: torch.ones(2), ("solves", "kind"): lambda: type, ("solves", "name"): lambda: "mine",
@@ -219,14 +229,16 @@ KIND = {
     "GeneratorConfig": "config", "StructuredConfig": "config", "RadialConfig": "config", "TrainConfig": "config",
     "nn.Module": "module", "Objective": "objective", "LatentRegulariser": "prior", "WGAN": "network", "VAE": "network",
     "StructuredVAE": "network", "Trainable": "module", "type": "type", "tuple[int, ...]": "shape",
-    "GeneratorConfig | RadialConfig | ClassifierConfig": "config", "ClassifierConfig": "config",
+    "GeneratorConfig | RadialConfig | HomeConfig | ClassifierConfig": "config", "ClassifierConfig": "config",
     "Regulariser | Reconstructor": "regulariser",
     "Sequence[LinearOperator]": "operators", "str | Tensor | Dictionary": "start", "tuple[Tensor, Tensor]": "pair",
     "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
     "Callable[[Objective], bool]": "call", "SolutionPath": "solutions", "DegreesOfFreedom": "freedom",
     "LogPosterior": "posterior", "Sequence[int]": "numbers", "Mapping[str, Regulariser | Reconstructor]": "dictionary",
     "Mapping[str, Tensor]": "dictionary", "ScoreModel": "module", "VelocityModel": "module",
-    "ScoreModel | VelocityModel": "module", "ImagePriorConfig": "config", "GaussianMixture": "prior",
+    "ScoreModel | VelocityModel": "module", "ImagePriorConfig": "config", "GaussianMixture": "prior", "Home": "config",
+    **{name: "config" for name in ("HomeConfig", *(f"{network}Config" for network in SMALL))},
+    "Callable[[Tensor, Tensor], Tensor]": "call", "Callable[[Tensor], Tensor]": "call",
 }  # fmt: skip
 
 #: Name -> kind, where the annotation is missing or says less.
@@ -332,6 +344,8 @@ INSTANCES = {
     "WGAN": lambda: built("wgan"),
     "StructuredVAE": lambda: built("structured"),
     "RadialNetwork": lambda: built("network"),
+    "LearnedProximal": lambda: built("unrolled"),
+    "UNet": lambda: built("unet"),
     "Flow": lambda: Flow(2),
     "Diffusion": lambda: Diffusion(2, steps=3),
     "ImageDiffusion": lambda: built("diffusion"),
@@ -427,6 +441,8 @@ ALLOWED = {
     # of a pair whose shapes differ, the other one is named
     ("coverage", "truth", "more axes"),
     ("emd", "b", "more axes"), ("nearest", "among", "more axes"), ("SquaredError", "p", "more axes"),
+    # a fixed point may have any shape
+    ("anderson", "x0", "more axes"), ("contraction", "x", "more axes"),
     ("KullbackLeibler", "p", "more axes"), ("SquaredError", "p", "a number"), ("KullbackLeibler", "p", "a number"),
 }  # fmt: skip
 #: (Function, parameter) -> the parameter in whose place it is given.

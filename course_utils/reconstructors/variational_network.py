@@ -119,6 +119,10 @@ class VariationalNetwork(LearnedReconstructor):
         self.influence = nn.Parameter(slope.repeat(steps, filters, 1))
         self.log_weight = nn.Parameter(torch.zeros(steps))
 
+    @property
+    def trained_with(self) -> LinearOperator:
+        return self._home[0]
+
     def filters(self, t: int) -> Tensor:
         """The filters of step t, each with mean 0 and norm 1: (filters, 1, width, width)."""
         k = self.kernels[t] - self.kernels[t].mean((2, 3), keepdim=True)

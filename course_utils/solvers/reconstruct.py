@@ -45,6 +45,7 @@ class Result:
     seconds : float, for the whole batch
     trace : dict, "f" (steps, B, starts) and, for generative regularisers, "z" (steps, B, starts, d); NaN after
         the end; empty unless asked for
+    warning : what is to be said of a network that was trained with another operator, or None
     """
 
     x: Tensor
@@ -57,6 +58,7 @@ class Result:
     converged: Tensor
     seconds: float
     trace: dict[str, Tensor]
+    warning: str | None = None
 
 
 def _posed(
@@ -235,7 +237,7 @@ def _mapped(A: LinearOperator, y: Tensor, method: Reconstructor, trace: bool, st
     return Result(
         x=found["x"], z=None, u=None, objective=None, iterations=found.get("iterations", none), values=none,
         gradients=found.get("iterations", none), converged=found.get("converged", none == 0),
-        seconds=time.perf_counter() - started, trace=found.get("trace", {}),
+        seconds=time.perf_counter() - started, trace=found.get("trace", {}), warning=found.get("warning"),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from .._check import (
 from ..classifier import ClassifierConfig
 from ..data.brain import FOLDS
 from ..generators import GeneratorConfig, StructuredConfig
-from ..reconstructors import RadialConfig
+from ..reconstructors import HomeConfig, RadialConfig
 
 __all__ = ["RECIPES", "SEEDED", "SEEDS", "Recipe", "TrainConfig"]
 
@@ -65,7 +65,7 @@ class TrainConfig:
 class Recipe:
     """How one shipped network was made: a generator, a reconstructor, a classifier."""
 
-    model: GeneratorConfig | RadialConfig | ClassifierConfig
+    model: GeneratorConfig | RadialConfig | HomeConfig | ClassifierConfig
     train: TrainConfig
     data: str = "mnist"
     full: bool = True  # all data, which must have been fetched, or the shipped part
@@ -76,7 +76,7 @@ class Recipe:
     without: str | None = None  # the head that is kept for the test, of a network of brains; None: as ``load`` splits
 
     def __post_init__(self) -> None:
-        check_kind("model", self.model, (GeneratorConfig, RadialConfig, ClassifierConfig))
+        check_kind("model", self.model, (GeneratorConfig, RadialConfig, HomeConfig, ClassifierConfig))
         check_kind("train", self.train, TrainConfig)
         check_text("data", self.data)
         for name in ("full", "augmented", "standardised", "labelled"):
