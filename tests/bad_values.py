@@ -15,7 +15,7 @@ from registry import seeded
 from torch import nn
 
 import course_utils as C
-from course_utils import bayes, choosing, regularisers, training
+from course_utils import bayes, choosing, denoisers, regularisers, training
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
 from course_utils.reconstructors import RadialConfig
@@ -40,7 +40,21 @@ def built(what: str):
         "freedom": lambda: choosing.degrees_of_freedom(built("path")),
         "posterior": lambda: bayes.LogPosterior(built("A"), images(1), regularisers.HuberTV(0.5), 0.5),
         "network": lambda: C.build(RadialConfig(28, 5, 0.1, steps=1, filters=2), seed=0),
+        "ridge": lambda: C.build(ridge(), seed=0).freeze(),
+        "denoiser": lambda: C.build(denoiser_config("residual denoiser"), seed=0).freeze(),
     }[what]()
+
+
+def denoiser_config(family: str) -> denoisers.DenoiserConfig:
+    return denoisers.DenoiserConfig(family, size=28, filters=4, layers=2)
+
+
+def ridge() -> regularisers.RidgeConfig:
+    return regularisers.RidgeConfig(size=28, filters=2, width=3)
+
+
+#: Of the networks that are trained on bad reconstructions.
+HOME = {"size": 28, "n_angles": 4, "filters": 2}
 
 
 def images(n: int = 2, size: int = 28) -> torch.Tensor:
@@ -114,6 +128,10 @@ GOOD = {
     "root": lambda: torch.eye(4), "thin": lambda: 2, "samples": lambda: points(8, 2, 3), "low": lambda: points(2, 3),
     "high": lambda: points(2, 3), "lesion": lambda: images() > 0.5, "around": lambda: images() <= 0.5,
     "subsets": lambda: 2, "beta": lambda: 0.5, "levels": lambda: 1, "index": lambda: [0, 2],
+    "D": lambda: torch.sin, "kernel": lambda: points(2, 2, 3, 3), "denoiser": lambda: built("denoiser"),
+    "sigma_min": lambda: 0.1, "sigma_max": lambda: 0.5, "first": lambda: 0.5, "falling": lambda: 2,
+    "scheme": lambda: "gradient", "halvings": lambda: 1, "penalty": lambda: 0.5, "strong": lambda: 0.5,
+    "network": lambda: built("ridge"),
     "p": images, "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
 }  # fmt: skip
 
@@ -178,6 +196,19 @@ OWN = {
     ("mala", "x0"): lambda: points(2, 1, 2, 2), ("coverage", "truth"): lambda: points(2, 3),
     ("latent_draws", "z"): lambda: points(8, 2), ("two_shapes", "x"): lambda: built("shapes"),
     ("latents_of", "x"): images, ("latent_draws", "steps"): lambda: 2,
+    ("DenoiserConfig", "family"): lambda: "residual denoiser", ("DenoiserConfig", "layers"): lambda: 2,
+    ("DenoiserConfig", "filters"): lambda: 4,
+    ("ResidualDenoiser", "config"): lambda: denoiser_config("residual denoiser"),
+    ("LipschitzDenoiser", "config"): lambda: denoiser_config("lipschitz denoiser"),
+    ("GradientStepDenoiser", "config"): lambda: denoiser_config("gradient-step denoiser"),
+    ("torus_norm", "size"): lambda: (8, 8), ("torus_bound", "size"): lambda: (8, 8),
+    ("AdversarialConfig", "family"): lambda: "adversarial regulariser",
+    ("InputConvexConfig", "family"): lambda: "input-convex regulariser",
+    ("NETTConfig", "family"): lambda: "network Tikhonov", ("RidgeConfig", "family"): lambda: "ridge regulariser",
+    ("AdversarialRegulariser", "config"): lambda: regularisers.AdversarialConfig(**HOME),
+    ("InputConvexRegulariser", "config"): lambda: regularisers.InputConvexConfig(**HOME),
+    ("NETTRegulariser", "config"): lambda: regularisers.NETTConfig(**HOME),
+    ("RidgeRegulariser", "config"): ridge, ("profile", "t"): lambda: points(1, 2, 4, 4),
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
 }  # fmt: skip
 
@@ -190,6 +221,8 @@ KIND = {
     "Fidelity": "fidelity", "Regulariser": "regulariser", "str | torch.device": "device",
     "torch.device | str": "device",
     "GeneratorConfig": "config", "StructuredConfig": "config", "RadialConfig": "config", "TrainConfig": "config",
+    "RegulariserNetwork": "network", "tuple[int, int]": "shape", "DenoiserConfig": "config",
+    "AdversarialConfig": "config", "InputConvexConfig": "config", "NETTConfig": "config", "RidgeConfig": "config",
     "nn.Module": "module", "Objective": "objective", "LatentRegulariser": "prior", "WGAN": "network", "VAE": "network",
     "StructuredVAE": "network", "Trainable": "module", "type": "type", "tuple[int, ...]": "shape",
     "GeneratorConfig | RadialConfig | ClassifierConfig": "config", "ClassifierConfig": "config",
@@ -325,6 +358,10 @@ INSTANCES = {
     "ImageTV": regularisers.ImageTV,
     "CriticLoss": lambda: regularisers.CriticLoss(built("wgan")),
     "GaussianMixture": lambda: mixture(),
+    "ResidualDenoiser": lambda: built("denoiser"),
+    "LipschitzDenoiser": lambda: C.build(denoiser_config("lipschitz denoiser"), seed=0).freeze(),
+    "GradientStepDenoiser": lambda: C.build(denoiser_config("gradient-step denoiser"), seed=0).freeze(),
+    "LearnedRegulariser": lambda: regularisers.LearnedRegulariser(built("ridge"), 0.5),
     "SquaredError": C.SquaredError,
     "KullbackLeibler": C.KullbackLeibler,
 }
@@ -379,6 +416,8 @@ OPEN = {
     ),
     ("HuberTV.prox", "x"),
     ("HuberTV.prox", "tau"),
+    ("LearnedRegulariser.prox", "x"),
+    ("LearnedRegulariser.prox", "tau"),
     ("WGAN.encode", "x"),
 }
 #: (Function, parameter, label) of a value that is good there.

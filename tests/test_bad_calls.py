@@ -59,15 +59,15 @@ MODULES = (
 )  # fmt: skip
 #: What is no place for a wrong value: base classes without a method of their own, protocols, plain containers.
 BARE = {
-    "Composite", "Fidelity", "IntegrityError", "Iterative", "LatentRegulariser", "LearnedReconstructor",
-    "MatrixSpectrum", "Reconstructor", "SVD", "Spectrum", "Trainable",
+    "Composite", "Denoiser", "Denoising", "Fidelity", "IntegrityError", "Iterative", "LatentRegulariser",
+    "LearnedReconstructor", "MatrixSpectrum", "Reconstructor", "RegulariserNetwork", "SVD", "Spectrum", "Trainable",
 }  # fmt: skip
 #: Methods that the trainer, the solvers or the library's own objectives call, and nobody else.
 INNER = {
-    "K", "KT", "_adjoint", "_apply", "_forward", "batches_per_step", "check", "check_images", "check_model", "climb",
-    "critic_losses", "depth", "details", "drawn", "dual_step", "filters", "fit", "forbid", "generator_loss",
-    "loss", "losses", "magnitude", "nearest", "phi", "placed", "price", "problem", "projected", "pull", "searched",
-    "select", "size", "standardise", "step", "train", "validation_score",
+    "K", "KT", "_adjoint", "_apply", "_forward", "batches_per_step", "check", "checked", "check_images",
+    "check_model", "climb", "critic_losses", "denoise", "depth", "details", "drawn", "dual_step", "filters", "fit",
+    "forbid", "generator_loss", "loss", "losses", "magnitude", "nearest", "normalised", "phi", "placed", "price",
+    "problem", "projected", "pull", "searched", "select", "size", "standardise", "step", "train", "validation_score",
 }  # fmt: skip
 
 
