@@ -14,11 +14,11 @@ __all__ = ["GradientStepDenoiser"]
 
 @family("gradient-step denoiser", config=DenoiserConfig)
 class GradientStepDenoiser(Denoiser):
-    r"""One gradient step, :math:`D(x,\sigma) = x - \nabla_x g(x,\sigma)` with :math:`g(x,\sigma) = \tfrac12\|x -
-    N(x,\sigma)\|^2`.
+    r"""One gradient step down a learned potential, :math:`D(x,\sigma) = x - \nabla_x g(x,\sigma)`.
 
-    The network gives :math:`x - N(x,\sigma)`, an estimate of the noise.  The Jacobian of D is :math:`I - \nabla^2 g`,
-    which is symmetric; that makes :math:`x - D(x,\sigma)`, which plug-and-play and RED use, the gradient of g.
+    Here :math:`g(x,\sigma) = \tfrac12\|x - N(x,\sigma)\|^2`; the network gives :math:`x - N(x,\sigma)`, an estimate of
+    the noise.  The Jacobian of D is :math:`I - \nabla^2 g`, which is symmetric; that makes :math:`x - D(x,\sigma)`,
+    which plug-and-play and RED use, the gradient of g.
 
     Source
     ------
@@ -45,7 +45,7 @@ class GradientStepDenoiser(Denoiser):
         return 0.5 * self.noise(x, sigma).pow(2).flatten(1).sum(1)
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        wanted = torch.is_grad_enabled()  # somebody differentiates D
+        wanted = self.differentiated(x)
         with torch.enable_grad():
             at = x if x.requires_grad else x.detach().requires_grad_()
             (slope,) = torch.autograd.grad(self._potential(at, sigma).sum(), at, create_graph=wanted)

@@ -139,7 +139,7 @@ class PnPADMM(_PlugAndPlay):
 
 
 class PnPHalfQuadratic(_PlugAndPlay):
-    r"""The data term and the denoiser in turn, half-quadratic splitting:
+    r"""The data term and the denoiser in turn, half-quadratic splitting.
 
     .. math:: x_{k+1} = \arg\min_x \|Ax-y\|^2 + \tfrac1{2\tau_k}\|x-z_k\|^2, \qquad z_{k+1} = D(x_{k+1},\sigma_k).
 

@@ -20,7 +20,7 @@ class AdversarialConfig(TomographyHome):
 
     Parameters
     ----------
-    size, n_angles, sigma
+    size, n_angles, sigma, cutoff
         Where it is trained: tomography with few views.
     filters : int
         Channels of the first layer; they double with every halving of the resolution.

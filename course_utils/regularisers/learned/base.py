@@ -7,7 +7,15 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from ..._check import check_count, check_entries, check_generator, check_kind, check_nonnegative, check_tensor
+from ..._check import (
+    check_between,
+    check_count,
+    check_entries,
+    check_generator,
+    check_kind,
+    check_nonnegative,
+    check_tensor,
+)
 from ...families import Trainable
 from ...operators import ParallelBeam, fbp, measure
 from ..base import Regulariser, check_batch
@@ -41,7 +49,7 @@ class RegulariserNetwork(Trainable):
         return self._slope(x)
 
     def _slope(self, x: Tensor) -> Tensor:
-        wanted = torch.is_grad_enabled()
+        wanted = self.differentiated(x)
         with torch.enable_grad():
             at = x if x.requires_grad else x.detach().requires_grad_()
             return torch.autograd.grad(self.value(at).sum(), at, create_graph=wanted)[0]
@@ -112,17 +120,21 @@ class TomographyHome:
         Views, of ``ParallelBeam.full``.
     sigma : float, >= 0
         Noise level of the data.
+    cutoff : float in (0, 1]
+        Of the Hann window of the filtered back-projections: the smaller, the less noise is left in them.
     """
 
     size: int = 56
     n_angles: int = 30
     sigma: float = 0.1
+    cutoff: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("size", "n_angles"):
             # a frozen dataclass has no other way to store what a check returns
             object.__setattr__(self, name, check_count(name, getattr(self, name)))
         object.__setattr__(self, "sigma", check_nonnegative("sigma", self.sigma))
+        object.__setattr__(self, "cutoff", check_between("cutoff", self.cutoff, 0, 1, "(]"))
 
 
 class TrainedOnPairs(RegulariserNetwork):
@@ -145,4 +157,4 @@ class TrainedOnPairs(RegulariserNetwork):
         self.check_images(x)
         check_generator(generator)
         A = self._home[0]
-        return fbp(A, measure(A, x, self.config.sigma, generator), filter="hann")
+        return fbp(A, measure(A, x, self.config.sigma, generator), filter="hann", cutoff=self.config.cutoff)

@@ -22,7 +22,7 @@ class InputConvexConfig(TomographyHome):
 
     Parameters
     ----------
-    size, n_angles, sigma
+    size, n_angles, sigma, cutoff
         Where it is trained: tomography with few views.
     filters, layers : int
         Channels and hidden layers.
@@ -49,7 +49,7 @@ class InputConvexConfig(TomographyHome):
 
 @family("input-convex regulariser", config=InputConvexConfig)
 class InputConvexRegulariser(Adversarial):
-    r"""A network that is convex in x, trained as the adversarial regulariser:
+    r"""A network that is convex in x, trained as the adversarial regulariser.
 
     .. math:: z_1 = s(W_1x+b_1), \qquad z_{k+1} = s(V_kz_k + W_{k+1}x + b_{k+1}), \qquad R(x) = \langle v, z_K\rangle +
         \nu\|x\|^2

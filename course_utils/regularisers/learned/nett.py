@@ -20,7 +20,7 @@ class NETTConfig(TomographyHome):
 
     Parameters
     ----------
-    size, n_angles, sigma
+    size, n_angles, sigma, cutoff
         Where it is trained: tomography with few views; ``size`` is even.
     filters : int
         Channels of the encoder's first layer, twice as many in the second.
