@@ -67,7 +67,8 @@ INNER = {
     "K", "KT", "_adjoint", "_apply", "_forward", "batches_per_step", "check", "checked", "check_images",
     "check_model", "climb", "critic_losses", "denoise", "depth", "details", "differentiated", "drawn", "dual_step",
     "filters", "fit", "forbid", "generator_loss", "loss", "losses", "magnitude", "nearest", "normalised", "phi",
-    "placed", "price", "problem", "projected", "pull", "searched", "select", "size", "standardise", "step", "train", "validation_score",
+    "placed", "price", "problem", "projected", "pull", "searched", "select", "size", "standardise", "step", "train",
+    "validation_score",
 }  # fmt: skip
 
 

@@ -54,9 +54,10 @@ class InputConvexRegulariser(Adversarial):
     .. math:: z_1 = s(W_1x+b_1), \qquad z_{k+1} = s(V_kz_k + W_{k+1}x + b_{k+1}), \qquad R(x) = \langle v, z_K\rangle +
         \nu\|x\|^2
 
-    with convolutions V and weights v that have no negative entry (softplus of what is learned), and an activation s
-    that is convex and does not fall, max(t, 0) with its kink rounded.  A sum of convex functions with weights that are
-    not negative is convex, and so is s of a convex function; hence R is, and strongly so if :math:`\nu>0`.
+    with convolutions W, which halve the resolution, and V, and with weights v; no entry of V and v is negative
+    (softplus of what is learned), and the activation s is convex and does not fall, max(t, 0) with its kink rounded.  A
+    sum of convex functions with weights that are not negative is convex, and so is s of a convex function; hence R is,
+    and strongly so if :math:`\nu>0`.
 
     Source
     ------
@@ -74,13 +75,13 @@ class InputConvexRegulariser(Adversarial):
     def __init__(self, config: InputConvexConfig) -> None:
         super().__init__(check_kind("config", config, InputConvexConfig))
         n, K = config.filters, config.layers
-        self.from_image = nn.ModuleList(nn.Conv2d(1, n, 5, padding=2) for _ in range(K))
+        self.from_image = nn.ModuleList(nn.Conv2d(1, n, 5, stride=2, padding=2) for _ in range(K))
         # softplus of these is about 1 / (number of terms of a sum), so that layers neither grow nor vanish
         self.onwards = nn.ParameterList(nn.Parameter(_raw(n, n, 5)) for _ in range(K - 1))
         self.last = nn.Parameter(_raw(1, n, 1))
 
     def value(self, x: Tensor) -> Tensor:
-        z = _rounded(self.from_image[0](x))  # (B, filters, H, W)
+        z = _rounded(self.from_image[0](x))  # (B, filters, H/2, W/2)
         for V, from_image in zip(self.onwards, self.from_image[1:], strict=True):
             z = _rounded(functional.conv2d(z, functional.softplus(V), padding=2) + from_image(x))
         R = functional.conv2d(z, functional.softplus(self.last)).flatten(1).sum(1)
