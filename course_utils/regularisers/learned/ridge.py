@@ -78,9 +78,9 @@ class RidgeRegulariser(RegulariserNetwork):
 
     Example
     -------
-    >>> R = RidgeRegulariser(RidgeConfig(size=28, filters=4, width=3))
-    >>> R(torch.full((1, 1, 28, 28), 0.0)), R.curvature() == 0
-    (tensor([0.], grad_fn=<SumBackward1>), False)
+    >>> R = RidgeRegulariser(RidgeConfig(size=28, filters=4, width=3)).freeze()
+    >>> R(torch.zeros(1, 1, 28, 28)), R.curvature() > 0
+    (tensor([0.]), True)
     """
 
     def __init__(self, config: RidgeConfig) -> None:
@@ -109,7 +109,7 @@ class RidgeRegulariser(RegulariserNetwork):
 
     def curvature(self) -> float:
         """A Lipschitz constant of the gradient of R: the greatest slope."""
-        return float(self._curvature())
+        return float(self._curvature().detach())
 
     def _curvature(self) -> Tensor:
         return self.slopes().abs().max()
