@@ -18,6 +18,7 @@ ROOMS = {
     "metrics": "Metrics",
     "generators": "Generators",
     "families": "Families of networks",
+    "denoisers": "Denoisers",
     "reconstructors": "Reconstructors",
     "regularisers": "Regularisers",
     "solvers": "Solvers",

@@ -137,6 +137,10 @@ class Trainable(nn.Module):
         """On that device, its weights in the order in which it is fastest.  Returns itself."""
         return self.to(device)
 
+    def differentiated(self, x: Tensor) -> bool:
+        """Whether what is computed from x will be differentiated, so that a gradient in it has to keep its graph."""
+        return torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in self.parameters()))
+
     def freeze(self):
         """Evaluation mode, weights without gradient: what a solver wants.  Returns itself."""
         return self.eval().requires_grad_(False)

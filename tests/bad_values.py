@@ -16,7 +16,7 @@ from registry import seeded
 from torch import nn
 
 import course_utils as C
-from course_utils import bayes, choosing, regularisers, training
+from course_utils import bayes, choosing, denoisers, regularisers, training
 from course_utils.generators import FlowMatching, ImageDiffusion, ImagePriorConfig, cosine_schedule
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
@@ -46,11 +46,25 @@ def built(what: str):
         "network": lambda: C.build(RadialConfig(28, 5, 0.1, steps=1, filters=2), seed=0),
         "unet": lambda: UNet(channels=2, levels=2, noise_level=True),
         "unrolled": lambda: C.build(SMALL["LearnedProximal"](), seed=0).freeze(),
+        "ridge": lambda: C.build(ridge(), seed=0).freeze(),
+        "denoiser": lambda: C.build(denoiser_config("residual denoiser"), seed=0).freeze(),
     }[what]()
 
 
 def prior_config(family: str) -> ImagePriorConfig:
     return ImagePriorConfig(family, widths=(8, 16), steps=3)
+
+
+def denoiser_config(family: str) -> denoisers.DenoiserConfig:
+    return denoisers.DenoiserConfig(family, size=28, filters=4, layers=2)
+
+
+def ridge() -> regularisers.RidgeConfig:
+    return regularisers.RidgeConfig(size=28, filters=2, width=3)
+
+
+#: Of the networks that are trained on bad reconstructions.
+HOME = {"size": 28, "n_angles": 4, "filters": 2}
 
 
 def images(n: int = 2, size: int = 28) -> torch.Tensor:
@@ -133,6 +147,9 @@ GOOD = {
     "average": lambda: 1, "covariance": lambda: torch.eye(3), "home": lambda: SMALL["LISTA"]().home,
     "channels": lambda: 2, "memory": lambda: 2, "matrix": lambda: True, "in_channels": lambda: 2,
     "out_channels": lambda: 2, "noise_level": lambda: True, "f": lambda: torch.cos, "of": lambda: "radius",
+    "D": lambda: torch.sin, "kernel": lambda: points(2, 2, 3, 3), "denoiser": lambda: built("denoiser"),
+    "sigma_min": lambda: 0.1, "sigma_max": lambda: 0.5, "falling": lambda: 2, "scheme": lambda: "gradient",
+    "halvings": lambda: 1, "penalty": lambda: 0.5, "strong": lambda: 0.5, "network": lambda: built("ridge"),
 }  # fmt: skip
 
 
@@ -213,6 +230,19 @@ OWN = {
     ("calibration", "samples"): lambda: points(8, 3), ("calibration", "mean"): lambda: points(3),
     ("data_prox", "rho"): lambda: 0.5, ("DPS", "steps"): lambda: 2, ("DiffPIR", "steps"): lambda: 2,
     ("PosteriorSampler", "steps"): lambda: 2, ("PnPFlow", "alpha"): lambda: 0.5,
+    ("DenoiserConfig", "family"): lambda: "residual denoiser", ("DenoiserConfig", "layers"): lambda: 2,
+    ("DenoiserConfig", "filters"): lambda: 4,
+    ("ResidualDenoiser", "config"): lambda: denoiser_config("residual denoiser"),
+    ("LipschitzDenoiser", "config"): lambda: denoiser_config("lipschitz denoiser"),
+    ("GradientStepDenoiser", "config"): lambda: denoiser_config("gradient-step denoiser"),
+    ("torus_norm", "size"): lambda: (8, 8), ("torus_bound", "size"): lambda: (8, 8),
+    ("AdversarialConfig", "family"): lambda: "adversarial regulariser",
+    ("InputConvexConfig", "family"): lambda: "input-convex regulariser",
+    ("NETTConfig", "family"): lambda: "network Tikhonov", ("RidgeConfig", "family"): lambda: "ridge regulariser",
+    ("AdversarialRegulariser", "config"): lambda: regularisers.AdversarialConfig(**HOME),
+    ("InputConvexRegulariser", "config"): lambda: regularisers.InputConvexConfig(**HOME),
+    ("NETTRegulariser", "config"): lambda: regularisers.NETTConfig(**HOME), ("RidgeRegulariser", "config"): ridge,
+    ("profile", "t"): lambda: points(1, 2, 4, 4),
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
     ("hallucinate", "lesion"): lambda: images() > 0.7, ("hallucinate", "around"): lambda: images() < 0.3,
     **{(name, what): lambda: 1 for name in ("attack", "erase", "hallucinate") for what in ("steps", "draws")},
@@ -227,6 +257,8 @@ KIND = {
     "Fidelity": "fidelity", "Regulariser": "regulariser", "str | torch.device": "device",
     "torch.device | str": "device",
     "GeneratorConfig": "config", "StructuredConfig": "config", "RadialConfig": "config", "TrainConfig": "config",
+    "RegulariserNetwork": "network", "tuple[int, int]": "shape", "DenoiserConfig": "config",
+    "AdversarialConfig": "config", "InputConvexConfig": "config", "NETTConfig": "config", "RidgeConfig": "config",
     "nn.Module": "module", "Objective": "objective", "LatentRegulariser": "prior", "WGAN": "network", "VAE": "network",
     "StructuredVAE": "network", "Trainable": "module", "type": "type", "tuple[int, ...]": "shape",
     "GeneratorConfig | RadialConfig | HomeConfig | ClassifierConfig": "config", "ClassifierConfig": "config",
@@ -375,6 +407,10 @@ INSTANCES = {
     "ImageTV": regularisers.ImageTV,
     "CriticLoss": lambda: regularisers.CriticLoss(built("wgan")),
     "GaussianMixture": lambda: mixture(),
+    "ResidualDenoiser": lambda: built("denoiser"),
+    "LipschitzDenoiser": lambda: C.build(denoiser_config("lipschitz denoiser"), seed=0).freeze(),
+    "GradientStepDenoiser": lambda: C.build(denoiser_config("gradient-step denoiser"), seed=0).freeze(),
+    "LearnedRegulariser": lambda: regularisers.LearnedRegulariser(built("ridge"), 0.5),
     "SquaredError": C.SquaredError,
     "KullbackLeibler": C.KullbackLeibler,
 }
@@ -429,6 +465,8 @@ OPEN = {
     ),
     ("HuberTV.prox", "x"),
     ("HuberTV.prox", "tau"),
+    ("LearnedRegulariser.prox", "x"),
+    ("LearnedRegulariser.prox", "tau"),
     ("WGAN.encode", "x"),
 }
 #: (Function, parameter, label) of a value that is good there.

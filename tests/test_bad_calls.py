@@ -59,17 +59,17 @@ MODULES = (
 )  # fmt: skip
 #: What is no place for a wrong value: base classes without a method of their own, protocols, plain containers.
 BARE = {
-    "Composite", "Fidelity", "HomeNetwork", "IntegrityError", "Iterative", "LatentRegulariser", "LearnedReconstructor",
-    "MatrixSpectrum", "Reconstructor", "SVD", "Spectrum", "Trainable",
+    "Composite", "Denoiser", "Denoising", "Fidelity", "HomeNetwork", "IntegrityError", "Iterative",
+    "LatentRegulariser", "LearnedReconstructor", "MatrixSpectrum", "Reconstructor", "RegulariserNetwork", "SVD",
+    "Spectrum", "Trainable",
 }  # fmt: skip
 #: Methods that the trainer, the solvers or the library's own objectives call, and nobody else.
 INNER = {
-    "K", "KT", "_adjoint", "_apply", "_forward", "back", "batches_per_step", "check", "check_images", "check_model",
-    "checked",
-    "climb", "critic_losses", "depth", "details", "drawn", "dual_step", "filters", "fit", "forbid", "generator_loss",
-    "loss", "losses", "magnitude", "nearest", "phi", "placed", "price", "problem", "projected", "pull", "searched",
-    "check_flowing", "check_noisy", "level", "select", "size", "standardise", "step", "train", "validation_score",
-    "walk",
+    "K", "KT", "_adjoint", "_apply", "_forward", "back", "batches_per_step", "check", "check_flowing", "check_images",
+    "check_model", "check_noisy", "checked", "climb", "critic_losses", "denoise", "depth", "details",
+    "differentiated", "drawn", "dual_step", "filters", "fit", "forbid", "generator_loss", "level", "loss", "losses",
+    "magnitude", "nearest", "normalised", "phi", "placed", "price", "problem", "projected", "pull", "searched",
+    "select", "size", "standardise", "step", "train", "validation_score", "walk",
 }  # fmt: skip
 
 

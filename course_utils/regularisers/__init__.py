@@ -1,4 +1,4 @@
-"""Regularisers R: by hand (Tikhonov, H1, L1, wavelets, TV, TGV), from a generator, their variants; data terms."""
+"""Regularisers R: by hand (Tikhonov, L1, wavelets, TV, TGV), from a generator, networks; variants; data terms."""
 
 from .base import Regulariser
 from .composite import Composite, CompositeObjective
@@ -10,6 +10,19 @@ from .hard import Hard
 from .huber import HuberTV
 from .intermediate import Intermediate
 from .latent import Box, CriticLoss, GaussianMixture, ImageTV, LatentRegulariser, Sphere, SquaredNorm
+from .learned import (
+    AdversarialConfig,
+    AdversarialRegulariser,
+    InputConvexConfig,
+    InputConvexRegulariser,
+    LearnedRegulariser,
+    NETTConfig,
+    NETTRegulariser,
+    RegulariserNetwork,
+    RidgeConfig,
+    RidgeRegulariser,
+    TomographyHome,
+)
 from .objective import ImageObjective, LatentObjective, Objective
 from .relaxed import Relaxed
 from .sparse import Sparse, SparseTV
@@ -24,6 +37,8 @@ __all__ = [
     "L1",
     "TGV",
     "TV",
+    "AdversarialConfig",
+    "AdversarialRegulariser",
     "Box",
     "Composite",
     "CompositeObjective",
@@ -36,20 +51,29 @@ __all__ = [
     "HuberTV",
     "ImageObjective",
     "ImageTV",
+    "InputConvexConfig",
+    "InputConvexRegulariser",
     "Intermediate",
     "KullbackLeibler",
     "LatentObjective",
     "LatentRegulariser",
     "LearnedCovariance",
+    "LearnedRegulariser",
+    "NETTConfig",
+    "NETTRegulariser",
     "Objective",
     "Regulariser",
+    "RegulariserNetwork",
     "Relaxed",
+    "RidgeConfig",
+    "RidgeRegulariser",
     "Sparse",
     "SparseTV",
     "Sphere",
     "SquaredError",
     "SquaredNorm",
     "Tikhonov",
+    "TomographyHome",
     "Wavelets",
     "divergence",
     "gradient",

@@ -41,7 +41,7 @@ class Result:
     converged : (B,) bool, True where the solver's stopping rule holds, or no step can lower the objective beyond
         round-off; False where the iteration budget ran out, something was not finite, or the objective rose.  True for
         a formula or a network, which is finished when it has been applied; of a method that is stopped in time, see
-        ``Iterative``
+        ``Iterative``, and of one with a denoiser, ``Denoising``
     seconds : float, for the whole batch
     trace : dict, "f" (steps, B, starts) and, for generative regularisers, "z" (steps, B, starts, d); NaN after
         the end; empty unless asked for
