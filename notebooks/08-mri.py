@@ -592,9 +592,9 @@ markdown_table(
 # *Hard* is flat because of its ceiling of section 3. The images of *sparse* at middle noise have speckles: its penalty
 # is an $\ell_1$ norm, so most pixels stay exactly at $G(z)$, and those that leave it follow the noisy data.
 #
-# Two claims of the paper do not hold here: that relaxed is best, and that sparse is worse than Tikhonov. Two things
-# stand between that and a verdict. First, our $G$ was trained on one head and theirs on hundreds of knees; that our
-# ceiling is too low is a *conjecture* about the reason, because we have no generator with a higher one. Second, a
+# Two claims of the paper do not hold here: that relaxed is best at every noise level, and that sparse is worse than
+# Tikhonov. Two things stand between that and a verdict. First, our $G$ was trained on one head and theirs on hundreds
+# of knees; that our ceiling is too low is a *conjecture* about the reason. Second, a
 # method that is stopped early is regularised by the stop as well as by its prior. How much does the stop matter? At one
 # noise level we let relaxed and sparse run four times as long, with weights tuned on the validation head:
 
