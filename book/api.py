@@ -25,6 +25,7 @@ ROOMS = {
     "filters": "Spectral filters",
     "choosing": "Choosing lambda",
     "bayes": "The Bayesian view",
+    "equivariance": "Equivariance",
     "training": "Training",
     "tuning": "Tuning",
     "properties": "Properties",

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import bad_equivariance  # noqa: F401  (enters its values in the tables)
 import numpy as np
 import pytest
 import torch
