@@ -24,6 +24,7 @@ ROOMS = {
     "filters": "Spectral filters",
     "choosing": "Choosing lambda",
     "bayes": "The Bayesian view",
+    "bilevel": "Bilevel learning",
     "training": "Training",
     "tuning": "Tuning",
     "properties": "Properties",
