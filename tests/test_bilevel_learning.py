@@ -132,7 +132,9 @@ def test_residuals_are_as_accurate_as_asked_and_go_on_where_they_stopped():
     problem = denoising(nu=1e-2, xi=1e-3)
     theta, residuals = torch.tensor([-0.5], dtype=F64), Residuals(problem)
     steps = [residuals(theta, delta) for delta in (0.1, 1e-3, 1e-2, 1e-5)]
-    assert steps[2].iterations == 0 and all((s.delta <= d).all() for s, d in zip(steps, (0.1, 1e-3, 1e-3, 1e-5)))
+    assert steps[2].iterations == 0 and all(
+        (s.delta <= d).all() for s, d in zip(steps, (0.1, 1e-3, 1e-3, 1e-5), strict=True)
+    )
     exact = solve_lower(problem.lower, theta, 1e-24, "lbfgs", max_iter=5000).x
     for s in steps:
         assert (abs(s.r - problem.loss(exact).sqrt().numpy()) <= s.delta + 1e-11).all()
