@@ -15,7 +15,7 @@ from registry import seeded
 from torch import nn
 
 import course_utils as C
-from course_utils import bayes, choosing, regularisers, training
+from course_utils import bayes, bilevel, choosing, regularisers, training
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
 from course_utils.reconstructors import RadialConfig
@@ -39,6 +39,8 @@ def built(what: str):
         "path": lambda: choosing.solution_path(built("A"), images(), C.Tikhonov, [0.01, 0.1, 1.0, 10.0]),
         "freedom": lambda: choosing.degrees_of_freedom(built("path")),
         "posterior": lambda: bayes.LogPosterior(built("A"), images(1), regularisers.HuberTV(0.5), 0.5),
+        "lower": lambda: bilevel.SmoothTV(images(2, 6).double(), nu=0.1, xi=0.1),
+        "bilevel": lambda: bilevel.Bilevel(built("lower"), images(2, 6).double().round()),
         "network": lambda: C.build(RadialConfig(28, 5, 0.1, steps=1, filters=2), seed=0),
     }[what]()
 
@@ -115,7 +117,19 @@ GOOD = {
     "high": lambda: points(2, 3), "lesion": lambda: images() > 0.5, "around": lambda: images() <= 0.5,
     "subsets": lambda: 2, "beta": lambda: 0.5, "levels": lambda: 1, "index": lambda: [0, 2],
     "p": images, "vae": lambda: built("vae"), "n_components": lambda: 2, "names": lambda: "mine",
+    "lower": lambda: built("lower"), "problem": lambda: built("bilevel"), "theta": lambda: theta(),
+    "theta0": lambda: theta(),
+    "penalty": lambda: lambda theta: theta.square().sum(), "weight": lambda: 0.5, "hvp": lambda: lambda v: 2 * v,
+    "q0": lambda: images(2, 6).double(), "cg_tol": lambda: 0.5, "cg_iter": lambda: 2, "gtol": lambda: 0.5,
+    "max_evals": lambda: 4, "max_lower": lambda: 10, "max_steps": lambda: 2, "warm": lambda: True,
+    "residuals": lambda: bilevel.Residuals(built("bilevel")), "accuracy": lambda: 0.5, "radius_end": lambda: 0.5,
+    "critical": lambda: 0.5, "per_radius": lambda: 0.5, "eps": lambda: 0.5, "schedule": lambda: "cubic",
+    "convexity": lambda: 0.5, "xi": lambda: 0.5, "alpha": lambda: 0.5,
 }  # fmt: skip
+
+
+def theta() -> torch.Tensor:
+    return torch.tensor([-1.0], dtype=torch.float64)
 
 
 def normal_density(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -179,6 +193,25 @@ OWN = {
     ("latent_draws", "z"): lambda: points(8, 2), ("two_shapes", "x"): lambda: built("shapes"),
     ("latents_of", "x"): images, ("latent_draws", "steps"): lambda: 2,
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
+    ("FourierSampling", "y"): lambda: torch.fft.fft(points(2, 8)), ("SmoothTV", "A"): lambda: built("A"),
+    ("Bilevel", "truth"): lambda: images(2, 6).double(), ("solve_hessian", "q0"): lambda: points(2, 3),
+    ("solve_hessian", "b"): lambda: points(2, 3), ("solve_hessian", "tol"): lambda: 0.5,
+    **{
+        (name, parameter): value
+        for name in ("solve_lower", "hypergradient", "unrolled_gradient", "learn_lbfgsb", "maid", "hoag", "Residuals")
+        for parameter, value in (("x0", lambda: images(2, 6).double()), ("method", lambda: "gd"))
+    },
+    **{(name, "step"): lambda: 0.1 for name in ("solve_lower", "maid", "hoag")},
+    **{
+        (name, bound): value
+        for name in ("learn_lbfgsb", "dynamic_dfo", "maid", "hoag")
+        for bound, value in (("low", lambda: [-2.0]), ("high", lambda: [1.0]))
+    },
+    ("Residuals.__call__", "delta"): lambda: 0.5, ("FieldOfExperts", "filters"): lambda: 2,
+    ("FieldOfExperts", "size"): lambda: 3, ("solve_lower", "tol"): lambda: 0.5, ("solve_lower", "max_iter"): lambda: 50,
+    ("hypergradient", "tol"): lambda: 0.5, ("hypergradient", "max_iter"): lambda: 50, ("maid", "max_steps"): lambda: 2,
+    ("hoag", "max_steps"): lambda: 2, ("dynamic_dfo", "max_evals"): lambda: 4,
+    ("learn_lbfgsb", "max_evals"): lambda: 4, ("learn_lbfgsb", "tol"): lambda: 0.01,
 }  # fmt: skip
 
 #: Annotation -> kind.
@@ -197,7 +230,8 @@ KIND = {
     "Sequence[LinearOperator]": "operators", "str | Tensor | Dictionary": "start", "tuple[Tensor, Tensor]": "pair",
     "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
     "Callable[[Objective], bool]": "call", "SolutionPath": "solutions", "DegreesOfFreedom": "freedom",
-    "LogPosterior": "posterior", "Sequence[int]": "numbers",
+    "LogPosterior": "posterior", "Sequence[int]": "numbers", "LowerLevel": "objective", "Bilevel": "objective",
+    "Tensor | LowerSolution": "tensor", "Callable[[Tensor, float], Evaluation]": "call", "float | str": "number",
 }  # fmt: skip
 
 #: Name -> kind, where the annotation is missing or says less.
@@ -220,6 +254,7 @@ OWN_KIND = {
     ("fourier", "x"): "plane", ("inverse_fourier", "kspace"): "plane", ("build", "config"): "config",
     ("zero_filled", "A"): "operator", ("tv_prox", "tau"): "tensor",
     ("convergence_rate", "method"): "choice", ("Reconstructor.forward", "A"): "operator",
+    ("FourierSampling", "y"): "complex",
 }  # fmt: skip
 
 RANDOM = (("a seed", 0), ("NumPy's", np.random.default_rng(0)), ("text", "seed"))
@@ -327,6 +362,7 @@ INSTANCES = {
     "GaussianMixture": lambda: mixture(),
     "SquaredError": C.SquaredError,
     "KullbackLeibler": C.KullbackLeibler,
+    "Residuals": lambda: bilevel.Residuals(built("bilevel")),
 }
 
 
@@ -392,6 +428,7 @@ ALLOWED = {
     ("coverage", "truth", "more axes"),
     ("emd", "b", "more axes"), ("nearest", "among", "more axes"), ("SquaredError", "p", "more axes"),
     ("KullbackLeibler", "p", "more axes"), ("SquaredError", "p", "a number"), ("KullbackLeibler", "p", "a number"),
+    ("solve_hessian", "b", "more axes"),
 }  # fmt: skip
 #: (Function, parameter) -> the parameter in whose place it is given.
 INSTEAD = {("ParallelBeam", "angles"): "n_angles"}

@@ -59,7 +59,7 @@ MODULES = (
 )  # fmt: skip
 #: What is no place for a wrong value: base classes without a method of their own, protocols, plain containers.
 BARE = {
-    "Composite", "Fidelity", "IntegrityError", "Iterative", "LatentRegulariser", "LearnedReconstructor",
+    "Composite", "Fidelity", "IntegrityError", "Iterative", "LatentRegulariser", "LearnedReconstructor", "LowerLevel",
     "MatrixSpectrum", "Reconstructor", "SVD", "Spectrum", "Trainable",
 }  # fmt: skip
 #: Methods that the trainer, the solvers or the library's own objectives call, and nobody else.

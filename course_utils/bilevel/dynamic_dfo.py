@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from .._check import check_callable, check_count, check_nonnegative, check_positive, check_tensor
+from .._check import check_callable, check_count, check_finite, check_nonnegative, check_positive, check_tensor
 from .interpolation import FLOOR, Evaluation, Interpolation, wrong
 from .problem import Learned
 from .upper import check_bounds
@@ -87,6 +87,7 @@ def dynamic_dfo(
     """
     check_callable("residuals", residuals)
     check_tensor("theta0", theta0, (None,))
+    check_finite("theta0", theta0)
     low, high = check_bounds(theta0, low, high)
     if not isinstance(accuracy, str):
         accuracy = float(check_nonnegative("accuracy", accuracy))

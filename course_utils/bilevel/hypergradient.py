@@ -310,4 +310,4 @@ def unrolled_gradient(
         value = problem.loss(x).sum()
         if problem.penalty is not None:
             value = value + problem.penalty(theta)
-    return float(value), torch.autograd.grad(value, theta)[0]
+    return float(value.detach()), torch.autograd.grad(value, theta)[0]

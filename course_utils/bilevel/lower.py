@@ -125,10 +125,10 @@ class LowerLevel:
             )
         return mu, max(L, mu)
 
-    def check_theta(self, theta: Tensor) -> Tensor:
+    def check_theta(self, theta: Tensor, name: str = "theta") -> Tensor:
         """Raise unless ``theta`` is (P,), finite, and in the precision of the data."""
-        check_tensor("theta", theta, (self.parameters,), like=self.start()[:0])
-        check_finite("theta", theta)
+        check_tensor(name, theta, (self.parameters,), like=self.start()[:0])
+        check_finite(name, theta)
         return theta
 
     def check_x(self, name: str, x: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ def maid(
     """
     check_kind("problem", problem, Bilevel)
     lower = problem.lower
-    lower.check_theta(theta0)
+    lower.check_theta(theta0, "theta0")
     low, high = check_bounds(theta0, low, high)
     eps, delta, t = (float(check_positive(n, v)) for n, v in (("eps", eps), ("delta", delta), ("step", step)))
     max_steps, gtol = check_count("max_steps", max_steps), check_positive("gtol", gtol)
@@ -194,7 +194,7 @@ def hoag(
     True
     """
     check_kind("problem", problem, Bilevel)
-    problem.lower.check_theta(theta0)
+    problem.lower.check_theta(theta0, "theta0")
     low, high = check_bounds(theta0, low, high)
     rate = SCHEDULES[check_choice("schedule", schedule, SCHEDULES)]
     eps, t = float(check_positive("eps", eps)), float(check_positive("step", step))

@@ -65,7 +65,7 @@ class Bilevel:
         with torch.enable_grad():
             at = theta.detach().requires_grad_()
             value = self.penalty(at)
-            return float(value), torch.autograd.grad(value, at)[0]
+            return float(value.detach()), torch.autograd.grad(value, at)[0]
 
     def between(self, solution: LowerSolution, theta: Tensor) -> tuple[float, float, float]:
         """The objective at an inexact solution, and between which two numbers the exact one lies."""

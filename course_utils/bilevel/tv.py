@@ -180,10 +180,10 @@ class FourierSampling(LowerLevel):
         self.D, self.parameters = Differences(2), y.shape[1]
         self.names = tuple(f"c[{k}]" for k in range(self.parameters))
 
-    def check_theta(self, theta: Tensor) -> Tensor:
-        super().check_theta(theta)
+    def check_theta(self, theta: Tensor, name: str = "theta") -> Tensor:
+        super().check_theta(theta, name)
         if not bool(((theta > 0) & (theta < 1)).all()):
-            raise ValueError(f"'theta' must lie in (0, 1), got {float(theta.min()):g} to {float(theta.max()):g}")
+            raise ValueError(f"'{name}' must lie in (0, 1), got {float(theta.min()):g} to {float(theta.max()):g}")
         return theta
 
     def _both(self, theta: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-from .._check import check_count, check_finite, check_kind, check_nonnegative, check_numbers, check_tensor
+from .._check import check_count, check_finite, check_flag, check_kind, check_nonnegative, check_numbers, check_tensor
 from .hypergradient import Hypergradient, hypergradient
 from .problem import Bilevel, Learned, Ledger
 
@@ -70,10 +70,10 @@ def learn_lbfgsb(
     (True, True)
     """
     check_kind("problem", problem, Bilevel)
-    problem.lower.check_theta(theta0)
+    problem.lower.check_theta(theta0, "theta0")
     low, high = check_bounds(theta0, low, high)
     check_nonnegative("gtol", gtol)
-    max_evals = check_count("max_evals", max_evals)
+    max_evals, warm = check_count("max_evals", max_evals), check_flag("warm", warm)
     ledger, last, best = Ledger(), [None], [None]
 
     def function(v: np.ndarray) -> tuple[float, np.ndarray]:
