@@ -155,7 +155,8 @@ def _iterate(model: Interpolation, radius: float, end: float, critical: float) -
             model.k = i
             model.ledger.history[-1]["accepted"] = True
     if rho >= GOOD:
-        radius = min(GROW * radius, LARGEST)
+        # the region grows only where a step used all of it: the accuracy of the model is measured by its radius
+        radius = min(max(GROW * float(abs(s).max()), SHRINK * radius), LARGEST)
     elif good:
         radius *= SHRINK
     if not accept and not good:
