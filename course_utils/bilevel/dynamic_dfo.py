@@ -77,7 +77,7 @@ def dynamic_dfo(
 
     Example
     -------
-    >>> import numpy as np
+    >>> import numpy as np, torch
     >>> def rosenbrock(theta, delta):
     ...     a, b = theta.tolist()
     ...     return Evaluation(np.array([10 * (b - a**2), 1 - a]), np.zeros(2), 1)

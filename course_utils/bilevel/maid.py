@@ -87,7 +87,7 @@ def maid(
     >>> y = x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(1), dtype=x.dtype)
     >>> learned = maid(Bilevel(SmoothTV(y, nu=0.05, xi=1e-3), x), x.new_tensor([-2.0]), max_steps=4)
     >>> path = learned.path()
-    >>> all(b["high"] < a["low"] for a, b in zip(path, path[1:]))
+    >>> all(b["high"] < a["high"] for a, b in zip(path, path[1:]))
     True
     """
     check_kind("problem", problem, Bilevel)

@@ -38,6 +38,7 @@ class Residuals:
 
     Example
     -------
+    >>> import torch
     >>> from course_utils.bilevel import SmoothTV, box_signals
     >>> x = box_signals(2, torch.Generator().manual_seed(0), 32)
     >>> r = Residuals(Bilevel(SmoothTV(x, nu=1e-2, xi=1e-3), x))
