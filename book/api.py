@@ -26,6 +26,7 @@ ROOMS = {
     "choosing": "Choosing lambda",
     "bayes": "The Bayesian view",
     "equivariance": "Equivariance",
+    "bilevel": "Bilevel learning",
     "training": "Training",
     "tuning": "Tuning",
     "properties": "Properties",

@@ -16,7 +16,7 @@ from registry import seeded
 from torch import nn
 
 import course_utils as C
-from course_utils import bayes, choosing, denoisers, regularisers, training
+from course_utils import bayes, bilevel, choosing, denoisers, regularisers, training
 from course_utils.generators import FlowMatching, ImageDiffusion, ImagePriorConfig, cosine_schedule
 from course_utils.generators.diffusion import Diffusion
 from course_utils.generators.flow import Flow
@@ -41,8 +41,10 @@ def built(what: str):
         "path": lambda: choosing.solution_path(built("A"), images(), C.Tikhonov, [0.01, 0.1, 1.0, 10.0]),
         "freedom": lambda: choosing.degrees_of_freedom(built("path")),
         "posterior": lambda: bayes.LogPosterior(built("A"), images(1), regularisers.HuberTV(0.5), 0.5),
-        "diffusion": lambda: ImageDiffusion(prior_config("image-diffusion")).freeze(),
-        "flow": lambda: FlowMatching(prior_config("flow-matching")).freeze(),
+    "diffusion": lambda: ImageDiffusion(prior_config("image-diffusion")).freeze(),
+    "flow": lambda: FlowMatching(prior_config("flow-matching")).freeze(),
+    "lower": lambda: bilevel.SmoothTV(images(2, 6).double(), nu=0.1, xi=0.1),
+    "bilevel": lambda: bilevel.Bilevel(built("lower"), images(2, 6).double().round()),
         "network": lambda: C.build(RadialConfig(28, 5, 0.1, steps=1, filters=2), seed=0),
         "unet": lambda: UNet(channels=2, levels=2, noise_level=True),
         "unrolled": lambda: C.build(SMALL["LearnedProximal"](), seed=0).freeze(),
@@ -150,7 +152,18 @@ GOOD = {
     "D": lambda: torch.sin, "kernel": lambda: points(2, 2, 3, 3), "denoiser": lambda: built("denoiser"),
     "sigma_min": lambda: 0.1, "sigma_max": lambda: 0.5, "falling": lambda: 2, "scheme": lambda: "gradient",
     "halvings": lambda: 1, "penalty": lambda: 0.5, "strong": lambda: 0.5, "network": lambda: built("ridge"),
+    "lower": lambda: built("lower"), "problem": lambda: built("bilevel"), "theta": lambda: theta(),
+    "theta0": lambda: theta(), "weight": lambda: 0.5, "hvp": lambda: lambda v: 2 * v,
+    "q0": lambda: images(2, 6).double(), "cg_tol": lambda: 0.5, "cg_iter": lambda: 2, "gtol": lambda: 0.5,
+    "max_evals": lambda: 4, "max_lower": lambda: 10, "max_steps": lambda: 2, "warm": lambda: True,
+    "residuals": lambda: bilevel.Residuals(built("bilevel")), "accuracy": lambda: 0.5, "radius_end": lambda: 0.5,
+    "critical": lambda: 0.5, "per_radius": lambda: 0.5, "eps": lambda: 0.5, "schedule": lambda: "cubic",
+    "convexity": lambda: 0.5, "xi": lambda: 0.5,
 }  # fmt: skip
+
+
+def theta() -> torch.Tensor:
+    return torch.tensor([-1.0], dtype=torch.float64)
 
 
 def normal_density(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -246,6 +259,26 @@ OWN = {
     ("latent_spread", "z"): lambda: points(8, 2), ("feature_network", "size"): lambda: 28,
     ("hallucinate", "lesion"): lambda: images() > 0.7, ("hallucinate", "around"): lambda: images() < 0.3,
     **{(name, what): lambda: 1 for name in ("attack", "erase", "hallucinate") for what in ("steps", "draws")},
+    ("FourierSampling", "y"): lambda: torch.fft.fft(points(2, 8)), ("SmoothTV", "A"): lambda: built("A"),
+    ("Bilevel", "truth"): lambda: images(2, 6).double(), ("solve_hessian", "q0"): lambda: points(2, 3),
+    ("solve_hessian", "b"): lambda: points(2, 3), ("solve_hessian", "tol"): lambda: 0.5,
+    **{
+        (name, parameter): value
+        for name in ("solve_lower", "hypergradient", "unrolled_gradient", "learn_lbfgsb", "maid", "hoag", "Residuals")
+        for parameter, value in (("x0", lambda: images(2, 6).double()), ("method", lambda: "gd"))
+    },
+    **{(name, "step"): lambda: 0.1 for name in ("solve_lower", "maid", "hoag")},
+    **{
+        (name, bound): value
+        for name in ("learn_lbfgsb", "dynamic_dfo", "maid", "hoag")
+        for bound, value in (("low", lambda: [-2.0]), ("high", lambda: [1.0]))
+    },
+    ("Residuals.__call__", "delta"): lambda: 0.5, ("FieldOfExperts", "filters"): lambda: 2,
+    ("FieldOfExperts", "size"): lambda: 3, ("solve_lower", "tol"): lambda: 0.5,
+    ("solve_lower", "max_iter"): lambda: 50, ("hypergradient", "tol"): lambda: 0.5,
+    ("hypergradient", "max_iter"): lambda: 50, ("maid", "max_steps"): lambda: 2, ("hoag", "max_steps"): lambda: 2,
+    ("dynamic_dfo", "max_evals"): lambda: 4, ("learn_lbfgsb", "max_evals"): lambda: 4,
+    ("learn_lbfgsb", "tol"): lambda: 0.01,
 }  # fmt: skip
 
 #: Annotation -> kind.
@@ -270,7 +303,9 @@ KIND = {
     "Mapping[str, Tensor]": "dictionary", "ScoreModel": "module", "VelocityModel": "module",
     "ScoreModel | VelocityModel": "module", "ImagePriorConfig": "config", "GaussianMixture": "prior", "Home": "config",
     **{name: "config" for name in ("HomeConfig", *(f"{network}Config" for network in SMALL))},
-    "Callable[[Tensor, Tensor], Tensor]": "call", "Callable[[Tensor], Tensor]": "call",
+    "Callable[[Tensor, Tensor], Tensor]": "call", "Callable[[Tensor], Tensor]": "call", "LowerLevel": "objective",
+    "Bilevel": "objective", "Tensor | LowerSolution": "tensor", "Callable[[Tensor, float], Evaluation]": "call",
+    "float | str": "number",
 }  # fmt: skip
 
 #: Name -> kind, where the annotation is missing or says less.
@@ -292,6 +327,7 @@ OWN_KIND = {
     ("FlowMatching", "t"): "tensor", ("MixtureVelocity", "t"): "tensor", ("TimeUNet", "widths"): "numbers",
     ("ImagePriorConfig", "widths"): "numbers",
     ("convergence_rate", "method"): "choice", ("Reconstructor.forward", "A"): "operator",
+    ("FourierSampling", "y"): "complex",
 }  # fmt: skip
 
 RANDOM = (("a seed", 0), ("NumPy's", np.random.default_rng(0)), ("text", "seed"))
@@ -413,6 +449,7 @@ INSTANCES = {
     "LearnedRegulariser": lambda: regularisers.LearnedRegulariser(built("ridge"), 0.5),
     "SquaredError": C.SquaredError,
     "KullbackLeibler": C.KullbackLeibler,
+    "Residuals": lambda: bilevel.Residuals(built("bilevel")),
 }
 
 
@@ -482,6 +519,7 @@ ALLOWED = {
     # a fixed point may have any shape
     ("anderson", "x0", "more axes"), ("contraction", "x", "more axes"),
     ("KullbackLeibler", "p", "more axes"), ("SquaredError", "p", "a number"), ("KullbackLeibler", "p", "a number"),
+    ("solve_hessian", "b", "more axes"),
 }  # fmt: skip
 #: (Function, parameter) -> the parameter in whose place it is given.
 INSTEAD = {("ParallelBeam", "angles"): "n_angles"}

@@ -61,8 +61,8 @@ MODULES = (
 #: What is no place for a wrong value: base classes without a method of their own, protocols, plain containers.
 BARE = {
     "Composite", "Denoiser", "Denoising", "Fidelity", "HomeNetwork", "IntegrityError", "Iterative",
-    "LatentRegulariser", "LearnedReconstructor", "MatrixSpectrum", "Reconstructor", "RegulariserNetwork", "SVD",
-    "Spectrum", "Trainable",
+    "LatentRegulariser", "LearnedReconstructor", "LowerLevel", "MatrixSpectrum", "Reconstructor",
+    "RegulariserNetwork", "SVD", "Spectrum", "Trainable",
 }  # fmt: skip
 #: Methods that the trainer, the solvers or the library's own objectives call, and nobody else.
 INNER = {

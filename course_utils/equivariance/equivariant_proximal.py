@@ -17,7 +17,7 @@ from .layers import GroupConv, ResidualBlock
 __all__ = ["LearnedProximalGradient", "ProximalConfig", "equal_weights"]
 
 #: The family under which ``build`` and the zoo know these networks.
-FAMILY = "learned proximal gradient"
+FAMILY = "equivariant proximal gradient"
 
 
 @dataclass(frozen=True)
