@@ -32,7 +32,7 @@ def family(*names: str, config: type):
         for name in names:
             there = FAMILIES.get(name, (None, network))[1]
             if (there.__module__, there.__qualname__) != (network.__module__, network.__qualname__):
-                raise ValueError(f"'names' must be new, {name!r} is the family of {there.__module__}.{there.__qualname__}")
+                raise ValueError(f"'names' must be new, {name!r} is the family of {there.__qualname__}")
         FAMILIES.update({name: (config, network) for name in names})
         return network
 

@@ -35,7 +35,7 @@ OWN |= {
     ("Group", "name"): lambda: "C4", ("GroupConv", "kind"): lambda: "lift", ("prox_error", "R"): lambda: C.L1(0.5),
     ("reconstruction_error", "network"): lambda: back, ("equivariant_imaging_losses", "network"): lambda: back,
     ("equal_weights", "config"): config, ("LearnedProximalGradient", "config"): config,
-    ("ProximalConfig", "family"): lambda: "learned proximal gradient", ("act_on_mask", "mask"): mask,
+    ("ProximalConfig", "family"): lambda: "equivariant proximal gradient", ("act_on_mask", "mask"): mask,
     ("LearnedProximalGradient", "y"): lambda: built("beam")(images()),
     ("LearnedProximalGradient", "A"): lambda: built("beam"),
 }  # fmt: skip

@@ -116,7 +116,7 @@ def test_bad_settings_are_named():
         ({"group": "C3"}, "'group' must be one of"),
         ({"memory": -1}, "'memory' must be at least 0"),
         ({"sigma": -1.0}, "'sigma' must be finite and >= 0"),
-        ({"family": "vae"}, "'family' must be one of 'learned proximal gradient'"),
+        ({"family": "vae"}, "'family' must be one of 'equivariant proximal gradient'"),
     ):
         with pytest.raises(ValueError, match=message):
             replace(SMALL, **wrong)

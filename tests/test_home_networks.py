@@ -9,7 +9,7 @@ from home_networks import ANY_DATA, BEAM, BOTH, IDS, MATRIX, NETWORKS, data_of, 
 from registry import seeded
 
 from course_utils import GaussianMatrix, ParallelBeam, load, reconstruct
-from course_utils.families import build, configure
+from course_utils.families import build, configure, family
 from course_utils.reconstructors import AutomapConfig, Home, LISTAConfig, RadialConfig, RadialNetwork
 from course_utils.training import Recipe, TrainConfig, train
 
@@ -133,3 +133,9 @@ def test_the_operator_goes_where_the_weights_go():
     assert network.trained_with.like.dtype == torch.float64
     x = torch.rand(2, 1, 12, 12, generator=seeded(), dtype=torch.float64)
     assert network.loss(x, seeded()).dtype == torch.float64
+
+
+def test_a_family_has_one_network():
+    """Else ``build`` would make another network than the one that was stored, depending on what was imported last."""
+    with pytest.raises(ValueError, match="'names' must be new, 'automap' is the family of Automap"):
+        family("automap", config=Home)(Home)
