@@ -194,6 +194,8 @@ OWN = {
     **{(f"{network}Config", "family"): lambda make=make: make().family for network, make in SMALL.items()},
     ("LearnedProximal", "A"): lambda: built("unrolled").trained_with, ("LearnedProximal", "y"): lambda: points(2, 4),
     ("anderson", "f"): lambda: lambda x, rows: x.cos(), ("contraction", "n_iter"): lambda: 2,
+    ("contraction", "f"): lambda: torch.cos, ("LearnedRegulariser", "network"): lambda: built("ridge"),
+    ("PnPHalfQuadratic", "first"): lambda: 0.5,
     ("UNet", "sigma"): lambda: 0.5, ("LISTAConfig", "width"): lambda: 3, ("UNet", "levels"): lambda: 2,
     ("CriticLoss", "critic"): lambda: built("wgan"),
     ("LearnedCovariance", "G"): lambda: built("structured"), ("GaussianMixture", "weights"): lambda: torch.ones(1),
