@@ -37,8 +37,8 @@ def generative(label: str, make, name: str, start: dict[str, float], near: bool 
 
 PICTURED = ("learned-covariance", "variational-network")
 METHODS = {
-    "brain-vae-hard": generative("VAE of brains, hard", Hard, VAE, {"lam": 0.1}, near=False, max_iter=100),
-    "brain-vae-relaxed": generative("VAE of brains, relaxed", Relaxed, VAE, {"lam": 0.04, "mu": 0.01}, max_iter=100),
+    "brain-vae-hard": generative("VAE of brains, hard", Hard, VAE, {"lam": 0.1}, near=False, max_iter=300),
+    "brain-vae-relaxed": generative("VAE of brains, relaxed", Relaxed, VAE, {"lam": 0.04, "mu": 0.01}, max_iter=300),
     "learned-covariance": generative(
         "learned covariance", LearnedCovariance, generator_name("covariance"), {"lam": 0.005}, **IN_TURN
     ),
