@@ -487,7 +487,7 @@ plt.show()
 # nearer to that, the latent variables were changed linearly after training, such that draws $z\sim q(z|x)$ over the
 # *augmented* training images have mean 0 and covariance $I$; $G(E(x))$ stays as it is.
 
-# %% mystnb={"image": {"alt": "Four images that the generator makes of draws from the prior: soft shapes, more or less like heads."}}
+# %% mystnb={"image": {"alt": "Four images that the generator makes of draws from the prior: soft heads, each with a dented or doubled outline."}}
 image_rows({f"draw {k + 1}": image[None] for k, image in enumerate(vae.sample(4, seeded(5)))})
 plt.show()
 
@@ -526,7 +526,7 @@ assert limit > encoded
 ceilings = load_result("ceilings")
 print("Ours:", origin(ceilings))
 
-# %% mystnb={"image": {"alt": "Three panels, one for each test head: PSNR of the nearest image in the range over 32 to 512 components. Without augmentation 17 to 20 dB and flat; with it, curves that rise by about a decibel for each doubling, nearly the same for one and for two training heads. A star marks the VAE in the panel of S1."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Three panels, one for each test head: PSNR of the nearest image in the range over 32 to 512 components. Without augmentation 17 to 20 dB and flat; with it, curves that rise by about a decibel for each doubling, nearly the same for one and for two training heads. Two stars in the panel of S1, below the curves, mark the VAE."}} slideshow={"cut": 0.5}
 experiments()["ceilings"].figure(ceilings)
 plt.show()
 
@@ -809,7 +809,7 @@ plt.show()
 # The lectures (part II.2) show what the model says about *one* pixel: column $i$ of $\Sigma$, that is, how the truth
 # deviates elsewhere if it deviates upwards at pixel $i$. It takes two triangular solves.
 
-# %% mystnb={"image": {"alt": "A brain slice with four marked pixels, and for each its surroundings and the learned covariance with them: a patch, red at the centre: on the scalp long and thin with blue beside it, on the midline upright, in white matter wide, in the air a few pixels; above it the standard deviation of the pixel."}} slideshow={"cut": 0.4}
+# %% mystnb={"image": {"alt": "A brain slice with four marked pixels, and for each its surroundings and the learned covariance with them: a patch, red at the centre: on the scalp long and thin with blue beside it and a second red line farther in, on the midline upright, in white matter wide, in the air a few pixels; above it the standard deviation of the pixel."}} slideshow={"cut": 0.4}
 spots = {"scalp": (64, 20), "midline": (64, 62), "white matter": (58, 76), "air": (16, 16)}
 with torch.no_grad():
     pixel_covariances(x[1:2], models["covariance"].covariance(models["covariance"].encode(x[1:2])), spots)
@@ -1131,7 +1131,7 @@ print(next(note for note in covariance_notes(covariance) if note.startswith("TV 
 
 # %% [markdown]
 # So of all that is built on the generator only the learned covariance beats plain TV throughout, the diagonal model in
-# a part of the settings, and the rest nowhere. It is not enough to have a generator that misses much; the prior must
+# most of the settings, and the rest in hardly any. It is not enough to have a generator that misses much; the prior must
 # also say *how* it misses.
 #
 # ### What is $z$ worth?
@@ -1184,8 +1184,8 @@ for at in [(5, 0.05), (25, 0.05), (125, 0.05), (25, 0.0125), (125, 0.0125)]:
     rows.append([f"{at[0]} spokes, σ = {at[1]:g}", *(f"{v:.1f}" for v in values), gap, f"{known[at].mean():.1f}"])
 lack = {at: float((known[at] - torch.tensor(db[("covariance", *at)])).mean()) for at in known}
 assert max(lack, key=lack.get) == (5, 0.05) and lack[5, 0.05] > 0.5, "with few data z is not found"
-assert left[5, 0.05].mean().abs() < left[5, 0.05].std(), "no lead at five spokes"
-assert min(gap.mean() for at, gap in left.items() if at[0] > 5) > 0.5
+assert min(gap.mean() for gap in left.values()) > 0.5
+assert all(gap.mean() > gap.std() for at, gap in left.items() if at[0] > 5)
 markdown_table(
     [
         "PSNR (dB)",
@@ -1200,18 +1200,18 @@ markdown_table(
 )
 
 # %% [markdown]
-# The first control overstates what $z$ is worth. Against the fitted Gaussian the lead of covariance is gone at five
-# spokes; elsewhere it remains, and it is what a *generator*, and not just a covariance, contributes. The last column is
-# a third control: $z=E(x)$ is taken from the truth. At five spokes that is clearly better than the $z$ that was found,
-# with more data it is hardly better. So the generator would help at five spokes, too, but its $z$ is not found from so
-# few data. Ask of every learned prior how far a Gaussian would have come that was fitted to the same images.
+# The first control overstates what $z$ is worth. Against the fitted Gaussian the lead of covariance is smaller, at five
+# spokes hardly more than its spread over the slices. What remains is what a *generator*, and not just a covariance,
+# contributes. The last column is a third control: $z=E(x)$ is taken from the truth. At five spokes that is better than
+# the $z$ that was found, with more data it is no better. So at five spokes a part of what the generator knows is lost,
+# because its $z$ is not found from so few data. Ask of every learned prior how far a Gaussian would have come that was fitted to the same images.
 #
 # ### Where our numbers differ from the published ones
 #
 # *At home the network is not the best.* Once the weights of the others are tuned at each setting, covariance is above
-# it; the network has nothing to tune. With $\lambda=2\sigma^2$ untuned the published order returns at $\sigma=0.05$, at
-# 25 spokes by less than the spread over slices (both kinds of rows stand in the table). So there the disagreement is
-# one of tuning. The network for little noise is behind either way, and we do not know why.
+# it at all three homes; the network has nothing to tune. With $\lambda=2\sigma^2$ untuned the published order returns at
+# 125 spokes (both kinds of rows stand in the table). So there the disagreement is one of tuning. At 25 spokes the
+# network is behind either way, and we do not know why.
 #
 # *The covariance is nowhere worse than identity.* The published curves cross near five spokes. Our mean misses much of
 # a head that it has not seen. Do the curves cross on the training head, where the mean is good?
@@ -1308,9 +1308,8 @@ mri
 # 1. For small $\lambda$ only the data count, so noise and streaks come back. For large $\lambda$ only the prior counts
 #    for $x$, and $x=G(z)$.
 # 2. Where the stencil or the variances allow it. Identity changes all pixels alike, so it puts streaks into the air.
-# 3. The patch follows the structure to which the pixel belongs. Its standard deviation stands below the figure. Nearly
-#    everywhere in the air it is small, as it should be where $G$ errs least; but there are places far from the head
-#    where it is several times larger (see "Nothing keeps the stencil stable" below).
+# 3. The patch follows the structure to which the pixel belongs. Its standard deviation stands below the figure. In the
+#    air it is small, as it should be where $G$ errs least, and it grows towards the outline of the head.
 # 4. It matters less, but the order of section 8 remains even at 145 spokes.
 # </details>
 #
@@ -1348,7 +1347,7 @@ for name in ("identity", "covariance"):
 with torch.no_grad():
     outcome["variational\nnetwork"] = pretrained("vn-brain-25-0.05")(y, A)
 
-# %% mystnb={"image": {"alt": "Rows: the test slice, the same with a bright spot, the same turned by 90 degrees. Columns: zero-filled, TV, identity, covariance and the variational network, each with its residual. The spot stays in all of them, dimmer in identity and covariance; on its side, covariance errs along the skull."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Rows: the test slice, the same with a bright spot, the same turned by 90 degrees. Columns: zero-filled, TV, identity, covariance and the variational network, each with its residual. The spot stays in all of them, dimmer in identity and covariance; on its side all look as upright."}} slideshow={"cut": 0.5}
 image_rows(outcome, truth=images)
 plt.show()
 
@@ -1360,6 +1359,7 @@ contrast = {
     for name, image in outcome.items()
 }
 lost = {name: q[0] - q[2] for name, q in quality.items()}
+assert lost["covariance"] < 1, "the local code does not mind"
 assert contrast["covariance"] < min(contrast["TV"], contrast["zero-filled"]) and lost["covariance"] > lost["TV"]
 assert lost["covariance"] > lost["identity"] and max(lost, key=lost.get) == "covariance"
 turned = {name: float(m[0] - m[2]) for name, m in means.items()}
@@ -1380,10 +1380,10 @@ markdown_table(
 # the spot has few of them; so it prefers the method that is good elsewhere. But the spot is what the patient came for.
 # Therefore the last row is a score of its own, and there zero filling is better than the learned covariance.
 #
-# *On its side* covariance loses most. The mean $G(z)$ becomes worse for identity as well, but there $x$ suffers less.
-# So a part of the loss seems to come through $\Sigma(z)$, which describes an upright head. The variational network
-# loses less; that its filters look at a few pixels, and so know the mask rather than heads, is our conjecture about the
-# reason.
+# *On its side* covariance loses most, but only some tenths of a decibel, about as much as its mean $G(z)$. A head that
+# lies on its side is hardly stranger to this generator than an upright one that it has not seen. That its code is local
+# is our conjecture about the reason: a number of $z$ describes a part of the slice, and parts look much the same in
+# both. The variational network loses less still; its filters look at a few pixels.
 #
 # - **One head trained it.** Warps and changes of brightness are not people. For a tumour, a child or another contrast
 #   the mean will be wrong, and the covariance will be too sure of it, as it already is on the test head.
