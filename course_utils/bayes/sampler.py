@@ -82,7 +82,7 @@ class PosteriorSampler(Reconstructor):
         self.draws, self.seed = check_count("draws", draws), check_seed("seed", seed)
 
     def walk(self, y: Tensor, A: LinearOperator, noise: Noise) -> Tensor:
-        """One image for each of N data sets: (N, *A.shape_out) -> (N, 1, H, W)."""
+        """One image for each of N data sets: ``(N, *A.shape_out)`` -> (N, 1, H, W)."""
         raise NotImplementedError
 
     def check(self, y: Tensor, A: LinearOperator) -> None:
@@ -101,7 +101,7 @@ class PosteriorSampler(Reconstructor):
     @with_autograd
     @torch.no_grad()
     def samples(self, y: Tensor, A: LinearOperator, n: int, generator: torch.Generator) -> Tensor:
-        """n samples for each problem: (B, *A.shape_out) -> (n, B, 1, H, W).
+        """n samples for each problem: ``(B, *A.shape_out)`` -> (n, B, 1, H, W).
 
         Each walk has a seed of its own, drawn from ``generator`` in the order of the problems.  So the problems one by
         one, with one generator after the other, have the same samples as all at once, up to round-off.

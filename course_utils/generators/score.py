@@ -124,7 +124,7 @@ class ScoreModel(nn.Module):
         return self.alpha_bar[t].to(like.dtype).reshape(-1, *[1] * len(self.image_shape))
 
     def check_noisy(self, x: Tensor, t: Tensor) -> None:
-        """Raise unless ``x`` are (B, *image_shape) and ``t`` (B,) times in 0 ... T."""
+        """Raise unless ``x`` are ``(B, *image_shape)`` and ``t`` (B,) times in 0 ... T."""
         check_tensor("x", x, (None, *self.image_shape), like=self.alpha_bar)
         check_entries("x", x)
         check_kind("t", t, Tensor, "a tensor of int64 times")
@@ -134,11 +134,11 @@ class ScoreModel(nn.Module):
             raise ValueError(f"'t' must lie in 0 ... {self.steps}, got {int(t.min())} ... {int(t.max())}")
 
     def denoise(self, x: Tensor, t: Tensor) -> Tensor:
-        """E[x_0 | x_t = x], the best guess of the clean image: (B, *image_shape), (B,) int64 -> (B, *image_shape)."""
+        """E[x_0 | x_t = x], the best guess of the clean image: ``(B, *image_shape)``, (B,) int64 -> the same."""
         raise NotImplementedError
 
     def predict_noise(self, x: Tensor, t: Tensor) -> Tensor:
-        """E[e | x_t = x], the best guess of the noise, t >= 1: (B, *image_shape), (B,) -> (B, *image_shape)."""
+        """E[e | x_t = x], the best guess of the noise, t >= 1: ``(B, *image_shape)``, (B,) -> ``(B, *image_shape)``."""
         self.check_noisy(x, t)
         if t.numel() and int(t.min()) < 1:
             raise ValueError("'t' must be at least 1: at 0 there is no noise")
@@ -153,7 +153,7 @@ class ScoreModel(nn.Module):
         return -self.predict_noise(x, t) / (1 - self.level(t, x)).sqrt()
 
     def add_noise(self, x: Tensor, t: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """x_t and the noise e that is in it: (B, *image_shape), (B,) -> two (B, *image_shape)."""
+        """x_t and the noise e that is in it: ``(B, *image_shape)``, (B,) -> two ``(B, *image_shape)``."""
         self.check_noisy(x, t)
         check_generator(generator)
         e = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
@@ -176,7 +176,7 @@ class ScoreModel(nn.Module):
 
     @torch.no_grad()
     def path(self, n: int, generator: torch.Generator, steps: int | None = None, eta: float = 1.0) -> Tensor:
-        """``n`` walks from pure noise to data: (K + 1, n, *image_shape), first the noise, last the sample.
+        """``n`` walks from pure noise to data: ``(K + 1, n, *image_shape)``, first the noise, last the sample.
 
         Parameters
         ----------
@@ -211,5 +211,5 @@ class ScoreModel(nn.Module):
         return torch.stack(walk)
 
     def sample(self, n: int, generator: torch.Generator, steps: int | None = None, eta: float = 1.0) -> Tensor:
-        """``n`` new images, (n, *image_shape): the ends of ``path``."""
+        """``n`` new images, ``(n, *image_shape)``: the ends of ``path``."""
         return self.path(n, generator, steps, eta)[-1]

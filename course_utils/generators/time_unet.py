@@ -80,6 +80,7 @@ class TimeUNet(nn.Module):
         nn.init.zeros_(self.head[-1].bias)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """Images at their times: (B, 1, H, W), (B,) in [0, 1] -> (B, 1, H, W)."""
         check_tensor("x", x, (None, 1, None, None), like=self.stem.weight)
         unit = self.patch * 2 ** len(self.down)
         if x.shape[2] % unit or x.shape[3] % unit:

@@ -57,7 +57,7 @@ class VelocityModel(nn.Module):
         return next(chain(self.parameters(), self.buffers()))
 
     def check_flowing(self, x: Tensor, t: Tensor) -> None:
-        """Raise unless ``x`` are (B, *image_shape) and ``t`` (B,) times in [0, 1]."""
+        """Raise unless ``x`` are ``(B, *image_shape)`` and ``t`` (B,) times in [0, 1]."""
         check_tensor("x", x, (None, *self.image_shape), like=self.like)
         check_entries("x", x)
         check_tensor("t", t, (len(x),), like=x)
@@ -65,17 +65,17 @@ class VelocityModel(nn.Module):
             raise ValueError(f"'t' must lie in [0, 1], got {t.min().item():g} ... {t.max().item():g}")
 
     def velocity(self, x: Tensor, t: Tensor) -> Tensor:
-        """v(x, t): (B, *image_shape), (B,) in [0, 1] -> (B, *image_shape)."""
+        """v(x, t): ``(B, *image_shape)``, (B,) in [0, 1] -> ``(B, *image_shape)``."""
         raise NotImplementedError
 
     def denoise(self, x: Tensor, t: Tensor) -> Tensor:
-        """D_t(x) = x + (1 - t) v(x, t), the best guess of x_1: (B, *image_shape), (B,) -> (B, *image_shape)."""
+        """D_t(x) = x + (1 - t) v(x, t), the best guess of x_1: ``(B, *image_shape)``, (B,) -> ``(B, *image_shape)``."""
         self.check_flowing(x, t)
         return x + (1 - t).reshape(-1, *[1] * len(self.image_shape)) * self.velocity(x, t)
 
     @torch.no_grad()
     def path(self, n: int, generator: torch.Generator, steps: int | None = None, method: str = "heun") -> Tensor:
-        """``n`` ways from noise to data: (K + 1, n, *image_shape), first the noise, last the sample.
+        """``n`` ways from noise to data: ``(K + 1, n, *image_shape)``, first the noise, last the sample.
 
         Parameters
         ----------
@@ -103,5 +103,5 @@ class VelocityModel(nn.Module):
         return torch.stack(walk)
 
     def sample(self, n: int, generator: torch.Generator, steps: int | None = None, method: str = "heun") -> Tensor:
-        """``n`` new images, (n, *image_shape): the ends of ``path``."""
+        """``n`` new images, ``(n, *image_shape)``: the ends of ``path``."""
         return self.path(n, generator, steps, method)[-1]

@@ -65,12 +65,12 @@ class Attack:
 
     @property
     def random_mean(self) -> Tensor:
-        """The mean value over the random perturbations: (B,)."""
+        """The mean value over the random perturbations, (B,)."""
         return self.random.mean(0)
 
     @property
     def random_max(self) -> Tensor:
-        """The largest value of a random perturbation: (B,)."""
+        """The largest value of a random perturbation, (B,)."""
         return self.random.amax(0)
 
 
