@@ -10,7 +10,7 @@ import torch
 from .. import _command
 from .recipes import RECIPES, SEEDED, SEEDS
 from .trainer import train_recipe
-from .zoo import card, numbered, shipped_seeds
+from .zoo import KINDS, available, card, numbered, shipped_seeds
 
 
 def runs(names: list[str], seeds: list[int] | None) -> list[tuple[str, int]]:
@@ -25,14 +25,15 @@ def costs() -> str:
 
     Times are those of the machine of the run, one thread on a shared processor: an order of magnitude.
     """
-    lines = [f"{'network':<28}{'steps':>8}{'kept':>8}{'minutes':>9}  stopped by"]
-    for name in RECIPES:
+    shipped = [name for kind in KINDS for name in available(kind)]
+    lines = [f"{'network':<32}{'steps':>8}{'kept':>8}{'minutes':>9}  stopped by"]
+    for name in (name for name in RECIPES if name in shipped):
         for seed in shipped_seeds(name):
             report = card(name, seed)["report"]
             kept = report.get("kept_step", report["best_step"])
             minutes = report["seconds"] / 60
             lines.append(
-                f"{numbered(name, seed):<28}{report['steps']:>8,}{kept:>8,}{minutes:>9.0f}  {report['stopped']}"
+                f"{numbered(name, seed):<32}{report['steps']:>8,}{kept:>8,}{minutes:>9.0f}  {report['stopped']}"
             )
     return "\n".join(lines)
 
