@@ -58,8 +58,8 @@ class Group:
 
     def __init__(self, name: str) -> None:
         self.name = check_choice("name", name, GROUPS)
-        self.turns, self.mirrors = GROUPS[self.name]
-        self.order = self.turns * (1 + self.mirrors)
+        self.turns, mirrored = GROUPS[self.name]
+        self.order = self.turns * (1 + mirrored)
 
     def product(self, g: int, h: int) -> int:
         """The element g h: first h, then g."""
