@@ -1,6 +1,7 @@
 """One trainer for all networks, the recipes of the shipped ones, and the zoo that holds them."""
 
-from .recipes import RECIPES, Recipe, TrainConfig
+from .recipe import Recipe, TrainConfig
+from .recipes import RECIPES
 from .trainer import train, validation_score
 from .zoo import available, card, pretrained
 

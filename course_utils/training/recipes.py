@@ -6,85 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from .._check import (
-    check_between,
-    check_choice,
-    check_count,
-    check_flag,
-    check_kind,
-    check_nonnegative,
-    check_numbers,
-    check_seed,
-    check_text,
-)
 from ..classifier import ClassifierConfig
 from ..data.brain import FOLDS
 from ..generators import GeneratorConfig, StructuredConfig
-from ..reconstructors import HomeConfig, RadialConfig
+from ..reconstructors import RadialConfig
+from .learned_recipes import LEARNED
+from .recipe import Recipe, TrainConfig
 
 __all__ = ["RECIPES", "SEEDED", "SEEDS", "Recipe", "TrainConfig"]
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Settings of a training run.
-
-    ``steps`` is the budget (generator steps for a GAN, each after ``critic_steps`` critic steps).  The run
-    ends earlier when the validation score has not improved for ``patience`` validations.
-    """
-
-    steps: int
-    batch_size: int = 128
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    cosine: bool = True  # decay the step size to 0 along a half cosine
-    ema: float = 0.999  # the weights that are kept are an exponential moving average
-    critic_steps: int = 5
-    validate_every: int = 500
-    patience: int = 10
-    keep: str = "best"  # which moving average to end with: that of the best score, or the "last"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice("keep", self.keep, ("best", "last"))
-        for name in ("steps", "batch_size", "critic_steps", "validate_every", "patience"):
-            object.__setattr__(self, name, check_count(name, getattr(self, name)))
-        object.__setattr__(self, "lr", check_nonnegative("lr", self.lr))
-        object.__setattr__(self, "ema", check_between("ema", self.ema, 0, 1, "[)"))
-        object.__setattr__(self, "seed", check_seed("seed", self.seed))
-        betas = tuple(check_numbers("betas", self.betas, least=2))
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"'betas' must be two numbers in [0, 1), got {self.betas}")
-        object.__setattr__(self, "betas", betas)
-        check_flag("cosine", self.cosine)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one shipped network was made: a generator, a reconstructor, a classifier."""
-
-    model: GeneratorConfig | RadialConfig | HomeConfig | ClassifierConfig
-    train: TrainConfig
-    data: str = "mnist"
-    full: bool = True  # all data, which must have been fetched, or the shipped part
-    augmented: bool = False  # by ``augment``
-    standardised: bool = False  # a VAE whose prior is afterwards fitted to its codes, by ``VAE.standardise``
-    mean: str | None = None  # the generator whose mean a structured one takes over
-    labelled: bool = False  # trained on images and their labels
-    without: str | None = None  # the head that is kept for the test, of a network of brains; None: as ``load`` splits
-
-    def __post_init__(self) -> None:
-        check_kind("model", self.model, (GeneratorConfig, RadialConfig, HomeConfig, ClassifierConfig))
-        check_kind("train", self.train, TrainConfig)
-        check_text("data", self.data)
-        for name in ("full", "augmented", "standardised", "labelled"):
-            check_flag(name, getattr(self, name))
-        if self.mean is not None:
-            check_text("mean", self.mean)
-        if self.without is not None:
-            check_choice("without", self.without, FOLDS)
 
 
 def _mnist(family: str, latent_dim: int) -> Recipe:
@@ -172,4 +101,5 @@ RECIPES: dict[str, Recipe] = (
     | {brain_name(family, head): _brain(family, head) for head in (None, *OTHER_HEADS) for family in BRAIN_FAMILIES}
     | {"judge-mnist": Recipe(ClassifierConfig(), TrainConfig(steps=4_000, validate_every=250), labelled=True)}
     | {f"vn-brain-{spokes}-{sigma}": _variational(spokes, sigma) for spokes, sigma in NETWORK_HOMES}
+    | LEARNED
 )

@@ -35,7 +35,8 @@ from ..generators import VAE
 from ..generators.networks import LOCAL
 from ..provenance import provenance
 from .augment import augment
-from .recipes import RECIPES, Recipe, TrainConfig
+from .recipe import Recipe, TrainConfig
+from .recipes import RECIPES
 
 __all__ = ["RECIPES", "Recipe", "TrainConfig", "train", "validation_score"]
 

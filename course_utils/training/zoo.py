@@ -14,15 +14,25 @@ from safetensors.torch import load_file, save_file
 from .._check import check_choice, check_device, check_flag, check_path, check_seed, check_text, default
 from .._files import SHIPPED, IntegrityError, atomic, read_json, sha256, verify, write_json
 from ..classifier import Classifier
+from ..denoisers import Denoiser
 from ..families import FAMILIES, Trainable, build, configure
 from ..generators import Generator, ScoreModel, VelocityModel
 from ..reconstructors import LearnedReconstructor
+from ..regularisers.learned import RegulariserNetwork
 from .recipes import RECIPES, SEEDED, SEEDS
 
 __all__ = ["available", "card", "check_unseen", "pretrained", "shipped_seeds"]
 
 FOLDER = SHIPPED / "weights"
-KINDS = ("generator", "network", "classifier", "prior")
+#: Kind of what is shipped -> its base classes.
+KINDS = {
+    "generator": Generator,
+    "network": LearnedReconstructor,
+    "classifier": Classifier,
+    "prior": (ScoreModel, VelocityModel),
+    "denoiser": Denoiser,
+    "regulariser": RegulariserNetwork,
+}
 MEAN = ("encoder.", "decoder.")  # what ``StructuredVAE.take_mean`` takes
 
 
@@ -36,11 +46,13 @@ def _names(folder: Path, kind: str) -> list[str]:
 
 
 def available(kind: str = "generator") -> list[str]:
-    """Names of what is shipped: generators, family-data-latent dimension, networks, vn-data-spokes-sigma, or the judge.
+    """Names of what is shipped of one kind: generators are called family-data-latent dimension, others family-data.
 
     Parameters
     ----------
-    kind : "generator", "network", "classifier", or "prior" of images, a diffusion or a flow
+    kind : str
+        "generator", "network" (a reconstructor), "classifier", "prior" of images (a diffusion or a flow), "denoiser"
+        or "regulariser".
 
     Raises
     ------
@@ -116,8 +128,8 @@ def check_unseen(name: str, subject: str) -> str:
 
 def pretrained(
     name: str, device: str | torch.device = "cpu", verbose: bool = True, folder: Path = FOLDER, seed: int = 0
-) -> Generator | LearnedReconstructor | Classifier | ScoreModel | VelocityModel:
-    """Load a shipped generator, reconstructor, classifier or prior of images, frozen and ready for use.
+) -> Trainable:
+    """Load a shipped network of any kind, frozen and ready for use.
 
     Parameters
     ----------
@@ -131,7 +143,7 @@ def pretrained(
 
     Returns
     -------
-    Generator, LearnedReconstructor, Classifier, ScoreModel or VelocityModel
+    Generator, LearnedReconstructor, Classifier, ScoreModel, VelocityModel, Denoiser or RegulariserNetwork
         In evaluation mode, without gradients for its weights.
 
     Raises
@@ -215,8 +227,7 @@ def check_shipped_seed(name: str, seed: int) -> None:
 def ship(name: str, weights: Path, folder: Path = FOLDER, seed: int = 0) -> None:
     """Copy trained weights and their description into the package and enter them in the manifest."""
     _, model = FAMILIES[read_json(weights.with_suffix(".json"))["model"]["family"]]
-    kinds = {"network": LearnedReconstructor, "classifier": Classifier, "prior": (ScoreModel, VelocityModel)}
-    kind = next((kind for kind, base in kinds.items() if issubclass(model, base)), "generator")
+    kind = next(kind for kind, base in KINDS.items() if issubclass(model, base))
     if seed:
         kind = "seed"
     entry = {} if kind == "generator" else {"kind": kind}
