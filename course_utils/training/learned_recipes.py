@@ -28,13 +28,13 @@ SCAN, SENSING = Home(56, sigma=0.1, views=30), Home(28, sigma=0.05, m=150)
 
 def _end_to_end(model, steps: int, batch_size: int, lr: float = 1e-3) -> Recipe:
     """A reconstructor, trained on pairs whose noise is drawn anew in every step."""
-    train = TrainConfig(steps, batch_size, lr, ema=0.99, validate_every=200, patience=30)
+    train = TrainConfig(steps, batch_size, lr, ema=0.99, validate_every=400, patience=30)
     return Recipe(model, train, "shapes" if model.home.size == 56 else "mnist")
 
 
 def _of_shapes(model, steps: int, batch_size: int = 16, lr: float = 1e-3, **more) -> Recipe:
     """A denoiser or a regulariser."""
-    settings = {"ema": 0.99, "validate_every": 200, "patience": 30} | more
+    settings = {"ema": 0.99, "validate_every": 400, "patience": 30} | more
     return Recipe(model, TrainConfig(steps, batch_size, lr, **settings), "shapes")
 
 
@@ -61,8 +61,8 @@ LEARNED: dict[str, Recipe] = {
     "adversarial-shapes": _of_shapes(AdversarialConfig(), 2_000, lr=2e-4, betas=(0.5, 0.9)),
     "input-convex-shapes": _of_shapes(InputConvexConfig(), 1_600),
     "network-tikhonov-shapes": _of_shapes(NETTConfig(), 2_400),
-    "ridge-shapes": _of_shapes(RidgeConfig(filters=48), 800, 8, 1e-2, validate_every=100),
-    "weakly-convex-ridge-shapes": _of_shapes(RidgeConfig(filters=48, rho=1.0), 800, 8, 1e-2, validate_every=100),
+    "ridge-shapes": _of_shapes(RidgeConfig(filters=48), 800, 8, 1e-2, validate_every=200),
+    "weakly-convex-ridge-shapes": _of_shapes(RidgeConfig(filters=48, rho=1.0), 800, 8, 1e-2, validate_every=200),
     "diffusion-shapes": _prior("image-diffusion", "shapes"),
     "flow-shapes": _prior("flow-matching", "shapes"),
     "diffusion-mnist": _prior("image-diffusion", "mnist"),
