@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from .pictures import middle, pack
 from .problems import SETTINGS, SharedProblem
 from .setting import rounded
 
-__all__ = ["KINDS", "TRAINING", "Method", "Tuned", "climb", "method_row", "rows"]
+__all__ = ["KINDS", "TRAINING", "Method", "Tuned", "climb", "method_row", "rows", "solve", "tuned"]
 
 #: What a method is, in the words of the lectures.
 KINDS = ("formula", "variational", "iterative", "generative", "learned")
@@ -146,7 +146,8 @@ def climb(
     return Tuned(best, at(best), len(scores), edge)
 
 
-def _solve(problem: SharedProblem, method: Method, y: Tensor, made: Regulariser | Reconstructor) -> Result:
+def solve(problem: SharedProblem, method: Method, y: Tensor, made: Regulariser | Reconstructor) -> Result:
+    """What a method, made with its weights, gives for data of a problem."""
     settings = {}
     if isinstance(made, Regulariser):
         settings = {"fidelity": SquaredError() if method.linear else problem.fidelity} | method.settings(problem, y)
@@ -167,6 +168,30 @@ def _along(problem: SharedProblem, method: Method, made: Iterative) -> tuple[flo
     raise AssertionError("iterates have no end")
 
 
+def tuned(problem: SharedProblem, method: Method) -> tuple[Tuned, Regulariser | Reconstructor]:
+    """The weights of highest mean PSNR on the validation images, and the method with them.
+
+    Without parameters there is nothing to tune, and the score is NaN.
+    """
+    iterations: dict[tuple, int] = {}
+
+    def score(weights: dict) -> float:
+        made = method.make(problem, **weights)
+        if isinstance(made, Iterative):
+            value, iterations[tuple(weights.values())] = _along(problem, method, made)
+            return value
+        return float(psnr(solve(problem, method, problem.y_val, made).x, problem.x_val).mean())
+
+    start = method.start[problem.name]
+    stopped = isinstance(method.make(problem, **start), Iterative)
+    found = climb(score, start, method.limits) if start or stopped else Tuned({}, math.nan, 0, [])
+    made = method.make(problem, **found.weights)
+    if stopped:
+        made.max_iter = iterations[tuple(found.weights.values())]
+        found = replace(found, at_edge=found.at_edge + ["iterations"] * (made.max_iter == ITERATIONS))
+    return found, made
+
+
 def method_row(problem: SharedProblem, method: Method, example: bool = False) -> dict:
     """A method on one problem: weights by mean PSNR on the validation images, numbers from the test images.
 
@@ -177,37 +202,21 @@ def method_row(problem: SharedProblem, method: Method, example: bool = False) ->
     example : bool
         Keep the middle of its first reconstruction.
     """
-    iterations: dict[tuple, int] = {}
-
-    def score(weights: dict) -> float:
-        made = method.make(problem, **weights)
-        if isinstance(made, Iterative):
-            value, iterations[tuple(weights.values())] = _along(problem, method, made)
-            return value
-        return float(psnr(_solve(problem, method, problem.y_val, made).x, problem.x_val).mean())
-
-    start = method.start[problem.name]
-    made = method.make(problem, **start)
-    stopped = isinstance(made, Iterative)
-    parameters = [*start, *(["iterations"] if stopped else [])]
-    tuned = climb(score, start, method.limits) if parameters else Tuned({}, math.nan, 0, [])
-    made = method.make(problem, **tuned.weights)
-    if stopped:
-        made.max_iter = iterations[tuple(tuned.weights.values())]
+    found, made = tuned(problem, method)
+    parameters = [*method.start[problem.name], *(["iterations"] if isinstance(made, Iterative) else [])]
     started = time.process_time()  # of the processor: a neighbour on the machine does not count
-    result = _solve(problem, method, problem.y, made)
+    result = solve(problem, method, problem.y, made)
     seconds = time.process_time() - started
     row = {
         "label": method.label, "kind": method.kind, "training": method.training, "parameters": parameters,
-        "weights": {name: float(f"{value:.4g}") for name, value in tuned.weights.items()},
-        "at_edge_of_grid": tuned.at_edge + (["iterations"] if stopped and made.max_iter == ITERATIONS else []),
-        "tried": tuned.tried, "psnr": rounded(psnr(result.x, problem.x), 2),
+        "weights": {name: float(f"{value:.4g}") for name, value in found.weights.items()},
+        "at_edge_of_grid": found.at_edge, "tried": found.tried, "psnr": rounded(psnr(result.x, problem.x), 2),
         "ssim": rounded(ssim(result.x, problem.x), 3), "cpu_ms": float(f"{1e3 * seconds / len(problem.y):.3g}"),
         "iterations_mean": round(float(result.iterations.double().mean()), 1),
         "converged": round(float(result.converged.float().mean()), 3),
     }  # fmt: skip
     if parameters:
-        row["val_psnr"] = round(tuned.score, 2)
+        row["val_psnr"] = round(found.score, 2)
     if problem.lesions is not None:
         row["contrast"] = rounded(contrast_recovery(result.x, problem.x, problem.lesions, problem.around()), 3)
     if example:
