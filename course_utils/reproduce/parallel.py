@@ -167,6 +167,15 @@ def _deaths() -> tuple[type[BaseException], ...]:
     return BrokenProcessPool, KilledWorker
 
 
+def _connected(Client, scheduler: str):
+    """A client of the scheduler.  Dask asserts that a thread of its own is up after ten seconds; a full machine may
+    need longer, so that is tried again."""
+    for _ in range(2):
+        with contextlib.suppress(AssertionError):
+            return Client(scheduler, timeout=CLUSTER_TIMEOUT)
+    return Client(scheduler, timeout=CLUSTER_TIMEOUT)
+
+
 @contextlib.contextmanager
 def _cluster(scheduler: str | None, modules: set[str]):
     """Settings for joblib, while a client is connected to a scheduler whose workers can import ``modules``."""
@@ -179,7 +188,7 @@ def _cluster(scheduler: str | None, modules: set[str]):
     except ImportError as error:
         raise NotPossible(f"backend dask needs Dask: {_INSTALL.format(extra='cluster')}") from error
     try:
-        client = Client(scheduler, timeout=CLUSTER_TIMEOUT)
+        client = _connected(Client, scheduler)
     except (OSError, ValueError, TypeError) as error:
         raise NotPossible(
             f"no Dask scheduler answers at {scheduler} within {CLUSTER_TIMEOUT} s: {type(error).__name__}: {error}"

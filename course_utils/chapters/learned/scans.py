@@ -45,8 +45,8 @@ def home(n_val: int = 20, n_test: int = 50) -> SharedProblem:
 def place(name: str, n_val: int = 20, n_test: int = 50) -> SharedProblem:
     """Images and data of one of the ``PLACES``.
 
-    The shapes that are turned are drawn as others are, and turned by 45 degrees about the centre of the image, bilinear:
-    their circles are circles still, and their rectangles stand on a corner.
+    The shapes that are turned are drawn as others are, and turned by 45 degrees about the centre of the image, with
+    bilinear interpolation: their circles are circles still, and their rectangles stand on a corner.
 
     Example
     -------
