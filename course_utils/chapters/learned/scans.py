@@ -18,7 +18,7 @@ from ...reproduce.problems import SharedProblem, shared_problem
 from ...reproduce.setting import SEEDS, seeded
 from ...training.learned_recipes import SCAN
 
-__all__ = ["HOME", "PLACES", "home", "place", "spot_contrast"]
+__all__ = ["HOME", "PLACES", "home", "place", "spot_contrast", "turned"]
 
 HOME = "home"
 #: Name -> what differs from home.
@@ -61,13 +61,14 @@ def place(name: str, n_val: int = 20, n_test: int = 50) -> SharedProblem:
     A = ParallelBeam.full(SCAN.size, n_angles=other.get("views", SCAN.views))
     x_val, x = data.val[:n_val], data.test[:n_test]
     if other.get("turned"):
-        x_val, x = _turned(x_val), _turned(x)
+        x_val, x = turned(x_val), turned(x)
     y_val, y = measure(A, x_val, sigma, seeded(SEEDS["noise_val"])), measure(A, x, sigma, seeded(SEEDS["noise_test"]))
     lesions = x > BRIGHT if images == "shapes+" else None
     return SharedProblem("tomography", A, SquaredError(), x_val, y_val, x, y, lesions=lesions)
 
 
-def _turned(x: Tensor) -> Tensor:
+def turned(x: Tensor) -> Tensor:
+    """Images turned by 45 degrees about their centre: (B, 1, H, W) -> (B, 1, H, W)."""
     c = 0.5**0.5
     turn = x.new_tensor([[c, -c, 0.0], [c, c, 0.0]]).expand(len(x), 2, 3)
     grid = torch.nn.functional.affine_grid(turn, list(x.shape), align_corners=False)
