@@ -1147,7 +1147,7 @@ print(next(note for note in covariance_notes(covariance) if note.startswith("TV 
 folds = load_result("heads")
 print("Ours:", origin(folds))
 
-# %% mystnb={"image": {"alt": "Two panels, 25 and 125 spokes: PSNR minus that of TV for the mean alone, identity, diagonal and covariance, with a mark and a bar for each of three test heads. Only covariance lies above zero on all of them."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Two panels, 25 and 125 spokes: PSNR minus that of TV for the mean alone, identity, diagonal and covariance, with a mark and a bar for each of three test heads. Only covariance lies above zero on all of them in both panels."}} slideshow={"cut": 0.5}
 experiments()["heads"].figure(folds)
 plt.show()
 
