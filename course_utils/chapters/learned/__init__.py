@@ -1,1 +1,0 @@
-"""The chapter "Learned reconstruction and its dangers"."""
