@@ -13,11 +13,14 @@ import numbers
 import operator
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 import torch
 
+#: A message lists choices in so many characters at most.
+LISTED = 500
 #: Set within ``trusting``.
 _TRUSTED = contextvars.ContextVar("trusted", default=False)
 
@@ -68,14 +71,18 @@ def check_positive(name: str, value) -> int | float:
 
 
 def check_choice(name: str, value, choices: Iterable):
-    """The one of ``choices`` that ``value`` is; if it is none, they are listed."""
+    """The one of ``choices`` that ``value`` is; if it is none, they are listed, or of many those like it."""
     choices = list(choices)
     for choice in choices:
         if isinstance(value, str) == isinstance(choice, str) and not isinstance(value, bool):
             if choice == (value if isinstance(choice, str) else _index(value)):
                 return choice
     came = repr(value) if isinstance(value, (str, int)) else _shown(value)
-    raise ValueError(f"'{name}' must be one of {', '.join(map(repr, choices))}, got {came}")
+    listed = ", ".join(map(repr, choices))
+    if len(listed) > LISTED:
+        near = get_close_matches(str(value), map(str, choices), n=6, cutoff=0.3) or choices[:6]
+        listed = f"{len(choices)} names, of which these come nearest: {', '.join(map(repr, near))}"
+    raise ValueError(f"'{name}' must be one of {listed}, got {came}")
 
 
 def check_count(name: str, value, minimum: int = 1) -> int:

@@ -296,7 +296,7 @@ KIND = {
     "AdversarialConfig": "config", "InputConvexConfig": "config", "NETTConfig": "config", "RidgeConfig": "config",
     "nn.Module": "module", "Objective": "objective", "LatentRegulariser": "prior", "WGAN": "network", "VAE": "network",
     "StructuredVAE": "network", "Trainable": "module", "type": "type", "tuple[int, ...]": "shape",
-    "GeneratorConfig | RadialConfig | HomeConfig | ClassifierConfig": "config", "ClassifierConfig": "config",
+    "object": "config", "ClassifierConfig": "config",
     "Regulariser | Reconstructor": "regulariser",
     "Sequence[LinearOperator]": "operators", "str | Tensor | Dictionary": "start", "tuple[Tensor, Tensor]": "pair",
     "Callable[[int, Trainable], None]": "call", "Change": "call", "Callable[[Objective], Objective]": "call",
