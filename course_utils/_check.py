@@ -80,8 +80,9 @@ def check_choice(name: str, value, choices: Iterable):
     came = repr(value) if isinstance(value, (str, int)) else _shown(value)
     listed = ", ".join(map(repr, choices))
     if len(listed) > LISTED:
-        near = get_close_matches(str(value), map(str, choices), n=6, cutoff=0.3) or choices[:6]
-        listed = f"{len(choices)} names, of which these come nearest: {', '.join(map(repr, near))}"
+        near = get_close_matches(str(value), map(str, choices), n=6, cutoff=0.4)
+        some, which = (near, "such as") if near else (choices[:3], "none like it, for example")
+        listed = f"{len(choices)} names, {which} {', '.join(map(repr, some))}"
     raise ValueError(f"'{name}' must be one of {listed}, got {came}")
 
 

@@ -314,6 +314,23 @@ def test_a_cluster_that_is_not_there_is_one_clear_error(monkeypatch, capsys):
     assert not log()
 
 
+@pytest.mark.parametrize("late", [2, 3])
+def test_a_client_whose_thread_comes_late_is_tried_twice_more(late):
+    calls = []
+
+    def client(scheduler, timeout):
+        calls.append(scheduler)
+        assert len(calls) > late, "its thread is not up yet"
+        return "connected"
+
+    if late == 2:
+        assert parallel._connected(client, "tcp://here") == "connected"
+    else:
+        with pytest.raises(AssertionError):
+            parallel._connected(client, "tcp://here")
+    assert calls == ["tcp://here"] * 3
+
+
 @contextlib.contextmanager
 def cluster(folder: Path, workers: int):
     """A Dask scheduler and its workers as processes of their own: (address, workers); all are gone afterwards."""

@@ -106,6 +106,8 @@ def test_of_the_many_names_those_are_listed_that_are_like_an_unknown_one():
         with pytest.raises(ValueError) as caught:
             pretrained(wrong)
         assert f"'name' must be one of {len(known)} names" in str(caught.value) and repr(meant) in str(caught.value)
+    with pytest.raises(ValueError, match=f"one of {len(known)} names, none like it, for example '{known[0]}'"):
+        pretrained("%%%")
     with pytest.raises(ValueError, match="'name' must be one of"):
         zoo.card("vae")
 

@@ -17,7 +17,7 @@ from ..reconstructors import (
     LISTAConfig,
     PostProcessingConfig,
 )
-from ..regularisers.learned import AdversarialConfig, InputConvexConfig, NETTConfig, RidgeConfig
+from ..regularisers.learned import AdversarialConfig, InputConvexConfig, RidgeConfig
 from .recipe import Recipe, TrainConfig
 
 __all__ = ["LEARNED", "SCAN", "SENSING"]
@@ -38,13 +38,12 @@ def _of_shapes(model, steps: int, batch_size: int = 16, lr: float = 1e-3, **more
     return Recipe(model, TrainConfig(steps, batch_size, lr, **settings), "shapes")
 
 
-def _prior(family: str, data: str) -> Recipe:
-    size, patch = {"shapes": (56, 4), "mnist": (28, 2)}[data]
+def _prior(family: str) -> Recipe:
     train = TrainConfig(6_000, 32, 2e-3, validate_every=400, patience=30)
-    return Recipe(ImagePriorConfig(family, size=size, patch=patch), train, data)
+    return Recipe(ImagePriorConfig(family, size=56, patch=4), train, "shapes")
 
 
-#: Name -> how it is trained: a quarter of an hour at most on one core of a processor.
+#: Name -> how it is trained; ``python -m course_utils.training --list`` says what each run cost.
 LEARNED: dict[str, Recipe] = {
     "proximal-shapes": _end_to_end(LearnedProximalConfig(SCAN), 2_400, 8),
     "primal-dual-shapes": _end_to_end(LearnedPrimalDualConfig(SCAN), 3_600, 8),
@@ -60,11 +59,7 @@ LEARNED: dict[str, Recipe] = {
     "gradient-step-denoiser-shapes": _of_shapes(DenoiserConfig("gradient-step denoiser", filters=32), 1_600),
     "adversarial-shapes": _of_shapes(AdversarialConfig(), 1_400, lr=2e-4, betas=(0.5, 0.9)),
     "input-convex-shapes": _of_shapes(InputConvexConfig(), 1_000),
-    "network-tikhonov-shapes": _of_shapes(NETTConfig(), 1_600),
     "ridge-shapes": _of_shapes(RidgeConfig(filters=48), 800, 8, 1e-2, validate_every=200),
-    "weakly-convex-ridge-shapes": _of_shapes(RidgeConfig(filters=48, rho=1.0), 800, 8, 1e-2, validate_every=200),
-    "diffusion-shapes": _prior("image-diffusion", "shapes"),
-    "flow-shapes": _prior("flow-matching", "shapes"),
-    "diffusion-mnist": _prior("image-diffusion", "mnist"),
-    "flow-mnist": _prior("flow-matching", "mnist"),
+    "diffusion-shapes": _prior("image-diffusion"),
+    "flow-shapes": _prior("flow-matching"),
 }

@@ -46,7 +46,9 @@ def _names(folder: Path, kind: str) -> list[str]:
 
 
 def available(kind: str = "generator") -> list[str]:
-    """Names of what is shipped of one kind: generators are called family-data-latent dimension, others family-data.
+    """Names of what is shipped of one kind.
+
+    Generators are called family-data-latent dimension, variational networks vn-data-spokes-sigma, others family-data.
 
     Parameters
     ----------
