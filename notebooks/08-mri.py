@@ -1181,10 +1181,10 @@ markdown_table(
 )
 
 # %% [markdown]
-# S1 has many pixels at exactly one grey value; its volume was normalised before we got it. Colin27 is an average of 27
-# scans, so it has little noise. If it is the test head, the generator has learned from a quarter of the slices. And
-# three heads are few: a ± over three says how far these lie apart, and not where the next one will lie. The reservation
-# above holds here too: diagonal and covariance stop after their five rounds.
+# S1 has many pixels at exactly one grey value, probably because its volume was normalised before we got it. Colin27 is
+# an average of 27 scans, so it has little noise. If it is the test head, the generator has learned from a quarter of the
+# slices. And three heads are few: a ± over three says how far these lie apart, and not where the next one will lie. The
+# reservation above holds here too: diagonal and covariance stop after their five rounds.
 #
 # ### What is $z$ worth?
 #
