@@ -1,0 +1,1 @@
+"""The chapter "Learned reconstruction and its dangers"."""

@@ -1,0 +1,125 @@
+"""The tables of chapter 09: what is compared where, with which weights, and what the figures read from the record."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from course_utils.chapters.learned import digits, experiments, rivals, scans, tables
+from course_utils.metrics import psnr
+from course_utils.reconstructors import FilteredBackProjection
+from course_utils.reproduce.methods import Method
+from course_utils.training.recipes import RECIPES
+
+SIZES = {"n_val": 3, "n_test": 6}
+
+
+def test_every_network_has_a_recipe_for_this_home():
+    for name in rivals.NETWORKS.values():
+        model = RECIPES[name].model
+        home = getattr(model, "home", None)
+        assert home in (None, scans.SCAN)
+    for name in digits.DIGIT_NETWORKS.values():
+        assert RECIPES[name].model.home == digits.SENSING
+
+
+def test_rivals_without_a_network_are_always_there(monkeypatch):
+    monkeypatch.setattr(rivals, "available", lambda kind: [])
+    assert rivals.present() == [name for name in rivals.RIVALS if name not in rivals.NETWORKS]
+    assert set(rivals.RIVALS) == {name for group in rivals.GROUPS.values() for name in group}
+
+
+def test_places_differ_from_home_in_what_they_say_alone():
+    at = {name: scans.place(name, **SIZES) for name in scans.PLACES}
+    home = at["home"]
+    assert home.y.shape[1] == 30 and at["15 views"].y.shape[1] == 15 and at["60 views"].y.shape[1] == 60
+    for name in ("15 views", "60 views", "half the noise", "twice the noise"):
+        assert torch.equal(at[name].x, home.x)
+    noise = {name: float((p.A(p.x) - p.y).std()) for name, p in at.items()}
+    assert noise["half the noise"] == pytest.approx(0.05, rel=0.05) and noise["twice the noise"] == pytest.approx(
+        0.2, rel=0.05
+    )
+    assert at["bright spot"].lesions.any() and at["chest"].lesions is None
+
+
+def test_a_turn_of_45_degrees_twice_is_nearly_a_quarter_turn():
+    x = scans.home(**SIZES).x
+    apart = [float((scans.turned(scans.turned(x)) - torch.rot90(x, k, (2, 3))).square().mean()) for k in (1, -1, 0, 2)]
+    assert min(apart) in apart[:2] and min(apart) < 0.1 * sorted(apart)[1]
+
+
+def test_weights_are_those_of_home_or_tuned_again(monkeypatch):
+    method = Method(
+        "scaled FBP", "formula",
+        lambda problem, cutoff: FilteredBackProjection("hann", cutoff), {"tomography": {"cutoff": 0.4}},
+        limits={"cutoff": (0.1, 1.0)},
+    )  # fmt: skip
+    monkeypatch.setitem(rivals.RIVALS, "fbp", method)
+    row = experiments.learned_job("fbp", **SIZES)
+    assert list(row["places"]) == list(scans.PLACES) and "n_weights" not in row
+    there = scans.place("twice the noise", **SIZES)
+    x = FilteredBackProjection("hann", row["weights"]["cutoff"])(there.y, there.A)
+    assert row["places"]["twice the noise"]["psnr"] == pytest.approx(psnr(x, there.x).tolist(), abs=0.02)
+    again = experiments.learned_job("fbp", again="twice the noise", **SIZES)
+    assert list(again["places"]) == ["twice the noise"] and again["weights"]["cutoff"] < row["weights"]["cutoff"]
+    assert {"contrast"} <= set(row["places"]["bright spot"]) and "contrast" not in row["places"]["home"]
+    assert {name for name, there in row["places"].items() if "example" in there} == set(experiments.PICTURED)
+
+
+def test_digits_elsewhere():
+    assert digits.digit_place("300 measurements", 2, 3).A.m == 300
+    clothes = digits.digit_place("clothes", 2, 3)
+    assert not torch.equal(clothes.x, digits.digit_place("home", 2, 3).x)
+    row = experiments.digits_job("tv", 2, 3)
+    assert list(row["places"]) == list(digits.DIGIT_PLACES)
+
+
+# The record
+
+
+def record(**gains):
+    """A record in which each rival is ahead of TV by so much on the mean, with the same noise in every place."""
+    noise = np.random.default_rng(0).normal(0, 1, 50)
+
+    def row(rival, gain, again=None):
+        where = list(scans.PLACES) if again is None else [again]
+        places = {
+            name: {
+                "psnr": (20 + noise + gain).tolist(), "ssim": 0.5, "residual": 1.0, "cpu_ms": 1.0, "converged": 1.0,
+                "warning": False, **({"contrast": [0.5]} if name == "bright spot" else {}),
+            }
+            for name in where
+        }  # fmt: skip
+        return {
+            "rival": rival, "again": again, "label": rivals.RIVALS[rival].label, "training": "none", "tried": 3,
+            "weights": {}, "at_edge_of_grid": [], "places": places,
+        }  # fmt: skip
+
+    rows = [row("tv", 0.0)] + [row(name, gain) for name, gain in gains.items()]
+    rows += [row("tv", 1.0, again=place) for place in experiments.NOTICED]
+    return {"rows": rows, "settings": {"groups": {name: rivals.group_of(name) for name in rivals.RIVALS}}}
+
+
+def test_a_leader_leads_by_more_than_chance():
+    found = record(proximal=2.0, fbp=-1.0)
+    assert tables.leaders(found) == ["proximal"]
+    level = record(proximal=2.0, fbp=-1.0)
+    other = np.random.default_rng(1).normal(0, 1, 50)
+    for there in level["rows"][0]["places"].values():  # TV: better on the mean by less than the images scatter
+        there["psnr"] = (22.05 + other).tolist()
+    assert set(tables.leaders(level)) == {"tv", "proximal"}
+
+
+def test_story_figures_and_tables_read_the_record():
+    found = record(proximal=2.0, fbp=-1.0)
+    assert "home: learned proximal gradient (+2.0 dB against TV)" in tables.learned_story(found)
+    for draw in (tables.learned_figure, tables.retuned_figure, tables.digits_figure):
+        figure = draw(found)
+        assert len(figure.alt) > 60
+        plt.close(figure)
+    words = [text.get_text() for text in tables.learned_figure(found).axes[0].texts]
+    assert words == ["+2.0"] * len(scans.PLACES) + ["-1.0"] * len(scans.PLACES)
+    plt.close("all")
+    found["rows"][1]["places"]["home"]["converged"] = 0.4
+    assert "60 % not converged" in tables.at_home(found).data
+    assert "learned proximal gradient" in tables.costs_table(found).data
