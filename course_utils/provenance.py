@@ -14,6 +14,9 @@ from ._files import REPOSITORY
 
 __all__ = ["device_name", "machine", "place", "provenance"]
 
+#: What training and experiments write into the checkout.
+WRITTEN = ("results", "course_utils/shipped/weights/manifest.json")
+
 
 def machine() -> dict:
     """The machine in words: processor, threads, and accelerator if there is one."""
@@ -66,7 +69,10 @@ def place(made: dict) -> str:
 
 
 def _commit() -> str:
-    """Hash of the checkout, with "-dirty" if anything but ``results/`` is changed: a run writes there itself."""
+    """Hash of the checkout, with "-dirty" if anything is changed but what runs write themselves.
+
+    That is ``results/`` and the list of shipped weights; a file of weights that is changed counts.
+    """
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -74,7 +80,9 @@ def _commit() -> str:
         ).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)results")
+        changed = git(
+            "status", "--porcelain", "--untracked-files=no", "--", ".", *(f":(exclude){path}" for path in WRITTEN)
+        )
         return git("describe", "--always", "--abbrev=12") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown (not a git checkout)"

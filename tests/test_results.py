@@ -159,3 +159,22 @@ def test_plain_loop_is_algorithm_1():
 def test_multiplications_against_a_count_by_hand():
     G = build(GeneratorConfig("ae", 8), seed=0)
     assert multiplications(G) == 8 * 3136 + 64 * 49 * 32 * 16 + 32 * 196 * 16 * 16 + 16 * 9 * 784
+
+
+def test_a_commit_is_dirty_if_more_is_changed_than_what_runs_write(tmp_path, monkeypatch):
+    def git(*arguments):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    weights = tmp_path / "course_utils" / "shipped" / "weights"
+    files = [tmp_path / "results" / "a.json", weights / "manifest.json", weights / "vae.safetensors"]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("before", encoding="utf-8")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    monkeypatch.setattr(provenance, "REPOSITORY", tmp_path)
+    for path in files:
+        path.write_text("after", encoding="utf-8")
+        assert provenance._commit().endswith("-dirty") == (path == files[-1])
