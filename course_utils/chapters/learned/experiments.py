@@ -23,11 +23,15 @@ __all__ = ["EXPERIMENTS", "digits_job", "learned_job"]
 
 #: Elsewhere in which a user would notice that something is different, and could tune again.
 NOTICED = ("15 views", "60 views", "half the noise", "twice the noise")
+#: Validation and test images: few, because some methods take seconds for each, and all should have the same.
+SIZES = {"n_val": 5, "n_test": 16}
 #: Too slow to be tuned again and again.
-SLOW = ("dps", "diffpir", "pnp-flow")
+SLOW = ("adversarial", "pnp", "pnp-lipschitz", "pnp-gradient-step", "red", "dps", "diffpir", "pnp-flow")
 
 
-def learned_job(rival: str, again: str | None = None, n_val: int = 20, n_test: int = 50) -> dict:
+def learned_job(
+    rival: str, again: str | None = None, n_val: int = SIZES["n_val"], n_test: int = SIZES["n_test"]
+) -> dict:
     """A rival with the weights of its home everywhere, or at one place with weights that were tuned there ``again``."""
     method = RIVALS[rival]
     at = functools.partial(place, n_val=n_val, n_test=n_test)
@@ -103,7 +107,7 @@ def learned_tasks() -> list[dict]:
 
 
 SETTINGS = {
-    "factors": list(FACTORS), "most": MOST, "seeds": SEEDS, "n_val": 20, "psnr_data_range": 1, "pictured": PICTURED,
+    "factors": list(FACTORS), "most": MOST, "seeds": SEEDS, "psnr_data_range": 1, "pictured": PICTURED,
 }  # fmt: skip
 
 EXPERIMENTS = {
@@ -113,7 +117,8 @@ EXPERIMENTS = {
         tasks=learned_tasks,
         run=learned_job,
         settings=SETTINGS
-        | {"n_test": 50, "draws": DRAWS, "places": PLACES, "groups": {name: group_of(name) for name in RIVALS}},
+        | SIZES
+        | {"draws": DRAWS, "places": PLACES, "groups": {name: group_of(name) for name in RIVALS}},
         figure=learned_figure,
         more_figures={"learned-again": retuned_figure},
         story=learned_story,
@@ -123,7 +128,7 @@ EXPERIMENTS = {
         title="Networks and variational methods on digits from random measurements, at home and elsewhere",
         tasks=lambda: [{"rival": name} for name in digits_present()],
         run=digits_job,
-        settings=SETTINGS | {"n_test": 100, "places": DIGIT_PLACES},
+        settings=SETTINGS | {"n_val": 20, "n_test": 100, "places": DIGIT_PLACES},
         figure=digits_figure,
     ),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from ...reconstructors import FilteredBackProjection
 from ...regularisers import TGV, TV, Hard, LearnedRegulariser, Relaxed, SparseTV, Tikhonov
 from ...reproduce.methods import Method
 from ...reproduce.setting import start_dictionary
-from ...solvers import RED, PnPADMM, PnPForwardBackward
+from ...solvers import RED, PnPForwardBackward
 from ...training.learned_recipes import SCAN
 from ...training.zoo import KINDS, available, pretrained
 
@@ -109,7 +109,9 @@ GROUPS: dict[str, dict[str, Method]] = {
         "ridge": _regulariser("ridge", "convex ridge", 0.1),
     },
     "denoiser": {
-        "pnp": _denoiser("pnp", "PnP-ADMM, residual denoiser", PnPADMM, TOLD, sigma=0.05, step=4.0),
+        "pnp": _denoiser(
+            "pnp", "PnP, residual denoiser", PnPForwardBackward, TOLD | STEP, sigma=0.05, step=1.0
+        ),
         "pnp-lipschitz": _denoiser(
             "pnp-lipschitz", "PnP, 1-Lipschitz denoiser", PnPForwardBackward, TOLD | STEP, sigma=0.05, step=1.0
         ),
