@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.chapters.learned import digits, experiments, rivals, scans, tables
+from course_utils.chapters.learned import claims, digits, experiments, rivals, scans, tables
 from course_utils.metrics import psnr
 from course_utils.reconstructors import FilteredBackProjection
 from course_utils.reproduce.methods import Method
@@ -123,3 +123,30 @@ def test_story_figures_and_tables_read_the_record():
     found["rows"][1]["places"]["home"]["converged"] = 0.4
     assert "60 % not converged" in tables.at_home(found).data
     assert "learned proximal gradient" in tables.costs_table(found).data
+
+
+def digits_record(**levels):
+    """A record of digits in which each network has so many dB, everywhere."""
+    noise = np.random.default_rng(2).normal(0, 1, 50)
+    rows = [
+        {"rival": name, "label": digits.DIGIT_RIVALS[name].label,
+         "places": {place: {"psnr": (level + noise).tolist()} for place in digits.DIGIT_PLACES}}
+        for name, level in levels.items()
+    ]  # fmt: skip
+    return {"rows": rows}
+
+
+@pytest.mark.parametrize(("once", "often", "verdict"), [
+    (22.0, 25.0, "agrees"), (20.0, 25.0, "agrees in part"), (20.0, 20.5, "does not agree"),
+])  # fmt: skip
+def test_the_claim_on_structure_is_read_from_the_record(once, often, verdict):
+    networks = {"post-processing": once, "proximal": often, "primal-dual": often, "lista": often}
+    found = claims.structure_claim(digits_record(automap=21.0, **networks))
+    assert found["verdict"] == verdict and f"{often - 21:+.1f} dB" in found["ours"]
+    assert verdict in claims.claims_table([found]).data
+
+
+def test_two_rivals_within_the_scatter_of_the_images_are_not_told_apart():
+    found = record(proximal=2.0)
+    assert claims.clearly(found, "proximal", "tv") == 1 and claims.clearly(found, "tv", "proximal") == -1
+    assert claims.clearly(found, "tv", "tv") == 0
