@@ -8,7 +8,7 @@ from IPython.display import Markdown
 
 from ...figures.tables import markdown_table
 from .scans import HOME
-from .tables import ahead, by_rival
+from .tables import ahead, by_rival, places_in
 
 __all__ = ["claims_table", "clearly", "structure_claim"]
 
@@ -31,7 +31,7 @@ def structure_claim(digits: Mapping) -> dict[str, str]:
     """
     rows = by_rival(digits)
     gaps = {name: float(ahead(digits, name, WITHOUT).mean()) for name in (ONCE, *OFTEN)}
-    places = [place for place in rows[WITHOUT]["places"] if place != HOME]
+    places = [place for place in places_in(digits) if place in rows[WITHOUT]["places"] and place != HOME]
     won = {name: sum(clearly(digits, name, WITHOUT, place) > 0 for place in places) for name in (ONCE, *OFTEN)}
     at_home = {name: clearly(digits, name, WITHOUT) for name in (ONCE, *OFTEN)}
     often = all(at_home[name] > 0 and won[name] == len(places) for name in OFTEN)

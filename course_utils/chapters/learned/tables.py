@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 
 from ...figures.style import COLOURS, RESIDUAL_CMAP, subplots
 from ...figures.tables import markdown_table
-from .scans import HOME
+from .digits import DIGIT_PLACES
+from .scans import HOME, PLACES
 
 __all__ = [
     "ahead", "at_home", "by_rival", "costs_table", "digits_figure", "leaders", "learned_figure", "learned_story",
-    "retuned_figure",
+    "places_in", "retuned_figure",
 ]  # fmt: skip
 
 NEEDS = {"none": "nothing", "images": "images", "pairs": "pairs"}
@@ -23,6 +24,12 @@ NEEDS = {"none": "nothing", "images": "images", "pairs": "pairs"}
 def by_rival(record: Mapping) -> dict[str, Mapping]:
     """The rows in which a rival has the weights of its home."""
     return {row["rival"]: row for row in record["rows"] if row.get("again") is None}
+
+
+def places_in(record: Mapping) -> list[str]:
+    """The places of a record, home first; a stored record has them by the alphabet."""
+    order = [*PLACES, *DIGIT_PLACES]
+    return sorted(by_rival(record)["tv"]["places"], key=order.index)
 
 
 def ahead(record: Mapping, rival: str, other: str, place: str = HOME) -> np.ndarray:
@@ -84,7 +91,7 @@ def _against_tv(record: Mapping, alt: str, size: tuple[float, float]) -> Figure:
     """A table in colours: mean PSNR minus that of TV, for rivals from top to bottom and places from left to right."""
     rows = by_rival(record)
     rivals = [name for name in rows if name != "tv"]
-    places = list(rows["tv"]["places"])
+    places = places_in(record)
     table = np.full((len(rivals), len(places)), np.nan)
     for i, name in enumerate(rivals):
         for j, place in enumerate(places):
@@ -180,7 +187,7 @@ def retuned_figure(record: Mapping) -> Figure:
 def learned_story(record: Mapping) -> str:
     """Who leads at home and elsewhere, and by how much over TV."""
     rows, words = by_rival(record), []
-    for place in rows["tv"]["places"]:
+    for place in places_in(record):
         first, *level = leaders(record, place)
         gap = ahead(record, first, "tv", place)
         equal = f", level with {', '.join(rows[n]['label'] for n in level)}" if level else ""
