@@ -189,7 +189,7 @@ def learned_story(record: Mapping) -> str:
     rows, words = by_rival(record), []
     for place in places_in(record):
         first, *level = leaders(record, place)
-        gap = ahead(record, first, "tv", place)
-        equal = f", level with {', '.join(rows[n]['label'] for n in level)}" if level else ""
-        words.append(f"{place}: {rows[first]['label']} ({gap.mean():+.1f} dB against TV{equal})")
+        said = [] if first == "tv" else [f"{ahead(record, first, 'tv', place).mean():+.1f} dB against TV"]
+        said += [f"level with {', '.join(rows[n]['label'] for n in level)}"] if level else []
+        words.append(f"{place}: {rows[first]['label']}" + (f" ({', '.join(said)})" if said else ""))
     return "; ".join(words) + "."

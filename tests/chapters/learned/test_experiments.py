@@ -123,6 +123,7 @@ def test_home_comes_first_although_a_stored_record_is_sorted():
 def test_story_figures_and_tables_read_the_record():
     found = record(proximal=2.0, fbp=-1.0)
     assert "home: learned proximal gradient (+2.0 dB against TV)" in tables.learned_story(found)
+    assert "home: TV;" in tables.learned_story(record(fbp=-1.0))
     for draw in (tables.learned_figure, tables.retuned_figure, tables.digits_figure):
         figure = draw(found)
         assert len(figure.alt) > 60
