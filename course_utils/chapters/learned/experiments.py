@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ...generators import n_parameters
 from ...metrics import psnr, ssim
+from ...reconstructors import Iterative
 from ...reproduce.experiment import Experiment
 from ...reproduce.methods import FACTORS, MOST, Method, solve, tuned
 from ...reproduce.pictures import pack
@@ -19,7 +20,7 @@ from .rivals import DRAWS, NETWORKS, RIVALS, group_of, network, present
 from .scans import HOME, PLACES, place, spot_contrast
 from .tables import digits_figure, learned_figure, learned_story, retuned_figure
 
-__all__ = ["EXPERIMENTS", "digits_job", "learned_job"]
+__all__ = ["EXPERIMENTS", "SETTINGS", "SIZES", "digits_job", "learned_job", "row_of"]
 
 #: Elsewhere in which a user would notice that something is different, and could tune again.
 NOTICED = ("15 views", "60 views", "half the noise", "twice the noise")
@@ -36,8 +37,8 @@ def learned_job(
     method = RIVALS[rival]
     at = functools.partial(place, n_val=n_val, n_test=n_test)
     if again is not None:
-        return _row(method, at(again), {again: at(again)})
-    row = _row(method, at(HOME), {name: at(name) for name in PLACES}, pictured=True)
+        return row_of(method, at(again), {again: at(again)})
+    row = row_of(method, at(HOME), {name: at(name) for name in PLACES}, pictured=True)
     return row | _network_facts(network(rival), NETWORKS[rival]) if rival in NETWORKS else row
 
 
@@ -51,7 +52,7 @@ def digits_job(rival: str, n_val: int = 20, n_test: int = 100) -> dict:
         facts = _network_facts(N, DIGIT_NETWORKS[rival])
         if not N.any_data:
             places = {name: problem for name, problem in places.items() if problem.A.m == at(HOME).A.m}
-    return _row(DIGIT_RIVALS[rival], at(HOME), places) | facts
+    return row_of(DIGIT_RIVALS[rival], at(HOME), places) | facts
 
 
 def _network_facts(N, name: str) -> dict:
@@ -60,7 +61,7 @@ def _network_facts(N, name: str) -> dict:
     return {"network": name, "n_weights": n_parameters(N), "training_minutes": round(report["seconds"] / 60, 1)}
 
 
-def _row(method: Method, home: SharedProblem, places: Mapping[str, SharedProblem], pictured: bool = False) -> dict:
+def row_of(method: Method, home: SharedProblem, places: Mapping[str, SharedProblem], pictured: bool = False) -> dict:
     """Weights by mean PSNR on the validation images of ``home``; numbers from the test images of ``places``."""
     found, made = tuned(home, method)
     row = {
@@ -68,6 +69,8 @@ def _row(method: Method, home: SharedProblem, places: Mapping[str, SharedProblem
         "weights": {name: float(f"{value:.4g}") for name, value in found.weights.items()},
         "at_edge_of_grid": found.at_edge, "places": {},
     }  # fmt: skip
+    if isinstance(made, Iterative):
+        row["iterations"] = made.max_iter
     for name, problem in places.items():
         started = time.process_time()  # of the processor: a neighbour on the machine does not count
         result = solve(problem, method, problem.y, made)

@@ -21,6 +21,19 @@ __all__ = [
 NEEDS = {"none": "nothing", "images": "images", "pairs": "pairs"}
 
 
+def joined(record: Mapping, critics: Mapping) -> dict:
+    """The record "learned" with the rows of "learned-critics" behind those of the same networks, minimised."""
+    rows, groups = [], dict(record["settings"]["groups"])
+    stopped = {row["critic"]: row for row in critics["rows"]}
+    for row in record["rows"]:
+        rows.append(row)
+        if row["rival"] in stopped and row.get("again") is None:
+            name = f"{row['rival']}-stopped"
+            rows.append(stopped[row["rival"]] | {"rival": name})
+            groups[name] = groups[row["rival"]]
+    return {**record, "rows": rows, "settings": record["settings"] | {"groups": groups}}
+
+
 def by_rival(record: Mapping) -> dict[str, Mapping]:
     """The rows in which a rival has the weights of its home."""
     return {row["rival"]: row for row in record["rows"] if row.get("again") is None}

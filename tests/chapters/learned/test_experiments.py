@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.chapters.learned import claims, digits, experiments, rivals, scans, tables
+from course_utils.chapters.learned import claims, critics, digits, experiments, rivals, scans, tables
 from course_utils.metrics import psnr
 from course_utils.reconstructors import FilteredBackProjection
+from course_utils.regularisers import RegulariserNetwork
 from course_utils.reproduce.methods import Method
 from course_utils.training.recipes import RECIPES
 
@@ -161,3 +162,38 @@ def test_two_rivals_within_the_scatter_of_the_images_are_not_told_apart():
     found = record(proximal=2.0)
     assert claims.clearly(found, "proximal", "tv") == 1 and claims.clearly(found, "tv", "proximal") == -1
     assert claims.clearly(found, "tv", "tv") == 0
+
+
+class Away(RegulariserNetwork):
+    """R(x) = -100 sum x, without a minimum: the longer the descent, the worse."""
+
+    def __init__(self):
+        super().__init__()
+        self.image_shape, self.weight = (1, 56, 56), torch.nn.Parameter(torch.full((), -100.0))
+
+    def value(self, x):
+        return self.weight * x.flatten(1).sum(1)
+
+
+def test_a_critic_is_stopped_where_the_validation_images_say(monkeypatch):
+    monkeypatch.setattr(critics, "network", lambda name: Away().freeze())
+    row = critics.critics_job("adversarial", n_val=2, n_test=6, length=30)
+    assert len(row["path"]) == 7 and row["iterations"] < 10 and row["path"][-1] < row["path"][0]
+    found = {"rows": [row | {"critic": "adversarial"}, row | {"critic": "input-convex"}]}
+    assert f"iteration {row['iterations']}" in critics.critics_story(found)
+    assert len(critics.critics_figure(found).alt) > 60
+    plt.close("all")
+    both = tables.joined(record(adversarial=-5.0), found)
+    assert list(tables.by_rival(both)) == ["tv", "adversarial", "adversarial-stopped"]
+    assert both["settings"]["groups"]["adversarial-stopped"] == "learned regulariser"
+
+
+def test_a_step_of_a_critic_is_a_gradient_step_of_the_objective():
+    problem, R = scans.home(n_val=1, n_test=2), rivals.network("input-convex")
+    path = critics.CriticDescent(R, 0.7, step=0.3).iterates(problem.y, problem.A)
+    (first, misfit), (second, _) = next(path), next(path)
+    x = first.clone().requires_grad_()
+    f = (problem.A(x) - problem.y).square().sum() + 0.7 * R(x).sum()
+    (g,) = torch.autograd.grad(f, x)
+    assert torch.allclose(second, first - 0.15 * g, atol=1e-5)
+    assert misfit.sum() == pytest.approx(float((problem.A(first) - problem.y).square().sum()), rel=1e-5)
