@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from course_utils.chapters.learned import claims, critics, digits, experiments, rivals, scans, tables
+from course_utils.chapters.learned.gallery import gallery
 from course_utils.metrics import psnr
 from course_utils.reconstructors import FilteredBackProjection
 from course_utils.regularisers import RegulariserNetwork
 from course_utils.reproduce.methods import Method
+from course_utils.reproduce.pictures import pack
 from course_utils.training.recipes import RECIPES
 
 SIZES = {"n_val": 3, "n_test": 6}
@@ -197,3 +199,16 @@ def test_a_step_of_a_critic_is_a_gradient_step_of_the_objective():
     (g,) = torch.autograd.grad(f, x)
     assert torch.allclose(second, first - 0.15 * g, atol=1e-5)
     assert misfit.sum() == pytest.approx(float((problem.A(first) - problem.y).square().sum()), rel=1e-5)
+
+
+def test_the_gallery_shows_what_the_record_keeps():
+    found = record(proximal=2.0)
+    grey = pack(torch.full((1, 1, 56, 56), 0.4))[0]
+    for row in found["rows"]:
+        for there in row["places"].values():
+            there["example"] = grey
+    found["settings"]["pictured"] = experiments.PICTURED
+    figure = gallery(found, ["tv", "proximal", "nobody"])
+    pictures = [ax.images[0].get_array() for ax in figure.axes]
+    assert len(pictures) == 9 and np.allclose(pictures[1], 0.4, atol=0.01) and pictures[0].max() > 0.45
+    plt.close("all")
