@@ -27,7 +27,7 @@ def gallery(record: Mapping, names: Sequence[str] = SHOWN) -> Figure:
     rows, pictured = by_rival(record), record["settings"]["pictured"]
     names = [name for name in names if name in rows]
     alt = (
-        "Reconstructions of three test images, shapes, shapes with a bright spot and a chest, in rows, by one method of "
+        "Reconstructions of three test images, shapes, with a bright spot and a chest, in rows, by one method of "
         "each family in columns, with the truth at the left and the PSNR above each."
     )
     figure, axes = subplots(len(ROWS), len(names) + 1, size=(1.15 * (len(names) + 1), 4.6), alt=alt)
