@@ -180,7 +180,9 @@ def tuned(problem: SharedProblem, method: Method) -> tuple[Tuned, Regulariser | 
         if isinstance(made, Iterative):
             value, iterations[tuple(weights.values())] = _along(problem, method, made)
             return value
-        return float(psnr(solve(problem, method, problem.y_val, made).x, problem.x_val).mean())
+        x = solve(problem, method, problem.y_val, made).x
+        # weights with which a method diverges are the worst
+        return float(psnr(x, problem.x_val).mean()) if bool(torch.isfinite(x).all()) else -math.inf
 
     start = method.start[problem.name]
     stopped = isinstance(method.make(problem, **start), Iterative)

@@ -135,5 +135,6 @@ EXPERIMENTS = {
         run=digits_job,
         settings=SETTINGS | {"n_val": 20, "n_test": 100, "places": DIGIT_PLACES},
         figure=digits_figure,
+        story=learned_story,
     ),
 }  # fmt: skip

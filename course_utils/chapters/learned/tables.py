@@ -21,8 +21,11 @@ __all__ = [
 NEEDS = {"none": "nothing", "images": "images", "pairs": "pairs"}
 
 
-def joined(record: Mapping, critics: Mapping) -> dict:
-    """The record "learned" with the rows of "learned-critics" behind those of the same networks, minimised."""
+def joined(record: Mapping, critics: Mapping, walks: Mapping) -> dict:
+    """The record "learned" with the rows of the experiments beside it.
+
+    Those of "learned-critics" come behind those of the same networks, minimised; those of "learned-walks" at the end.
+    """
     rows, groups = [], dict(record["settings"]["groups"])
     stopped = {row["critic"]: row for row in critics["rows"]}
     for row in record["rows"]:
@@ -31,7 +34,12 @@ def joined(record: Mapping, critics: Mapping) -> dict:
             name = f"{row['rival']}-stopped"
             rows.append(stopped[row["rival"]] | {"rival": name})
             groups[name] = groups[row["rival"]]
-    return {**record, "rows": rows, "settings": record["settings"] | {"groups": groups}}
+    at = next((k for k, row in enumerate(rows) if groups[row["rival"]] == "posterior"), len(rows))
+    return {
+        **record,
+        "rows": rows[:at] + walks["rows"] + rows[at:],
+        "settings": record["settings"] | {"groups": groups},
+    }
 
 
 def by_rival(record: Mapping) -> dict[str, Mapping]:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.chapters.learned import claims, critics, digits, experiments, rivals, scans, tables
+from course_utils.chapters.learned import claims, critics, digits, experiments, rivals, scans, tables, walks
 from course_utils.chapters.learned.gallery import gallery
 from course_utils.metrics import psnr
-from course_utils.reconstructors import FilteredBackProjection
+from course_utils.reconstructors import FilteredBackProjection, Reconstructor
 from course_utils.regularisers import RegulariserNetwork
-from course_utils.reproduce.methods import Method
+from course_utils.reproduce.methods import Method, tuned
 from course_utils.reproduce.pictures import pack
 from course_utils.training.recipes import RECIPES
 
@@ -185,8 +185,8 @@ def test_a_critic_is_stopped_where_the_validation_images_say(monkeypatch):
     assert f"iteration {row['iterations']}" in critics.critics_story(found)
     assert len(critics.critics_figure(found).alt) > 60
     plt.close("all")
-    both = tables.joined(record(adversarial=-5.0), found)
-    assert list(tables.by_rival(both)) == ["tv", "adversarial", "adversarial-stopped"]
+    both = tables.joined(record(adversarial=-5.0, diffpir=1.0), found, {"rows": [row | {"rival": "dps"}]})
+    assert list(tables.by_rival(both)) == ["tv", "adversarial", "adversarial-stopped", "dps", "diffpir"]
     assert both["settings"]["groups"]["adversarial-stopped"] == "learned regulariser"
 
 
@@ -211,4 +211,30 @@ def test_the_gallery_shows_what_the_record_keeps():
     figure = gallery(found, ["tv", "proximal", "nobody"])
     pictures = [ax.images[0].get_array() for ax in figure.axes]
     assert len(pictures) == 9 and np.allclose(pictures[1], 0.4, atol=0.01) and pictures[0].max() > 0.45
+    plt.close("all")
+
+
+class Explodes(Reconstructor):
+    """The adjoint times a weight, and no numbers for a weight above 1."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+    def run(self, y, A, trace=False):
+        return {"x": A.T(y) * (self.weight if self.weight <= 1 else float("nan"))}
+
+
+def test_weights_with_which_a_method_diverges_are_not_chosen():
+    method = Method("M", "formula", lambda problem, w: Explodes(w), {"tomography": {"w": 1.0}})
+    found, _ = tuned(scans.home(n_val=2, n_test=2), method)
+    assert found.weights["w"] <= 1 and np.isfinite(found.score)
+
+
+def test_what_stands_apart_is_measured_as_the_others(monkeypatch):
+    method = Method("M", "formula", lambda problem, w: Explodes(w), {"tomography": {"w": 1.0}})
+    monkeypatch.setitem(rivals.RIVALS, "dps", method)
+    row = walks.walks_job("dps", n_val=2, n_test=6)
+    assert list(row["places"]) == list(scans.PLACES)
+    assert f"w = {row['weights']['w']:g}" in walks.walks_story({"rows": [row]})
+    assert len(walks.walks_figure({"rows": [row]}).alt) > 60
     plt.close("all")
