@@ -46,7 +46,7 @@ class CriticDescent(Iterative):
     Lunz, Öktem, Schönlieb, NeurIPS 2018, where early stopping is used.
     """
 
-    def __init__(self, R: RegulariserNetwork, lam: float, max_iter: int = 100, step: float = 0.5) -> None:
+    def __init__(self, R: RegulariserNetwork, lam: float, max_iter: int = 100, step: float = 0.1) -> None:
         super().__init__(max_iter)
         self.R, self.lam, self.step = R, lam, step
 
