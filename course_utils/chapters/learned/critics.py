@@ -25,7 +25,7 @@ from .experiments import SETTINGS, SIZES, row_of
 from .rivals import network
 from .scans import HOME, PLACES, place
 
-__all__ = ["EXPERIMENTS", "STOPPED", "CriticDescent", "critics_figure", "critics_job", "critics_story"]
+__all__ = ["EXPERIMENTS", "STOPPED", "CriticDescent", "critics_figure", "critics_job", "critics_story", "stopped"]
 
 
 class CriticDescent(Iterative):
@@ -71,6 +71,11 @@ STOPPED: dict[str, Method] = {
     "adversarial": _stopped("adversarial", "adversarial, stopped"),
     "input-convex": _stopped("input-convex", "input-convex, stopped"),
 }
+
+
+def stopped(row: Mapping) -> CriticDescent:
+    """The method of a row of the record."""
+    return CriticDescent(network(row["critic"]), row["weights"]["lam"], row["iterations"])
 
 
 #: The path is followed so far, and every so many iterates are kept.
