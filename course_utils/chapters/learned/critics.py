@@ -78,8 +78,8 @@ def stopped(row: Mapping) -> CriticDescent:
     return CriticDescent(network(row["critic"]), row["weights"]["lam"], row["iterations"])
 
 
-#: The path is followed so far, and every so many iterates are kept.
-LENGTH, EVERY = 300, 5
+#: The path is followed so far.
+LENGTH = 60
 
 
 def critics_job(critic: str, n_val: int = SIZES["n_val"], n_test: int = SIZES["n_test"], length: int = LENGTH) -> dict:
@@ -88,9 +88,7 @@ def critics_job(critic: str, n_val: int = SIZES["n_val"], n_test: int = SIZES["n
     at_home = places[HOME]
     row = row_of(STOPPED[critic], at_home, places, pictured=True)
     path = CriticDescent(network(critic), row["weights"]["lam"]).iterates(at_home.y, at_home.A)
-    kept = [
-        float(psnr(x, at_home.x).mean()) for k, (x, _) in zip(range(length + 1), path, strict=False) if k % EVERY == 0
-    ]
+    kept = [float(psnr(x, at_home.x).mean()) for _, (x, _) in zip(range(length + 1), path, strict=False)]
     return row | {"path": [round(value, 2) for value in kept]}
 
 
@@ -102,9 +100,8 @@ def critics_figure(record: Mapping) -> Figure:
     )
     figure, ax = subplots(size=(6.0, 3.2), alt=alt)
     for row, colour in zip(record["rows"], (COLOURS["blue"], COLOURS["vermilion"]), strict=True):
-        k = EVERY * np.arange(len(row["path"]))
-        ax.plot(k, row["path"], color=colour, label=row["label"].removesuffix(", stopped"))
-        ax.plot(row["iterations"], np.interp(row["iterations"], k, row["path"]), "o", color=colour)
+        ax.plot(row["path"], color=colour, label=row["label"].removesuffix(", stopped"))
+        ax.plot(row["iterations"], row["path"][row["iterations"]], "o", color=colour)
     ax.set(xlabel="iteration", ylabel="mean PSNR (dB)")
     ax.legend()
     return figure
@@ -117,7 +114,7 @@ def critics_story(record: Mapping) -> str:
         stopped = float(np.mean(row["places"][HOME]["psnr"]))
         words.append(
             f"{row['label']}: {row['path'][0]:.1f} dB at the start, {stopped:.1f} dB where validation images stop it "
-            f"(iteration {row['iterations']}), {row['path'][-1]:.1f} dB after {EVERY * (len(row['path']) - 1)}"
+            f"(iteration {row['iterations']}), {row['path'][-1]:.1f} dB after {len(row['path']) - 1}"
         )
     return "; ".join(words) + "."
 
