@@ -37,9 +37,12 @@ NAMES = {
     "primal-dual": "learned primal-dual",
 }  # fmt: skip
 RANDOM, OWN = "random", "own"
-KINDS = {"random noise": RANDOM, "worst found for this method": OWN} | {
-    f"worst found for {name}": source for source, name in NAMES.items()
-}
+#: Short, so that a telephone has room for the control.
+KINDS = {
+    "random noise": RANDOM, "worst found for this method": OWN, "worst found for FBP": "fbp",
+    "worst found for TV": "tv", "worst found for U-Net": "post-processing", "worst found for proximal": "proximal",
+    "worst found for primal-dual": "primal-dual",
+}  # fmt: skip
 RANDOM_SEED = 5
 SPAN_DATA, SPAN = 0.3, 0.5
 WHITE = 254  # so that 0.5 is stored exactly

@@ -116,7 +116,7 @@ def _found(record: Mapping, source: str, budget: float, values) -> np.ndarray:
 def worst_figure(record: Mapping) -> Figure:
     """Perturbations from top to bottom, methods from left to right, a table for each size."""
     names = [row["source"] for row in record["rows"]]
-    labels = [row["label"].replace(" ", "\n", 1) for row in record["rows"]]
+    labels = [row["label"].replace(" ", "\n") for row in record["rows"]]
     budgets = record["settings"]["budgets"]
     tables = [
         np.array(
@@ -129,7 +129,7 @@ def worst_figure(record: Mapping) -> Figure:
     alt = (
         "Two tables in shades of blue, for a smaller and a larger perturbation: by what factor random perturbations, "
         "in the first row, and the worst ones found for each of five methods, in the rows below, are amplified by "
-        "each of the five methods, in the columns. The greatest entries lie on the diagonal."
+        "each of the five methods, in the columns, on the mean over the images."
     )
     figure, axes = subplots(1, len(budgets), size=(11.0, 3.9), alt=alt, sharey=True, squeeze=False)
     for ax, table, budget in zip(axes[0], tables, budgets, strict=True):
@@ -140,12 +140,12 @@ def worst_figure(record: Mapping) -> Figure:
         ax.set_xticks(range(len(names)), labels, fontsize=8)
         words = ["random noise"] + [f"worst found for {row['label']}" for row in record["rows"]]
         ax.set_yticks(range(len(words)), words, fontsize=8.5)
-        ax.set(title=f"perturbations of {budget:g} times the norm of the noise", xlabel="method that is perturbed")
+        ax.set(title=f"‖e‖ = {budget:g} of the norm of the noise", xlabel="method that is perturbed")
         ax.grid(False)
         ax.tick_params(length=0)
         for edge in ax.spines.values():
             edge.set_visible(False)
-    figure.colorbar(shown, ax=list(axes[0]), label="‖Φ(y+e) − Φ(y)‖ / ‖e‖, mean over the images", shrink=0.9)
+    figure.colorbar(shown, ax=list(axes[0]), label="‖Φ(y+e) − Φ(y)‖ / ‖e‖")
     return figure
 
 
