@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from IPython.display import Markdown
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -17,6 +18,7 @@ from ...explore.base import Explorer
 from ...explore.live_data import grey_bytes
 from ...explore.page import live_page
 from ...figures.style import IMAGE_CMAP, RESIDUAL_CMAP, STYLE
+from ...figures.tables import markdown_table
 from ...live import reconstructor_spec
 from ...metrics import psnr
 from ...reconstructors import Reconstructor
@@ -29,7 +31,7 @@ from .rivals import NETWORKS, RIVALS, network
 from .scans import home
 from .worst_found import BUDGETS, N_IMAGES, SOURCES, found_at, noise_norm, row_of, unit_perturbations
 
-__all__ = ["attack_explorer", "perturbation"]
+__all__ = ["attack_explorer", "attacks_table", "perturbation"]
 
 HERE = Path(__file__).parent
 NAMES = {
@@ -89,6 +91,31 @@ def _images(method: str, image: int, source: str, size: float) -> Tensor:
     problem = home(n_test=N_NOISE)
     y = problem.y[image : image + 1] + perturbation(source, image, size)
     return solve(problem, RIVALS[method], y, _made(method)).x
+
+
+def attacks_table() -> Markdown:
+    """The worst perturbations of both sizes, each against its own method: what the change is like, over all images.
+
+    With the change Δ = Φ(y + e) − Φ(y): its norm, that of its data, the largest of a pixel, and its norm when both
+    reconstructions are clipped to [0, 1] afterwards.
+    """
+    problem, lines = home(n_test=N_NOISE), []
+    y = problem.y[:N_IMAGES]
+    for method, name in NAMES.items():
+        before = solve(problem, RIVALS[method], y, _made(method)).x
+        for size in BUDGETS:
+            e = torch.cat([perturbation(method, image, size) for image in range(N_IMAGES)])
+            after = solve(problem, RIVALS[method], y + e, _made(method)).x
+            change, norm = after - before, e.flatten(1).norm(dim=1)
+            clipped = after.clamp(0, 1) - before.clamp(0, 1)
+            parts = (change, problem.A(change), clipped)
+            shares = [float((part.flatten(1).norm(dim=1) / norm).mean()) for part in parts]
+            lines.append([
+                name, f"{size:g}", f"{float(norm.mean()) / SCAN.sigma:.1f}", f"{shares[0]:.2f}", f"{shares[1]:.2f}",
+                f"{float(change.abs().max()):.2f}", f"{shares[2]:.2f}",
+            ])  # fmt: skip
+    head = ["method", "size", "‖e‖/σ", "‖Δ‖/‖e‖", "‖AΔ‖/‖e‖", "largest change of a pixel", "‖Δ‖/‖e‖, clipped"]
+    return markdown_table(head, lines)
 
 
 def attack_explorer() -> Explorer:

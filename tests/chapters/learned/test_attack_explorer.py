@@ -124,6 +124,18 @@ def test_the_page_has_the_data_and_the_images_of_the_library(show, setting):
     assert (" ‖e‖, at most" in words) == (size > 0)
 
 
+def test_the_table_agrees_with_the_record_and_with_the_theorem_on_tv(record):
+    lines = [line.strip("| ").split(" | ") for line in explorer.attacks_table().data.splitlines()[2:]]
+    sources = {name: source for source, name in explorer.NAMES.items()}
+    assert [line[0] for line in lines[::2]] == list(sources)
+    for name, size, deviations, change, seen, largest, clipped in lines:
+        gain = worst_found.gains(record, sources[name], sources[name], float(size)).mean()
+        assert float(change) == pytest.approx(gain, abs=0.03)
+        assert float(deviations) == pytest.approx(float(size) * 2430**0.5, abs=0.06)
+        assert float(seen) <= 1 or name != "TV"
+        assert float(clipped) <= float(change) + 0.01 and float(largest) > 0
+
+
 def test_the_kernels_words_say_what_is_shown():
     figure = explorer.attack_explorer().draw(method="proximal", kind="own", size=0.3, image=2)
     change = explorer._images("proximal", 2, "proximal", 0.3) - explorer._images("proximal", 2, "random", 0.0)
