@@ -21,9 +21,20 @@ import course_utils
 from course_utils import TV, GaussianBlur, GaussianMatrix, Hard, LinearOperator, Relaxed, Sparse, Tikhonov, pretrained
 from course_utils.chapters.regularisers.parabola import solve_parabola
 from course_utils.generators import GeneratorConfig, build
-from course_utils.live import generator_spec
+from course_utils.live import generator_spec, reconstructor_spec
 from course_utils.operators import ParallelBeam
-from course_utils.reconstructors import CGLS, MLEM, Landweber
+from course_utils.reconstructors import (
+    CGLS,
+    MLEM,
+    Home,
+    Landweber,
+    LearnedPrimalDual,
+    LearnedPrimalDualConfig,
+    LearnedProximal,
+    LearnedProximalConfig,
+    PostProcessing,
+    PostProcessingConfig,
+)
 from course_utils.solvers import (
     alternating_gradient_descent,
     gradient_descent,
@@ -244,6 +255,96 @@ def test_a_decoder_that_the_engine_does_not_know_is_refused():
     G.decoder[0].weight[0, 0] = 1e6
     with pytest.raises(ValueError, match=r"layer 0 .* beyond the range of float16"):
         generator_spec(G)
+
+
+# Learned reconstruction
+
+RECONSTRUCT = """([spec, weights, views, y]) => {
+  const A = E.parallelBeam(spec.size, views, Math.PI);
+  const network = E.reconstructor(spec, E.decodeFloat16(bytes(weights)), A);
+  const once = [...network(unpack(y))], again = [...network(unpack(y))];
+  return {
+    x: pack(once.at(-1).x), again: pack(again.at(-1).x), count: once.at(-1).iterations,
+    first: pack(once.find(state => state.iterations === 1).x),
+  };
+}"""
+
+
+def scan(size: int, views: int, seed: int = 0):
+    """An operator and data of a random image of two grey values."""
+    A, draws = ParallelBeam.full(size, n_angles=views), torch.Generator().manual_seed(seed)
+    x = (torch.rand(1, 1, size, size, generator=draws) > 0.5).float() / 2
+    return A, A(x) + 0.1 * torch.randn(1, *A.shape_out, generator=draws)
+
+
+@pytest.mark.parametrize("views", [30, 11])
+@pytest.mark.parametrize("name", ["post-processing-shapes", "proximal-shapes", "primal-dual-shapes"])
+def test_learned_reconstructions_are_those_of_torch(page, name, views):
+    network = pretrained(name, verbose=False)
+    (A, y), (spec, weights) = scan(56, views), reconstructor_spec(network)
+    found = page.evaluate(RECONSTRUCT, [json.loads(json.dumps(spec)), pack(weights), views, pack(y)])
+    with torch.no_grad():
+        assert error(unpack(found["x"]), network(y, A)) < 1e-4
+    assert found["again"] == found["x"]  # no layer remembers what it saw before
+    assert found["count"] == len(spec.get("steps", [0]))
+    if isinstance(network, LearnedProximal):
+        assert error(unpack(found["first"]), network.path(y, A)[1].detach()) < 1e-4
+
+
+#: Odd channels and sides that are no multiples of four, where loops that take several at once have an end of their own.
+SMALL = {
+    "post-processing": lambda home: PostProcessing(PostProcessingConfig(home, channels=3, levels=2), seed=1),
+    "one level": lambda home: PostProcessing(PostProcessingConfig(home, channels=5, levels=1), seed=2),
+    "proximal": lambda home: LearnedProximal(LearnedProximalConfig(home, steps=2, width=5), seed=3),
+    "primal-dual": lambda home: LearnedPrimalDual(LearnedPrimalDualConfig(home, steps=2, memory=1, width=3), seed=4),
+}
+
+
+@pytest.mark.parametrize("size", [18, 22])
+@pytest.mark.parametrize("name", SMALL)
+def test_networks_of_other_sizes_are_those_of_torch(page, name, size):
+    network = SMALL[name](Home(size, sigma=0.1, views=7)).freeze()
+    network.load_state_dict({key: value.half().float() for key, value in network.state_dict().items()})
+    (A, y), (spec, weights) = scan(size, 7), reconstructor_spec(network)
+    found = page.evaluate(RECONSTRUCT, [json.loads(json.dumps(spec)), pack(weights), 7, pack(y)])
+    assert error(unpack(found["x"]), network(y, A)) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("(w, s) => w.slice(0, -2)", "weights, got"),
+        ("(w, s) => { s.family = 'lista'; return w; }", "'family' is \"lista\"; known are post-processing, learned"),
+        ("(w, s) => { s.size = 18; return w; }", "images of side 18, A those of side 22"),
+        ("(w, s) => { s.up[0].stride = 1; return w; }", "beside 3,22,22"),
+        ("(w, s) => { s.down[1][0].inChannels = 4; return w; }", "takes 484 numbers, gets 363"),
+    ],
+)
+def test_damaged_networks_are_told(page, damage, message):
+    spec, weights = reconstructor_spec(SMALL["post-processing"](Home(22, sigma=0.1, views=7)))
+    found = page.evaluate(
+        f"""([spec, text]) => {{
+          const damage = {damage};
+          try {{
+            const w = damage(bytes(text), spec);
+            E.reconstructor(spec, E.decodeFloat16(w), E.parallelBeam(22, 7, Math.PI));
+          }} catch (error) {{ return error.message; }}
+          return "no error";
+        }}""",
+        [spec, pack(weights)],
+    )
+    assert message in found
+
+
+def test_networks_that_the_engine_does_not_know_are_refused():
+    with pytest.raises(ValueError, match="'network' must be one of PostProcessing, .* got Equilibrium"):
+        reconstructor_spec(pretrained("equilibrium-shapes", verbose=False))
+    with pytest.raises(ValueError, match="trained for tomography, its home is 150 random measurements"):
+        reconstructor_spec(pretrained("proximal-mnist", verbose=False))
+    network = SMALL["proximal"](Home(18, sigma=0.1, views=7))
+    network.corrections[1][1] = torch.nn.GELU()
+    with pytest.raises(ValueError, match=r"layer 1 of step 1, GELU.*: the engine does not know"):
+        reconstructor_spec(network)
 
 
 # Operators and random numbers

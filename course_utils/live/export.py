@@ -1,13 +1,17 @@
-"""From torch to the browser: a generator as a list of layers and its float16 weights."""
+"""From torch to the browser: generators and learned reconstructions as lists of layers and their float16 weights."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from ..generators import Generator
+from ..reconstructors import LearnedPrimalDual, LearnedProximal, PostProcessing
+from ..reconstructors.home import HomeNetwork
 
-__all__ = ["generator_spec"]
+__all__ = ["generator_spec", "reconstructor_spec"]
 
 
 def _alike(name: str, layer: nn.Module, **settings) -> None:
@@ -77,17 +81,95 @@ def generator_spec(G: Generator) -> tuple[dict, bytes]:
     ({'type': 'leakyRelu', 'slope': 0.3}, 138754)
     """
     _, height, width = G.image_shape
+    layers, weights = _stack("the decoder", G.decoder)
+    return {"d": G.latent_dim, "height": height, "width": width, "layers": layers}, weights
+
+
+def _stack(where: str, stack: Iterable[nn.Module]) -> tuple[list[dict], bytes]:
+    """Layers that follow each other, and their weights."""
     layers, weights = [], []
-    for index, layer in enumerate(G.decoder):
-        name = f"layer {index} of the decoder, {' '.join(str(layer).split())}"
+    for index, layer in enumerate(stack):
+        name = f"layer {index} of {where}, {' '.join(str(layer).split())}"
         layers.append(_layer(name, layer))
         if (parameters := list(layer.parameters())) == []:
             continue
         if layer.bias is None:
             raise ValueError(f"{name} has no bias; the engine wants one")
         weights += [_half(name, p) for p in parameters]
-    spec = {"d": G.latent_dim, "height": height, "width": width, "layers": layers}
+    return layers, b"".join(weights)
+
+
+def reconstructor_spec(network: HomeNetwork) -> tuple[dict, bytes]:
+    """What the engine's ``reconstructor(spec, decodeFloat16(weights), A)`` needs to compute a learned reconstruction.
+
+    Parameters
+    ----------
+    network : PostProcessing, LearnedProximal or LearnedPrimalDual
+        Trained for tomography; one output of ``ParallelBeam.full`` is data.
+
+    Returns
+    -------
+    spec : dict
+        {"family", "size", ...}, ready for JSON; the rest depends on the family.
+    weights : bytes
+        float16, low byte first, in the order in which the engine reads the layers.
+
+    Raises
+    ------
+    ValueError
+        Another family, a network for other data, a layer that the engine does not know, weights beyond float16.
+
+    Example
+    -------
+    >>> from course_utils import pretrained
+    >>> spec, weights = reconstructor_spec(pretrained("proximal-shapes", verbose=False))
+    >>> len(spec["steps"]), spec["steps"][0]["layers"][0]["outChannels"], len(weights)
+    (8, 24, 90640)
+    """
+    write = next((write for kind, write in RECONSTRUCTORS.items() if isinstance(network, kind)), None)
+    if write is None:
+        known = ", ".join(kind.__name__ for kind in RECONSTRUCTORS)
+        raise ValueError(f"'network' must be one of {known}, got {type(network).__name__}")
+    if network.config.home.views is None:
+        raise ValueError(f"'network' must be trained for tomography, its home is {network.config.home}")
+    weights: list[bytes] = []
+
+    def stack(where: str, layers: Iterable[nn.Module]) -> list[dict]:
+        written, values = _stack(where, layers)
+        weights.append(values)
+        return written
+
+    spec = {"family": network.config.family, "size": network.config.home.size} | write(network, stack)
     return spec, b"".join(weights)
+
+
+def _post_processing(network: PostProcessing, stack) -> dict:
+    unet = network.unet
+    down = [stack(f"level {k} down", block) for k, block in enumerate(unet.down)]
+    up, merge = [], []
+    for k, (upward, block) in enumerate(zip(unet.up, unet.merge, strict=True)):
+        up += stack(f"step {k} up", [upward])
+        merge.append(stack(f"step {k} up, merged", block))
+    return {"down": down, "up": up, "merge": merge, "last": stack("the end", [unet.last])[0]}
+
+
+def _learned_proximal(network: LearnedProximal, stack) -> dict:
+    steps = zip(network.log_tau.exp().tolist(), network.corrections, strict=True)
+    return {"steps": [{"tau": tau, "layers": stack(f"step {k}", layers)} for k, (tau, layers) in enumerate(steps)]}
+
+
+def _learned_primal_dual(network: LearnedPrimalDual, stack) -> dict:
+    duals = [stack(f"step {k} on data", layers) for k, layers in enumerate(network.dual)]
+    primals = [stack(f"step {k} on images", layers) for k, layers in enumerate(network.primal)]
+    steps = [{"dual": dual, "primal": primal} for dual, primal in zip(duals, primals, strict=True)]
+    return {"memory": network.config.memory, "steps": steps}
+
+
+RECONSTRUCTORS = {
+    PostProcessing: _post_processing,
+    LearnedProximal: _learned_proximal,
+    LearnedPrimalDual: _learned_primal_dual,
+}
 
 
 def _half(name: str, weight: Tensor) -> bytes:
