@@ -32,12 +32,12 @@ SCHEMES: dict[str, tuple[Callable, tuple[float, ...]]] = {
     "ADMM": (PnPADMM, (1.0, 4.0, 16.0)),
     "RED": (lambda D, sigma, lam: RED(D, sigma, lam, step=1.9), (0.2, 0.8, 3.2)),
 }
-STRENGTHS = (0.0125, 0.025, 0.05, 0.1, 0.2)
+STRENGTHS = (0.025, 0.05, 0.1)
 #: Iterations of every run; those that are stored; those at whose images the Jacobian is looked at, 0 for A*y.
-ITERATIONS = 300
-STORED = (1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 70, 100, 130, 160, 200, 250, 300)
-LOOKED_AT = (0, 10, 300)
-N_TEST, N_JACOBIAN = 3, 2
+ITERATIONS = 200
+STORED = (1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 70, 100, 130, 160, 200)
+LOOKED_AT = (0, 10, 200)
+N_TEST, N_JACOBIAN = 2, 2
 #: Settled: a last step below this part of the length of what is iterated.  Still falling: the mean step of the last
 #: hundred iterations is below this part of that of the hundred before.
 SETTLED, FALLING = 1e-4, 0.9
@@ -113,7 +113,7 @@ def how_it_ends(step: Tensor, length: Tensor) -> list[str]:
 
 
 def denoising_job(
-    denoiser: str, scheme: str, sigma: float, n_test: int = N_TEST, n_iter: int = ITERATIONS, n_power: int = 30
+    denoiser: str, scheme: str, sigma: float, n_test: int = N_TEST, n_iter: int = ITERATIONS, n_power: int = 20
 ) -> dict:
     """One denoiser at one strength in one scheme, with every weight of the scheme on the same test images."""
     problem, D = home(20, n_test), network(DENOISERS[denoiser])

@@ -18,11 +18,11 @@ HUES = {
     "settles": COLOURS["blue"], "falls": COLOURS["sky"], "moves": COLOURS["orange"], "leaves": COLOURS["vermilion"],
 }  # fmt: skip
 MEANING = {
-    "settles": "settled after 300 iterations", "falls": "steps still falling", "moves": "steps do not fall",
+    "settles": "settled after 200 iterations", "falls": "steps still falling", "moves": "steps do not fall",
     "leaves": "left, given up",
 }  # fmt: skip
 #: Strength -> colour, from light to dark.
-SHADES = ("#9ecae1", "#6baed6", "#3182bd", "#08519c", "#062a5a")
+SHADES = ("#9ecae1", "#3182bd", "#08306b")
 WEIGHT = {"forward-backward": "step", "half-quadratic": "step", "ADMM": "step", "RED": "λ"}
 
 

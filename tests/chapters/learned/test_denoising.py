@@ -93,7 +93,7 @@ def test_a_job_says_what_it_found():
         assert run["growth"][0] <= 1 + denoising_words.ROUND_OFF, "a nonexpansive map lengthens no step"
         assert run["best"][0] >= run["last"][0] and 1 <= run["best_at"][0] <= 200
         assert (run["fires"][0] is None) == (run["fires_at"][0] is None)
-    assert [look["iteration"] for look in out["jacobian"]] == [0, 10]
+    assert [look["iteration"] for look in out["jacobian"]] == [0, 10, 200]
     assert max(value for look in out["jacobian"] for value in look["lipschitz"]) <= 1
     assert "jacobian" not in denoising.denoising_job("1-Lipschitz", "RED", 0.1, **SMALL)
 
