@@ -28,7 +28,7 @@ ALIGNMENT = 0.9
 DRAWS, SCANS = 6, 10
 #: Starts, steps and images.
 SEARCHES = {
-    "fbp": (2, 15, 3), "tikhonov": (2, 15, 3), "tv": (1, 15, 3), BOUNDED: (1, 15, 3), "hard": (1, 6, 3),
+    "fbp": (2, 15, 3), "tikhonov": (2, 15, 3), "tv": (1, 12, 2), BOUNDED: (1, 12, 2), "hard": (1, 6, 2),
     "post-processing": (2, 15, 3), "proximal": (2, 15, 3), "primal-dual": (2, 15, 3),
 }  # fmt: skip
 

@@ -43,12 +43,12 @@ METHODS: dict[str, Method] = RIVALS | {
 #: Starts, steps and images of the search at each size.  Where a method iterates and is differentiated at its solution a
 #: step is dear, so that those searches are smaller.  Each size begins with what the one before has found.
 SEARCHES = {
-    "fbp": (2, 20, 3), "tikhonov": (2, 20, 3), "tv": (1, 15, 3), BOUNDED: (1, 15, 3), "hard": (1, 8, 3),
-    "post-processing": (2, 20, 3), "proximal": (2, 20, 3), "primal-dual": (2, 20, 3), "equilibrium": (1, 15, 2),
-    "ridge": (1, 6, 2), "pnp-lipschitz": (1, 10, 2),
+    "fbp": (2, 20, 3), "tikhonov": (2, 20, 3), "tv": (1, 15, 3), BOUNDED: (1, 15, 3), "hard": (1, 6, 2),
+    "post-processing": (2, 20, 3), "proximal": (2, 20, 3), "primal-dual": (2, 20, 3), "equilibrium": (1, 12, 2),
+    "ridge": (1, 5, 2), "pnp-lipschitz": (1, 8, 2),
 }  # fmt: skip
 #: The control: more starts and more steps.
-LONGER, LONGER_SIZES = (3, 30, 2), (0.1, 1.0)
+LONGER, LONGER_SIZES = (3, 25, 1), (0.1, 1.0)
 #: Whose perturbations are tried on whom, and at which sizes.
 SHARED = ("fbp", "tikhonov", "tv", BOUNDED, "hard", "post-processing", "proximal", "primal-dual")
 SHARED_SIZES = (0.1, 1.0)
@@ -235,7 +235,7 @@ EXPERIMENTS = {
     "robust-transfer": Experiment(
         name="robust-transfer",
         title="The worst perturbation of one method, tried on the others",
-        tasks=lambda: [{"size": size, "images": 3} for size in SHARED_SIZES],
+        tasks=lambda: [{"size": size, "images": 2} for size in SHARED_SIZES],
         run=transfer_job,
         settings=SETTINGS,
     ),
