@@ -15,6 +15,7 @@ from ...reproduce.problems import SharedProblem
 from ...reproduce.setting import SEEDS, rounded, seeded
 from ...stability import erase, hallucinate
 from ...training.learned_recipes import SCAN
+from .hallucinations_figures import hallucinations_figure, hallucinations_story
 from .robust import BOUNDED, METHODS, SEED, made_at_home, norm_of_noise
 from .scans import place
 
@@ -134,5 +135,7 @@ EXPERIMENTS = {
             "sizes": list(SIZES), "draws": DRAWS, "scans": SCANS, "alignment": ALIGNMENT, "seed": SEED, "seeds": SEEDS,
             "n_val": 20, "sigma": SCAN.sigma, "factors": list(FACTORS), "most": MOST,
         },
+        figure=hallucinations_figure,
+        story=hallucinations_story,
     ),
 }  # fmt: skip

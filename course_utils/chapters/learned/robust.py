@@ -21,6 +21,14 @@ from ...solvers.denoising import Problem
 from ...stability import Attack, attack, sweep_budgets, transfer
 from ...training.learned_recipes import SCAN
 from .rivals import GROUPS, RIVALS
+from .robust_figures import (
+    harm_figure,
+    pictures_figure,
+    robust_figure,
+    robust_story,
+    transfer_figure,
+    transfer_story,
+)
 from .scans import home
 
 __all__ = ["EXPERIMENTS", "METHODS", "SIZES", "family_of", "norm_of_noise", "robust_job", "transfer_job"]
@@ -231,6 +239,9 @@ EXPERIMENTS = {
         tasks=robust_tasks,
         run=robust_job,
         settings=SETTINGS | {"sizes": list(SIZES), "pictured": PICTURED},
+        figure=robust_figure,
+        more_figures={"robust-harm": harm_figure, "robust-pictures": pictures_figure},
+        story=robust_story,
     ),
     "robust-transfer": Experiment(
         name="robust-transfer",
@@ -238,5 +249,7 @@ EXPERIMENTS = {
         tasks=lambda: [{"size": size, "images": 2} for size in SHARED_SIZES],
         run=transfer_job,
         settings=SETTINGS,
+        figure=transfer_figure,
+        story=transfer_story,
     ),
 }

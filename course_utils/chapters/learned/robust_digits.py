@@ -14,6 +14,7 @@ from ...reproduce.setting import SEEDS, rounded, seeded
 from ...stability import attack
 from ...training.learned_recipes import SENSING
 from .digits import DIGIT_NETWORKS, DIGIT_RIVALS, digit_network, digit_place
+from .hallucinations_figures import digits_robust_figure, digits_robust_story
 from .scans import HOME
 
 __all__ = ["EXPERIMENTS", "LEVELS", "MANY", "robust_digits_job"]
@@ -96,5 +97,7 @@ EXPERIMENTS = {
             "levels": list(LEVELS), "images": IMAGES, "draws": DRAWS, "seed": SEED, "seeds": SEEDS, "n_val": 20,
             "sigma": SENSING.sigma, "factors": list(FACTORS), "most": MOST, "aim": "error",
         },
+        figure=digits_robust_figure,
+        story=digits_robust_story,
     ),
 }  # fmt: skip

@@ -11,7 +11,10 @@ from ...figures.images import show_image
 from ...figures.style import COLOURS, subplots
 from ...reproduce.pictures import unpack
 
-__all__ = ["by_method", "control", "harm_figure", "pictures_figure", "robust_figure", "robust_story", "transfer_figure"]
+__all__ = [
+    "by_method", "control", "harm_figure", "pictures_figure", "robust_figure", "robust_story", "transfer_figure",
+    "transfer_story",
+]  # fmt: skip
 
 SIDE = 56
 LOOKS = {
@@ -175,4 +178,19 @@ def robust_story(record: Mapping) -> str:
             for size, cell in row["at"].items()
         )
         words.append(f"Longer search for {row['label']}, first image: {pairs}.")
+    return " ".join(words)
+
+
+def transfer_story(record: Mapping) -> str:
+    """What its own worst error, the best borrowed one and random noise do to each method."""
+    words = []
+    for row in record["rows"]:
+        table = np.array([[np.mean(cell) for cell in line] for line in row["effect"]])
+        for j, name in enumerate(row["targets"]):
+            own = row["sources"].index(name)
+            borrowed = max((i for i in range(len(table) - 1) if i != own), key=lambda i: table[i, j])
+            words.append(
+                f"Error {row['size']:g}, {row['labels'][name]}: its own {table[own, j]:.1f}, that of "
+                f"{row['labels'][row['sources'][borrowed]]} {table[borrowed, j]:.1f}, random {table[-1, j]:.1f}."
+            )
     return " ".join(words)
