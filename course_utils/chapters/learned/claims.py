@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from IPython.display import Markdown
-
-from ...figures.tables import markdown_table
+from .denoising_words import claim_26
+from .robust_claims import LECTURES, Claim
 from .scans import HOME
 from .tables import ahead, by_rival, places_in
 
-__all__ = ["claims_table", "clearly", "structure_claim"]
+__all__ = ["clearly", "plug_and_play_claim", "structure_claim"]
 
 #: The network to which the operator is not told, and those that use it: once, or in every step.
 WITHOUT, ONCE, OFTEN = "automap", "post-processing", ("proximal", "primal-dual", "lista")
@@ -24,7 +23,7 @@ def clearly(record: Mapping, rival: str, other: str, place: str = HOME) -> int:
     return int(gap.mean() > error) - int(gap.mean() < -error)
 
 
-def structure_claim(digits: Mapping) -> dict[str, str]:
+def structure_claim(digits: Mapping) -> Claim:
     """“More structure, or information such as A, makes the approach more stable”: networks on the same pairs.
 
     The control is that all were trained on the same pairs; they differ in where the operator enters.
@@ -41,17 +40,15 @@ def structure_claim(digits: Mapping) -> dict[str, str]:
         f"{rows[name]['label']} {gaps[name]:+.1f} dB, ahead at {won[name]} of {len(places)} other places"
         for name in gaps
     )
-    return {
-        "claim": "Lectures, part I.2: more structure or information, such as $A$, makes it more stable",
-        "verdict": "agrees" if often and once else "does not agree" if none else "agrees in part",
-        "ours": f"Against AUTOMAP, which is not told $A$, at home: {words}.",
-        "control": "the same pairs, the same noise; that it then needs fewer data was not tested",
-    }
+    return Claim(
+        "more structure or information, such as A, makes the approach more stable", LECTURES,
+        "agrees" if often and once else "does not" if none else "agrees in part",
+        f"Against AUTOMAP, which is not told A, at home: {words}.",
+        "the same pairs, the same noise; that it then needs fewer data was not tested",
+    )  # fmt: skip
 
 
-def claims_table(claims: Sequence[Mapping[str, str]]) -> Markdown:
-    """Rows with claim, verdict, numbers and control."""
-    return markdown_table(
-        ["claim", "verdict", "ours", "control"],
-        [[claim["claim"], f"**{claim['verdict']}**", claim["ours"], claim["control"]] for claim in claims],
-    )
+def plug_and_play_claim(denoising: Mapping) -> Claim:
+    """Claim 26 of the lectures, beside the others."""
+    found = claim_26(denoising)
+    return Claim(found["published"], LECTURES, found["verdict"], found["ours"], found["control"])
