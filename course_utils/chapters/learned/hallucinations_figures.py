@@ -150,15 +150,18 @@ def digits_robust_figure(record: Mapping, places: Sequence[str] = (HOME, "300 me
         for ax, key in zip(line, ("drawn", "worst"), strict=True):
             for name, row in digit_rows(record, place).items():
                 noise = 100 * np.mean(row["noise"])
-                x = [0.0] + [noise * float(level) for level in row["at"]]
-                y = [np.mean(row["without"])] + [np.mean(cell[key]) for cell in row["at"].values()]
+                x = [noise * float(level) for level in row["at"]]
+                y = [np.mean(cell[key]) for cell in row["at"].values()]
+                if not name.endswith("again"):  # without noise there is no weight to tune for it
+                    x, y = [0.0, *x], [np.mean(row["without"]), *y]
                 colour, style, marker = DIGIT_LOOKS[name]
                 label = row["label"] + ", λ for each level" * name.endswith("again")
                 ax.plot(x, y, color=COLOURS[colour], linestyle=style, marker=marker, label=label)
             kind = "random errors, mean" if key == "drawn" else "worst errors found"
             count = "150 measurements" if place == HOME else place
-            ax.set(title=f"{count}: {kind}", ylim=(0, None))
+            ax.set_title(f"{count}: {kind}")
         line[0].set_ylabel("relative error of the image")
+    axes[0, 0].set_ylim(0, None)
     for ax in axes[-1]:
         ax.set_xlabel("size of the error / norm of the data (%)")
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -42,6 +42,7 @@ def robust_digits_job(
     """The relative error of a method from data with an error of each size, the worst found, and drawn at random.
 
     The data have no other noise.  Weights are those of ``place``, or with ``again`` those of the noise of each level.
+    "without" is the error from exact data with the weights that were used last.
     """
     problem, method = digit_place(place, n_val=n_val), METHODS[rival]
     x = problem.x[:images]

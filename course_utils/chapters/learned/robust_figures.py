@@ -56,7 +56,7 @@ def robust_figure(record: Mapping) -> Figure:
         "share of the noise, from 0.01 to 1. Lines with marks for the worst error found, pale ones for the largest of "
         "the random errors, which lie far below."
     )
-    figure, axes = subplots(1, len(PANELS), size=(11.5, 4.1), alt=alt, sharey=True)
+    figure, axes = subplots(1, len(PANELS), size=(11.5, 4.6), alt=alt, sharey=True)
     for ax, (title, families) in zip(axes, PANELS.items(), strict=True):
         for name, row in rows.items():
             if row["family"] in families:
@@ -67,7 +67,7 @@ def robust_figure(record: Mapping) -> Figure:
                 ax.plot(sizes, worst, label=row["label"], **look(name))
                 ax.plot(sizes, chance, color=look(name)["color"], linewidth=1, alpha=0.45, linestyle="-")
         ax.set(title=title, xlabel="size of the error / norm of the noise", xscale="log", yscale="log")
-        ax.legend(loc="lower left", fontsize=8, bbox_to_anchor=(0, 0.27))
+        ax.legend(loc="upper center", fontsize=8.5, ncols=2, bbox_to_anchor=(0.5, -0.2))
         ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
         ax.set_yticks([0.25, 0.5, 1, 2, 4, 8], ["1/4", "1/2", "1", "2", "4", "8"])
         ax.minorticks_off()
@@ -118,7 +118,8 @@ def pictures_figure(record: Mapping, names: Sequence[str] = MORE) -> Figure:
         pair = unpack(row["example"], SIDE)
         quality = row["psnr_before"][0], row["at"][f"{size:g}"]["psnr_after"][0]
         for k in (0, 1):
-            title = row["label"].replace(", ", ",\n").replace(" primal", "\nprimal").replace(" and", "\nand")
+            title = row["label"].replace("grey values in", "within").replace(", ", ",\n", 1)
+            title = title.replace(" primal", "\nprimal").replace(" and", "\nand")
             words = f"{title}\n{quality[k]:.1f} dB" if k == 0 else f"{quality[k]:.1f} dB"
             show_image(axes[k, column], pair[k], words)
             axes[k, column].title.set_fontsize(9)
