@@ -1,4 +1,4 @@
-"""Checks of the first exercises of chapter 09: a network that agrees with the data, what the squared error asks for."""
+"""Checks of the exercises of chapter 09: a network that agrees with the data, what the squared error asks for; others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from ...checks import Verdict, examine
+from .checks_denoising import fixed_point_gradient, pnp_step, red_gradient
+from .checks_robust import forced, worst
 
-__all__ = ["best_answer", "consistent"]
+__all__ = ["best_answer", "consistent", "fixed_point_gradient", "forced", "pnp_step", "red_gradient", "worst"]
 
 
 def _random(seed: int) -> torch.Generator:
