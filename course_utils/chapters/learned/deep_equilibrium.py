@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -84,24 +85,37 @@ def contraction_of(
     return Contraction(plain, accelerated, ratio, norm, radius)
 
 
-def gradients(network: Equilibrium, y: Tensor, A: LinearOperator, x: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """The gradient by y of ||network(y) - x||^2: implicit, at the fixed point, and through n unrolled iterations.
+def gradients(
+    network: Equilibrium, y: Tensor, A: LinearOperator, x: Tensor, unrolled: Sequence[int]
+) -> tuple[Tensor, list[Tensor]]:
+    """The gradient by y of ||network(y) - x||^2: implicit, at the fixed point, and through unrolled iterations.
 
     The unrolled iterations begin at the fixed point, which is not differentiated; after n of them its influence on the
     gradient has shrunk as the n-th power of the Jacobian has.
 
+    Parameters
+    ----------
+    network : Equilibrium
+    y : ``(B, *A.shape_out)`` tensor
+    A : LinearOperator
+    x : (B, 1, H, W) tensor
+    unrolled : numbers of iterations
+
     Returns
     -------
-    implicit, unrolled : tensors of the shape of ``y``
+    implicit : tensor of the shape of ``y``
+    unrolled : list of such tensors, one for each number
     """
     v = y.clone().requires_grad_()
-    (implicit,) = torch.autograd.grad((network(v, A) - x).square().sum(), v)
-    at = network.solve(y, A).x
-    with torch.enable_grad():
+    at_end = network(v, A)
+    (implicit,) = torch.autograd.grad((at_end - x).square().sum(), v)
+    found = []
+    for n in unrolled:
+        at = at_end.detach()
         for _ in range(n):
             at = network.iterate(at, v, A)
-        (unrolled,) = torch.autograd.grad((at - x).square().sum(), v)
-    return implicit, unrolled
+        found.append(torch.autograd.grad((at - x).square().sum(), v)[0])
+    return implicit, found
 
 
 def iterations_figure(found: Contraction) -> Figure:

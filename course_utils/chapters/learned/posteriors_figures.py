@@ -12,6 +12,11 @@ from ...figures.style import COLOURS, subplots
 from ...reproduce.pictures import unpack
 from ...training.learned_recipes import SCAN
 
+#: Sampler -> colour.
+OF = {
+    "exact walk": "black", "DPS": "blue", "DiffPIR": "green", "PnP-Flow": "vermilion", "PnP-Flow, averaged": "purple",
+}  # fmt: skip
+
 __all__ = ["calibration_figure", "on", "samples_figure"]
 
 
@@ -42,19 +47,19 @@ def samples_figure(record: Mapping) -> Figure:
 
 def calibration_figure(record: Mapping) -> Figure:
     """Ranks of the truth among 19 draws: on the control, and near edges of the shapes."""
-    control, shapes = on(record, "gaussian"), on(record, "shapes")
+    control = [row for row in on(record, "gaussian") if ", best" not in row["sampler"]]
+    shapes = on(record, "shapes")
     alt = (
         "Two panels: the rank of the truth among 19 draws, as a share of the pixels against the rank. Left, the "
         "Gaussian control: the exact walk is level, the samplers are not. Right, near the edges of the shapes."
     )
     figure, axes = subplots(1, 2, size=(10.4, 3.9), alt=alt, sharey=True)
-    hues = ("black", "blue", "sky", "green", "orange", "vermilion", "purple")
     for ax, rows, title in ((axes[0], control, "Gaussian control"), (axes[1], shapes, "shapes, near edges")):
-        for row, hue in zip(rows, hues, strict=False):
+        for row in rows:
             counts = np.array(row["ranks"])
             ax.plot(
-                np.arange(len(counts)), counts / counts.sum(), marker="o", ms=3, lw=1.2, ls="-", color=COLOURS[hue],
-                label=row["sampler"],
+                np.arange(len(counts)), counts / counts.sum(), marker="o", ms=3, lw=1.2, ls="-",
+                color=COLOURS[OF[row["sampler"]]], label=row["sampler"],
             )  # fmt: skip
         level = 1 / len(counts)
         ax.axhline(level, color=COLOURS["black"], ls=":", lw=1)
