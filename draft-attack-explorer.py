@@ -17,10 +17,10 @@ from course_utils.results import origin
 # brought into the image or taken out of it, and the error. The size is $\|e\|$ as a multiple of $\sigma\sqrt m$, the
 # norm of the noise.
 #
-# The worst perturbations were found beforehand, by a search with `course_utils.stability.attack` for the sizes 0.3 and
-# 1. Up to 0.3 the slider scales the first, above 0.3 the second. The worst perturbation of size 1, made smaller, is not
-#    the worst one of the smaller size, and no search proves that it has found the worst. So what you see is a **lower
-#    bound** of what is possible.
+# The worst perturbations were found beforehand, by a search with `course_utils.stability.attack` for size 0.3 and for
+# size 1. Up to 0.3 the slider scales the first, above 0.3 the second. The worst perturbation of size 1, made smaller,
+# is not the worst one of the smaller size, and no search proves that it has found the worst. So what you see is a
+# **lower bound** of what is possible.
 #
 # **Predict, then run.** Which of the five methods is moved most by the worst perturbation of size 0.3: FBP, TV, or one
 # of the three networks?
@@ -76,12 +76,12 @@ attacks_table()
 #    them, although they are built differently; they were trained with images and noise of the same kind. It moves TV
 #    less, and FBP least. What was found for TV moves the networks less than half as far as what was found for them, and
 #    at size 1 the two unrolled networks feel it less than random noise.
-# 3. At size 0.3, $e$ lends the image other shapes. At size 1 the search has found something else: a bright pixel beside
-#    a dark one at the border of the image, with values far outside $[0, 1]$, and data $e$ that look like theirs. In
-#    norm this is the largest change of all; to the eye it is a dot, and clipping removes nearly all of it. So the
-#    answer to “which method is the least stable?” depends on how a change is measured. It does not follow that TV with
-#    clipping is stable, because the search was not made against it: the $e$ of size 0.3, multiplied out, changes its
-#    clipped images more than the $e$ of size 1.
+# 3. At size 0.3, $e$ lends the image other shapes. At size 1 the search has found something else on each of the four
+#    scans: a single pixel, or two or three neighbours, with values far outside $[0, 1]$, and data $e$ that look like
+#    theirs. In norm this is the largest change of all; to the eye it is a dot, and clipping removes nearly all of it.
+#    So the answer to “which method is the least stable?” depends on how a change is measured. It does not follow that
+#    TV with clipping is stable, because the search was not made against it: the $e$ of size 0.3, multiplied out,
+#    changes its clipped images more than the $e$ of size 1.
 # </details>
 #
 # How can TV amplify an error several times, although its problem is convex? Because $A$ hardly sees what changes. Let
