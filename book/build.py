@@ -24,6 +24,7 @@ import api
 import mathjax
 import nbformat
 import pages
+import syllabus
 from execute import ChapterError, execute, library_digest
 from prepare import PageError, page
 
@@ -61,6 +62,9 @@ def lay_out(source: Path, executed: Path) -> None:
         "<!-- methods -->": pages.methods,
         "<!-- methods notes -->": pages.methods_notes,
         "<!-- methods script -->": lambda: pages.script("methods.js"),
+        "<!-- syllabus -->": syllabus.tables,
+        "<!-- hub link -->": syllabus.link,
+        "<!-- hub link script -->": lambda: pages.script("syllabus.js"),
         "<!-- run times -->": lambda: pages.run_times(records),
     }
     for path in BOOK.glob("*.md"):
