@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import api
+import head
 import mathjax
 import nbformat
 import pages
@@ -83,6 +84,9 @@ def lay_out(source: Path, executed: Path) -> None:
     # html_extra_path is copied as it is; scripts in _static would be put into every page
     shutil.copytree(BOOK / "static", source / "_static")
     shutil.copytree(BOOK / "images", source / "images")
+    shutil.copyfile(
+        BOOK / "images" / "explorer.png", source / "_static" / "preview.png"
+    )  # shown where a link is shared
     mathjax.unpack(mathjax.package(), source / "extra" / "_static" / "mathjax")
 
 
@@ -113,6 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
         source, site = (BUILD / "source-fast", FAST_SITE) if options.fast else (BUILD / "source", SITE)
         lay_out(source, executed)
         write_pages(source, site)
+        head.finish(site)
     except (ChapterError, PageError, IntegrityError, OSError, RuntimeError) as error:
         raise SystemExit(f"the book was not made: {error}") from error
     print(f"{site / 'index.html'}, made in {time.monotonic() - start:.0f} s")

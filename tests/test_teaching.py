@@ -56,7 +56,7 @@ def test_every_plan_names_every_chapter_in_a_week_or_below():
 
 
 def test_a_plan_gives_the_exercises_of_its_sections_and_grades():
-    first, second, *_ = (week["sections"] for week in syllabus.plans()[2]["plan"] if "sections" in week)
+    first, second, *_ = (week["sections"] for week in syllabus.plans()[-1]["plan"] if "sections" in week)
     rows = [row for row in syllabus.tables().splitlines() if row.startswith("|") and ", sections " in row][-2:]
     given = [row.split("|")[-2] for row in rows]
     numbers = [set(map(int, re.findall(r"(?<!\d)\d(?!\d)", text))) for text in given]
