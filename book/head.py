@@ -16,9 +16,7 @@ from course_utils.notebooks import GITHUB
 ADDRESS = "https://{}.github.io/{}/".format(*GITHUB.split("/"))
 NAME = "Regularising inverse problems with generative models"
 #: For pages that open with no sentence of their own.
-ABOUT = (
-    "An interactive course: theory beside short code, live figures, exercises that say what is wrong and by how much."
-)
+ABOUT = "An interactive course: theory beside short code, live figures, and exercises that say what is wrong."
 LONGEST = 200
 #: Pages that no search engine needs.
 UNLISTED = ("search.html", "genindex.html")

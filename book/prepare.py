@@ -115,7 +115,7 @@ def _called(node: ast.AST) -> list[str]:
 def shown_only(source: str) -> str:
     """How to call a cell that only imports, or only draws, prints and asserts; "" for one that computes something.
 
-    A page folds the code of such a cell, because there is nothing in it to learn about the subject; what it shows stays.
+    A page folds the code of such a cell, because it teaches nothing of the subject; what the cell shows stays.
     """
     statements = ast.parse(source).body
     imports = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
