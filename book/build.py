@@ -84,9 +84,7 @@ def lay_out(source: Path, executed: Path) -> None:
     # html_extra_path is copied as it is; scripts in _static would be put into every page
     shutil.copytree(BOOK / "static", source / "_static")
     shutil.copytree(BOOK / "images", source / "images")
-    shutil.copyfile(
-        BOOK / "images" / "explorer.png", source / "_static" / "preview.png"
-    )  # shown where a link is shared
+    shutil.copyfile(BOOK / "images" / "explorer.png", source / "_static" / "preview.png")  # for links that are shared
     mathjax.unpack(mathjax.package(), source / "extra" / "_static" / "mathjax")
 
 
