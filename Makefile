@@ -33,7 +33,7 @@ help:
 	@echo "make slides      lecture slides of all chapters, explorers live -> book/_build/slides   (needs npm; ARGS=05 for one)"
 	@echo "make dashboard   the explorers of a chapter alone, in the browser   (ARGS=05)"
 	@echo "make benchmark   milliseconds per reconstruction, beside other libraries if installed -> results/benchmark.json"
-	@echo "make reproduce   experiments of the paper in full -> results/*.json   (an hour; ARGS=fig9 for one, ARGS=list)"
+	@echo "make reproduce   experiments of the paper in full -> results/*.json   (hours; ARGS=fig9 for one, ARGS=list)"
 	@echo "make weights     train the shipped generators again   (hours)"
 	@echo "make clean       remove .venv and everything generated, but not runs/"
 

@@ -21,9 +21,11 @@ import time
 from pathlib import Path
 
 import api
+import head
 import mathjax
 import nbformat
 import pages
+import syllabus
 from execute import ChapterError, execute, library_digest
 from prepare import PageError, page
 
@@ -61,6 +63,9 @@ def lay_out(source: Path, executed: Path) -> None:
         "<!-- methods -->": pages.methods,
         "<!-- methods notes -->": pages.methods_notes,
         "<!-- methods script -->": lambda: pages.script("methods.js"),
+        "<!-- syllabus -->": syllabus.tables,
+        "<!-- hub link -->": syllabus.link,
+        "<!-- hub link script -->": lambda: pages.script("syllabus.js"),
         "<!-- run times -->": lambda: pages.run_times(records),
     }
     for path in BOOK.glob("*.md"):
@@ -79,6 +84,7 @@ def lay_out(source: Path, executed: Path) -> None:
     # html_extra_path is copied as it is; scripts in _static would be put into every page
     shutil.copytree(BOOK / "static", source / "_static")
     shutil.copytree(BOOK / "images", source / "images")
+    shutil.copyfile(BOOK / "images" / "explorer.png", source / "_static" / "preview.png")  # for links that are shared
     mathjax.unpack(mathjax.package(), source / "extra" / "_static" / "mathjax")
 
 
@@ -109,6 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
         source, site = (BUILD / "source-fast", FAST_SITE) if options.fast else (BUILD / "source", SITE)
         lay_out(source, executed)
         write_pages(source, site)
+        head.finish(site)
     except (ChapterError, PageError, IntegrityError, OSError, RuntimeError) as error:
         raise SystemExit(f"the book was not made: {error}") from error
     print(f"{site / 'index.html'}, made in {time.monotonic() - start:.0f} s")

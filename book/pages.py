@@ -20,7 +20,7 @@ from course_utils.results import load_result, origin
 BOOK = REPOSITORY / "book"
 #: The pages after the chapters, in order.
 PARTS = {
-    "Study and teach": ("methods", "progress", "teaching"),
+    "Study and teach": ("methods", "progress", "teaching", "syllabus"),
     "Look up": ("notation", "library", "sources", "run-times", "bibliography", "credits"),
 }
 #: Sections of chapter 00 that make up the page on notation.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterable
@@ -84,9 +85,52 @@ def page(notebook, stem: str, known: Iterable[str]):
         _without_widgets(cell, stem)
         for tag, (fold, prompt) in FOLDED.items():
             if has_tag(cell, tag):
-                cell.metadata.tags = [*cell.metadata.tags, fold]
-                cell.metadata.setdefault("mystnb", {})["code_prompt_show"] = prompt
+                _fold(cell, fold, prompt)
+        if not cell.metadata.get("tags") and (prompt := shown_only(cell.source)):
+            _fold(cell, "hide-input", prompt)
     return result
+
+
+def _fold(cell, how: str, prompt: str) -> None:
+    cell.metadata.tags = [*cell.metadata.get("tags", []), how]
+    cell.metadata.setdefault("mystnb", {})["code_prompt_show"] = prompt
+
+
+#: Functions that only look something up or open a figure; what is assigned from them teaches nothing.
+LOOKED_UP = ("subplots", "load_result")
+#: Rooms whose functions are called for their answer, not to show something: the checks of the exercises.
+ANSWERS = ("checks",)
+
+
+def _called(node: ast.AST) -> list[str]:
+    """The dotted name of a call: ["plt", "show"] for ``plt.show()``; empty for anything else."""
+    names, node = [], node.func if isinstance(node, ast.Call) else None
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        if isinstance(node, ast.Attribute):
+            names.append(node.attr)
+        node = node.value
+    return [node.id, *reversed(names)] if isinstance(node, ast.Name) else []
+
+
+def shown_only(source: str) -> str:
+    """How to call a cell that only imports, or only draws, prints and asserts; "" for one that computes something.
+
+    A page folds the code of such a cell, because it teaches nothing of the subject; what the cell shows stays.
+    """
+    statements = ast.parse(source).body
+    imports = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
+    lines = sum(node.end_lineno - node.lineno + 1 for node in imports)
+    if imports and 2 * lines >= len(source.splitlines()):
+        return "Imports and settings: show the code"
+    for node in statements:
+        if isinstance(node, ast.Assign | ast.Expr):
+            name = _called(node.value)
+            shows = bool(name) and name[0] not in ANSWERS
+            if not shows or isinstance(node, ast.Assign) and name[-1] not in LOOKED_UP:
+                return ""
+        elif not isinstance(node, ast.Assert):
+            return ""
+    return "Drawn and printed: show the code" if any(isinstance(node, ast.Expr) for node in statements) else ""
 
 
 def one_cell_per_explorer(cells: list) -> list:

@@ -12,6 +12,9 @@ True
 
 import os as _os
 
+#: The version of the course: pyproject.toml reads it here, so that it stands in one place.
+__version__ = "0.1.0"
+
 # Two busy OpenMP threads that spin while they wait slow each other down twentyfold; must be set before torch loads.
 _os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

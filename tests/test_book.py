@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import book_tools
 import build
 import execute
+import head
 import mathjax
 import nbformat
 import npm
@@ -252,6 +253,71 @@ def test_dead_widgets_and_unknown_references_are_refused():
     assert list(result.cells[1].outputs[0].data) == ["text/html"] and "widgets" not in result.metadata
     with pytest.raises(prepare.PageError, match="known2020key"):
         prepare.page(chapter(), "99-small", set())
+
+
+@pytest.mark.parametrize(
+    ("source", "folded"),
+    [
+        ("import torch\n\nfrom a import (\n    b,\n    c,\n)\n\nseed = 1", "Imports"),
+        ('record = load_result("fig1")\nprint(origin(record))\nfigure(record)\nplt.show()', "Drawn"),
+        ("figure, axes = subplots(1, 2)\naxes[0].plot(x)\nassert x > 0\nplt.show()", "Drawn"),
+        ("import torch\nx = A(y)\nz = G(x)", ""),
+        ("x = A(y)\nplt.show()", ""),
+        ("for x in y:\n    print(x)", ""),
+        ("def f(x):\n    return x", ""),
+        ("checks.step(step)", ""),
+        ("explorer", ""),
+        ("assert x", ""),
+        ("# nothing yet", ""),
+    ],
+)
+def test_only_code_that_teaches_nothing_is_folded(source, folded):
+    assert prepare.shown_only(source).startswith(folded) and bool(prepare.shown_only(source)) == bool(folded)
+    tags = page(chapter(([], source))).cells[1].metadata.tags
+    assert tags == (["hide-input"] if folded else [])
+
+
+# Heads
+
+PAGE = """<html><head>
+<title>05 The three regularisers &#8212; Regularising inverse problems with generative models</title>
+<meta property="og:title" content="another" />
+</head><body><article><p>Short.</p><p>A camera <em>blurs</em> &amp; a scanner measures too little, and noise comes on
+top, as everybody knows.</p></article></body></html>"""
+
+
+def contents_of(text: str) -> dict[str, str]:
+    return dict(re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)"', text))
+
+
+def test_a_head_says_what_the_page_is_and_where_it_lies():
+    made = head.headed("library/data.html", PAGE)
+    found = contents_of(made)
+    assert "<title>05 The three regularisers — Regularising inverse problems with generative models</title>" in made
+    assert found["og:title"] == "05 The three regularisers"
+    assert found["description"] == found["og:description"]
+    assert found["description"].startswith("A camera blurs &amp; a scanner") and found["description"].endswith("knows.")
+    owner, name = GITHUB.split("/")
+    address = f"https://{owner}.github.io/{name}/library/data.html"
+    assert f'<link rel="canonical" href="{address}">' in made and found["og:url"] == address
+    assert 'href="../_static/favicon.svg"' in made and "another" not in made
+    assert head.headed("library/data.html", made) == made, "a second time changes nothing"
+
+
+def test_a_chapter_is_described_by_its_question_and_the_course_is_named_once():
+    stem = chapters(["05"])[0].stem
+    assert contents_of(head.headed(f"notebooks/{stem}.html", PAGE))["description"].startswith("Must the solution be")
+    for title in (head.NAME, f"{head.NAME} — {head.NAME}"):
+        made = head.headed("index.html", f"<head><title>{title}</title></head>")
+        assert re.findall("<title>(.*)</title>", made) == [head.NAME]
+        assert contents_of(made)["og:url"] == head.ADDRESS
+    with pytest.raises(ValueError, match="x.html"):
+        head.headed("x.html", "<head></head>")
+
+
+def test_the_map_of_the_site_lists_what_can_be_read():
+    listed = re.findall("<loc>(.*)</loc>", head.sitemap(["search.html", "index.html", "notebooks/00-a.html"]))
+    assert listed == [head.ADDRESS, f"{head.ADDRESS}notebooks/00-a.html"]
 
 
 # MathJax

@@ -14,8 +14,10 @@ from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin, urlsplit
 
 import book_tools
+import head
 import npm
 import pages
+import prepare
 import pytest
 import yaml
 from measured import MEASURED
@@ -226,6 +228,89 @@ def test_a_chapter_can_be_opened_elsewhere_and_its_answers_are_folded(page):
     page.locator(".tag_solution summary").first.click()
     assert page.locator(".tag_solution pre").first.is_visible()
     page.locator(".tag_solution summary").first.click()
+
+
+@pytest.mark.parametrize("page", on_chapters, indirect=True)
+def test_a_chapter_folds_the_code_that_teaches_nothing_and_no_more(page):
+    (text,) = (text for text in chapters() if page.url.endswith(f"/{text.stem}.html"))
+    cells = [cell for cell in generate(text).cells if cell.cell_type == "code" and not cell.metadata.get("tags")]
+    folded = [cell for cell in cells if prepare.shown_only(cell.source)]
+    assert page.locator(".tag_hide-input:not(.tag_setup)").count() == len(folded) > 0
+    assert page.locator("div.cell:not([class*=tag_]) div.cell_input").first.is_visible()
+
+
+#: What is wider than its box, with everything unfolded.
+CUT = """selector => [...document.querySelectorAll(selector)]
+  .filter(box => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1)
+  .map(box => `${box.scrollWidth} in ${box.clientWidth}: ${box.textContent.trim().slice(0, 60)}`)"""
+UNFOLD = "open => document.querySelectorAll('article details').forEach(part => { part.open = open; })"
+LINES = "article div.highlight pre, article .cell_output pre"
+
+
+@pytest.mark.parametrize("page", on_every_page, indirect=True)
+def test_no_line_of_code_or_of_what_it_prints_is_cut(page):
+    page.evaluate(UNFOLD, True)
+    found = []
+    for width in (1400, 1300, NARROW):
+        page.set_viewport_size({"width": width, "height": 900})
+        found += [f"at {width} px: {line}" for line in page.evaluate(CUT, LINES)]
+    page.set_viewport_size({"width": 1300, "height": 900})
+    page.evaluate(UNFOLD, False)
+    assert not found, "\n".join(found)
+
+
+#: How many parts of what was folded are not shown.
+HIDDEN = """() => [...document.querySelectorAll("article details > :not(summary)")]
+  .filter(part => part.textContent.trim() && !part.getClientRects().length).length"""
+#: Pixels of a sheet of A4 between its margins.
+SHEET = 718
+
+
+@pytest.mark.parametrize("page", on_chapters, indirect=True)
+def test_a_printed_chapter_is_whole_and_the_screen_is_as_it_was(page):
+    shut = "document.querySelectorAll('article details:not([open])').length"
+    before = page.evaluate(shut)
+    page.set_viewport_size({"width": SHEET, "height": 900})
+    page.emulate_media(media="print")
+    page.wait_for_function(f"{shut} === 0")
+    found = page.evaluate(CUT, f"{LINES}, article table, article .output")
+    hidden = page.evaluate(HIDDEN)
+    page.emulate_media(media="screen")
+    page.wait_for_function(f"{shut} === {before}")
+    page.set_viewport_size({"width": 1300, "height": 900})
+    assert before > 0 and not found and not hidden, "\n".join(found)
+
+
+@pytest.mark.parametrize("page", on_chapters, indirect=True)
+def test_on_a_phone_a_picture_opens_in_full_by_keyboard(page):
+    page.set_viewport_size({"width": NARROW, "height": 900})
+    page.wait_for_selector("article button.enlarge:enabled")
+    button = page.locator("article button.enlarge:enabled").first
+    natural = button.locator("img").evaluate("picture => picture.naturalWidth")
+    assert len(button.locator("img").get_attribute("alt")) >= 10  # the name of the button
+    button.press("Enter")
+    assert page.locator("dialog.enlarged img").evaluate("picture => picture.clientWidth") == natural > NARROW
+    page.keyboard.press("Escape")
+    assert page.locator("dialog").count() == 0
+    assert page.evaluate("document.activeElement.className") == "enlarge"
+    page.set_viewport_size({"width": 1300, "height": 900})
+
+
+def test_every_page_has_a_head_of_its_own(site):
+    described = {}
+    for name in names(site):
+        text = (site / name).read_text(encoding="utf-8")
+        for once in ("<title>", 'name="description"', 'property="og:title"', 'rel="canonical"', 'rel="icon"'):
+            assert text.count(once) == 1, f"{name}: {once}"
+        (title,) = re.findall("<title>(.*?)</title>", text)
+        assert title.count(head.NAME) == 1, name
+        described[name] = re.search(r'name="description" content="([^"]*)"', text)[1]
+        assert 30 < len(described[name])
+    told = [text for name, text in described.items() if name.startswith("notebooks/") or "/" not in name]
+    assert len(set(told)) >= len(told) - 2, "pages share a description"
+    assert (site / "_static" / "favicon.svg").is_file() and (site / "_static" / "preview.png").is_file()
+    listed = re.findall("<loc>(.*)</loc>", (site / "sitemap.xml").read_text(encoding="utf-8"))
+    assert len(listed) == len(PAGES) - len(head.UNLISTED)
 
 
 def test_the_list_of_exercises_has_boxes_and_is_a_plain_list_without_scripts(opened, browser, address):

@@ -1,7 +1,9 @@
 """The course elsewhere: cloned by Git for Windows, used by someone without a home, installed as a wheel."""
 
+import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from needs import lacking
 from toy_experiments import EXPERIMENTS
 
-from course_utils import pretrained, results
+from course_utils import __version__, pretrained, results
 from course_utils._files import REPOSITORY, IntegrityError, cache_dir
 from course_utils.reproduce import jobs
 from course_utils.reproduce.jobs import runs_dir
@@ -161,3 +164,71 @@ def test_a_wheel_has_every_record_of_the_repository(installed):
     stored = REPOSITORY / "results"
     assert {path.name for path in packed.iterdir()} == {path.name for path in stored.glob("*.json")}
     assert all((packed / path.name).read_bytes() == path.read_bytes() for path in stored.glob("*.json"))
+
+
+@pytest.mark.slow
+def test_a_wheel_has_every_file_of_the_package_and_bears_its_version(installed):
+    """What goes along beside Python is listed in pyproject.toml; a file of a new kind would be left behind."""
+    source = REPOSITORY / "course_utils"
+    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+    found = {path.relative_to(installed / "course_utils") for path in (installed / "course_utils").rglob("*")}
+    missing = [str(path) for path in wanted - found if "__pycache__" not in path.parts]
+    assert not missing and Path("py.typed") in found
+    (about,) = installed.glob("*.dist-info/METADATA")
+    assert re.search(r"^Version: (.+)$", about.read_text(encoding="utf-8"), re.MULTILINE)[1] == __version__
+
+
+def test_one_version_everywhere():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["version"] == __version__
+    assert f"\n## {__version__}" in changes, "CHANGELOG.md says nothing of this version"
+
+
+#: What of the public face has no annotation, because it is asked only for what it can do: its docstring says what.
+SAID_IN_WORDS = {
+    "KullbackLeibler.check_model: A",
+    "WGAN.batches_per_step: config",
+    "WGAN.step: batch, config, generator, return, update",
+    "WGAN.trained: return",
+    "Dictionary.projected: R_Z",
+    "Dictionary.best: objective",
+    "Hard.problem: A",
+    "build: config",
+    "zero_filled: A",
+}
+
+
+def unannotated() -> set[str]:
+    """Of all that ``course_utils`` exports, the functions and methods that do not annotate everything, and what."""
+    import course_utils
+
+    found = set()
+    for name in course_utils.__all__:
+        value = getattr(course_utils, name)
+        functions = {name: value}
+        if inspect.isclass(value):
+            functions = {
+                f"{name}.{key}": member
+                for key, member in vars(value).items()
+                if inspect.isfunction(member) and (not key.startswith("_") or key in ("__init__", "__call__"))
+            }
+        for key, function in functions.items():
+            signature = inspect.signature(function)
+            lacks = [
+                parameter.name
+                for parameter in signature.parameters.values()
+                if parameter.annotation is parameter.empty
+                and parameter.name not in ("self", "cls")
+                and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            ]
+            if signature.return_annotation is signature.empty and not key.endswith("__init__"):
+                lacks.append("return")
+            if lacks:
+                found.add(f"{key}: {', '.join(sorted(lacks))}")
+    return found
+
+
+def test_the_public_face_is_annotated():
+    """``py.typed`` promises it to whoever checks types; an entry of the list that is not needed any more goes."""
+    assert unannotated() == SAID_IN_WORDS

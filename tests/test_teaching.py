@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 import threading
+from urllib.parse import parse_qs, urlsplit
 
 import pages
 import pytest
+import syllabus
 import yaml
 
 from course_utils._files import REPOSITORY
-from course_utils.notebooks import chapters, generate
+from course_utils.catalogue import catalogue
+from course_utils.notebooks import GITHUB, chapters, generate
 
 BOOK = REPOSITORY / "book"
 DOCKERFILE = (REPOSITORY / "book" / "hub" / "Dockerfile").read_text(encoding="utf-8")
@@ -35,6 +38,85 @@ def test_the_notes_on_a_chapter_bear_its_title_and_name_exercises_that_exist(tex
     known = {number for number, _, _ in pages.EXERCISE.findall(pages.prose(generate(text)))}
     named = re.findall(r"[Ee]xercises? (\d)(?: and (\d))?", section)
     assert {number for pair in named for number in pair if number} <= known
+
+
+# Syllabus
+
+
+def test_every_plan_names_every_chapter_in_a_week_or_below():
+    parts = syllabus.tables().split("\n## ")
+    assert [int(part.split()[1 if part.startswith("##") else 0]) for part in parts] == [4, 8, 12]
+    for plan, part in zip(syllabus.plans(), parts, strict=True):
+        table, _, below = part.partition("Not in this plan:")
+        for name, chapter in catalogue().items():
+            planned = any(name in week["chapters"] for week in plan["plan"])
+            assert (f"notebooks/{chapter.stem}.ipynb" in table) == planned, name
+            assert (f"notebooks/{chapter.stem}.ipynb" in below) != planned, name
+        assert {row.count("|") for row in table.splitlines() if row.startswith("|")} == {6}
+
+
+def test_a_plan_gives_the_exercises_of_its_sections_and_grades():
+    first, second, *_ = (week["sections"] for week in syllabus.plans()[-1]["plan"] if "sections" in week)
+    rows = [row for row in syllabus.tables().splitlines() if row.startswith("|") and ", sections " in row][-2:]
+    given = [row.split("|")[-2] for row in rows]
+    numbers = [set(map(int, re.findall(r"(?<!\d)\d(?!\d)", text))) for text in given]
+    (text,) = chapters(["02"])
+    asked = {int(number) for number, _, _ in pages.EXERCISE.findall(pages.prose(generate(text)))}
+    assert first[1] + 1 == second[0] and all(numbers)
+    assert not numbers[0] & numbers[1] and numbers[0] | numbers[1] == asked
+
+
+@pytest.mark.parametrize(
+    ("week", "message"),
+    [
+        ([{"chapters": ["nobody"]}], "no chapter nobody"),
+        ([{"chapters": ["mri", "start"]}], "in their order"),
+        ([{"chapters": ["mri"], "sections": [1, 99]}], "no section 99"),
+        ([], "expected 1 entries, got 0"),
+    ],
+)
+def test_a_plan_that_has_gone_stale_is_refused(week, message):
+    with pytest.raises(ValueError, match=message):
+        syllabus.check({"weeks": 1, "plan": week}, catalogue(), pages.sections())
+
+
+def test_the_link_for_a_hub_pulls_the_course_and_opens_a_copy_that_exists():
+    for text in chapters():
+        parts = urlsplit(syllabus.pull("https://hub.example.org/base/", text.stem))
+        asked = {key: value for key, (value,) in parse_qs(parts.query, strict_parsing=True).items()}
+        assert parts.path == "/base/hub/user-redirect/git-pull"
+        assert asked["repo"] == f"https://github.com/{GITHUB}"
+        place = asked["urlpath"].removeprefix(f"lab/tree/{asked['targetpath']}/")
+        assert (REPOSITORY / place).is_file() and "/student/" in place
+
+
+@pytest.fixture
+def hub_page(browser, tmp_path):
+    """The form alone, with what it finds on the page."""
+    sample, listed = re.fullmatch(r"```text\n(.+)\n```\n\n(.+)", syllabus.link(), re.DOTALL).groups()
+    block = (
+        f'<div class="highlight-text"><div class="highlight"><pre>{sample.replace("&", "&amp;")}\n</pre></div></div>'
+    )
+    body = f'<div id="hub-link"><p>A link.</p>{block}{listed}</div>{pages.script("syllabus.js")}'
+    (tmp_path / "index.html").write_text(f'<html lang="en"><body>{body}</body></html>', encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    yield page
+    page.close()
+
+
+def test_the_form_makes_the_same_link_by_keyboard_and_refuses_no_address(hub_page):
+    page = hub_page
+    page.keyboard.press("Tab")
+    page.keyboard.type("hub.uni.example")
+    assert "begins with https://" in page.locator("[role=status]").inner_text()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("https://hub.uni.example/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    link = page.locator("[role=status] a")
+    assert link.get_attribute("href") == syllabus.pull("https://hub.uni.example", chapters()[1].stem)
+    assert page.locator("pre").count() == 0 and page.locator("label :is(input, select)").count() == 2
 
 
 # Image

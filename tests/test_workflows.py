@@ -11,11 +11,14 @@ import pytest
 import yaml
 from needs import needed
 
+from course_utils import __version__
 from course_utils._files import REPOSITORY
 
 NAME = "generative-regularisation-course"
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+FORMS = sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+CONFIG = REPOSITORY / ".github" / "ISSUE_TEMPLATE" / "config.yml"
 
 
 def workflow(name: str) -> dict:
@@ -24,10 +27,16 @@ def workflow(name: str) -> dict:
 
 @pytest.mark.parametrize(
     ("schema", "files"),
-    [("github-workflows", WORKFLOWS), ("dependabot", [REPOSITORY / ".github" / "dependabot.yml"])],
+    [
+        ("github-workflows", WORKFLOWS),
+        ("dependabot", [REPOSITORY / ".github" / "dependabot.yml"]),
+        ("github-issue-forms", [path for path in FORMS if path != CONFIG]),
+        ("github-issue-config", [CONFIG]),
+    ],
 )
-def test_the_workflows_are_what_github_reads(schema, files):
+def test_the_workflows_and_forms_are_what_github_reads(schema, files):
     needed("check_jsonschema")
+    assert files
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,3 +72,21 @@ def test_the_script_of_ci_runs_the_tests_as_make_does_and_hands_on_whether_they_
     done = subprocess.run([REPOSITORY / ".ci/run"], env=environment, capture_output=True, text=True)
     assert done.returncode == code, done.stderr
     assert done.stdout.startswith("CI=true test TORCH=torch==")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_binder_runs_small_experiments_and_what_it_was_asked_to_run():
+    """It takes its files from the root; were there a folder ``binder``, it would look nowhere else."""
+    assert not any((REPOSITORY / name).exists() for name in ("binder", ".binder", "Dockerfile"))
+    command = [REPOSITORY / "start", "sh", "-c", 'echo "$COURSE_FAST $0 $1"', "jupyter", "lab"]
+    environment = {key: value for key, value in os.environ.items() if key != "COURSE_FAST"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 jupyter lab\n", "")
+
+
+def test_the_command_that_the_form_asks_for_says_the_versions():
+    form = yaml.safe_load((FORMS[0].parent / "bug.yml").read_text(encoding="utf-8"))
+    asked = next(part["attributes"]["description"] for part in form["body"] if part.get("id") == "versions")
+    code = re.search(r'`python -c "(.+?)"`', asked)[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0 and __version__ in done.stdout, done.stderr
