@@ -25,6 +25,8 @@ __all__ = ["EXPERIMENTS", "digits_job", "learned_job"]
 NOTICED = ("15 views", "60 views", "half the noise", "twice the noise")
 #: Validation and test images: few, because some methods take seconds for each, and all should have the same.
 SIZES = {"n_val": 5, "n_test": 16}
+#: Rivals with an experiment of their own, because their search needs one that can fail.
+APART = ("dps",)
 #: Too slow to be tuned again and again.
 SLOW = ("adversarial", "pnp", "pnp-lipschitz", "pnp-gradient-step", "red", "dps", "diffpir", "pnp-flow")
 
@@ -99,7 +101,7 @@ def _noise(problem: SharedProblem) -> float:
 
 def learned_tasks() -> list[dict]:
     """Every rival, then those with weights once more where a user would tune them again."""
-    rivals = present()
+    rivals = [name for name in present() if name not in APART]
     weighted = [name for name in rivals if RIVALS[name].start["tomography"] and name not in SLOW]
     return [{"rival": name} for name in rivals] + [
         {"rival": name, "again": there} for name in weighted for there in NOTICED
