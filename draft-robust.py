@@ -255,15 +255,15 @@ markdown_table(["error as large as the noise", "gain", "gain, both images clampe
 harm_figure(robust)
 plt.show()
 
-# %% mystnb={"image": {"alt": "Reconstructions of a scan of a circle and a rectangle by seven methods, without and with the worst error of 0.3 of the noise. FBP and Tikhonov hardly change. With TV, with bounds or without, and convex ridge, the square or the circle becomes brighter. With the networks the circle becomes an ellipse and the square a slanted rectangle, both with clean edges."}}
+# %% mystnb={"image": {"alt": "Reconstructions of a scan of a circle and a rectangle by seven methods, without and with the worst error of 0.3 of the noise. The disk of FBP gets a darker middle and a bulge, Tikhonov hardly changes. With TV, with bounds or without, and convex ridge, the square or the circle becomes brighter. With the networks the circle becomes an ellipse and the square a slanted rectangle, both with clean edges."}}
 pictures_figure(robust)
 plt.show()
 
 # %% [markdown]
 # At a tenth of the noise the networks fall to the quality of TV, not below it; at three tenths they are below it. **And
-# they fail differently.** FBP and Tikhonov get a faint pattern. TV gets another grey value. The networks draw other
-# *shapes*: a circle that is an ellipse, a square that has been pushed over, with edges as clean as before. No artefact
-# tells a reader that anything is wrong. Exercise 4 below asks whether that is a fault.
+# they fail differently.** FBP gets a darker middle and a bulge, Tikhonov hardly changes. TV gets another grey value.
+# The networks draw other *shapes*: a circle that is an ellipse, a square that has been pushed over, with edges as clean
+# as before. No artefact tells a reader that anything is wrong. Exercise 4 below asks whether that is a fault.
 #
 # ### Whom else does it fool?
 #
