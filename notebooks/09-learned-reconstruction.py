@@ -487,7 +487,7 @@ markdown_table(
 # does not know what must stay. For both, the number of steps is a second regularisation parameter.
 
 # %% mystnb={"image": {"alt": "One row of reconstructions: truth, TV, the adversarial and the input-convex regulariser stopped early, and the ridge regulariser, each with PSNR and residual."}} slideshow={"cut": 0.5}
-for row in critics_record["by_name"]:
+for row in critics_record["rows"]:
     found[row["critic"]] = reconstruct(A, y, stopped(row))
 found |= {name: answer(name) for name in ("tv", "ridge")}
 image_rows({title(n): found[n].x[:1] for n in ("tv", *critics)}, truth=x[:1], size=1.3)
@@ -1147,7 +1147,7 @@ plt.show()
 
 # %%
 gain = {}
-for row in learned["by_name"]:
+for row in learned["rows"]:
     if row.get("again"):
         there = row["again"]
         gain[row["rival"], there] = np.mean(row["places"][there]["psnr"]) - np.mean(
@@ -1355,8 +1355,9 @@ markdown_table(
 )
 
 # %% [markdown]
-# Of all but the VAE the map that was searched is nearly the map that is used. The VAE's value differs from what the search believed by up to more than half of it, in both directions, because a search for $z$ stops at its tolerance or at
-# another minimum; we read no stability from its small sizes. The control finds a little more for TV, most at the
+# Of all but the VAE the map that was searched is nearly the map that is used. The VAE's value differs from what the
+# search believed by up to more than half of it, in both directions, because a search for $z$ stops at its tolerance or
+# at another minimum; we read no stability from its small sizes. The control finds a little more for TV, most at the
 # largest size. With that factor TV within $[0,1]$ and the networks can no longer be told apart there: **at the norm of
 # the noise, the networks are not less stable than TV within the bounds that they have learned.** At a tenth of the
 # noise the control adds little, and the networks stay above.
@@ -1378,9 +1379,10 @@ for row in rows.values():
 markdown_table(["error as large as the noise", "gain", "gain, both images clamped to [0, 1]"], lines)
 
 # %% [markdown]
-# It is brightness. When both images are clamped, nearly all of TV's change at the largest size is gone: TV answers with grey values far beyond 1, and convex ridge, which has no bounds either, does the same. The networks and bounded TV lose little by clamping, because their answers lie in
-# $[0,1]$ already. So a comparison of networks with TV without bounds compares a constraint, which the networks have
-# learned and TV was not told.
+# It is brightness. When both images are clamped, nearly all of TV's change at the largest size is gone: TV answers with
+# grey values far beyond 1, and convex ridge, which has no bounds either, does the same. The networks and bounded TV
+# lose little by clamping, because their answers lie in $[0,1]$ already. So a comparison of networks with TV without
+# bounds compares a constraint, which the networks have learned and TV was not told.
 #
 # What does that mean for the picture? The next figure shows PSNR; the one after it looks.
 
@@ -1388,15 +1390,15 @@ markdown_table(["error as large as the noise", "gain", "gain, both images clampe
 harm_figure(robust)
 plt.show()
 
-# %% mystnb={"image": {"alt": "Reconstructions of a scan of a circle and a rectangle by seven methods, without and with the worst error of 0.3 of the noise. FBP and Tikhonov hardly change. With TV, with bounds or without, and convex ridge, the square or the circle becomes brighter. With the networks the circle becomes an ellipse and the square a slanted rectangle, both with clean edges."}}
+# %% mystnb={"image": {"alt": "Reconstructions of a scan of a circle and a rectangle by seven methods, without and with the worst error of 0.3 of the noise. The disk of FBP gets a darker middle and a bulge, Tikhonov hardly changes. With TV, with bounds or without, and convex ridge, the square or the circle becomes brighter. With the networks the circle becomes an ellipse and the square a slanted rectangle, both with clean edges."}}
 pictures_figure(robust)
 plt.show()
 
 # %% [markdown]
 # At a tenth of the noise the networks fall to the quality of TV, not below it; at three tenths they are below it. **And
-# they fail differently.** FBP and Tikhonov get a faint pattern. TV gets another grey value. The networks draw other
-# *shapes*: a circle that is an ellipse, a square that has been pushed over, with edges as clean as before. No artefact
-# tells a reader that anything is wrong. Exercise 8 below asks whether that is a fault.
+# they fail differently.** FBP gets a darker middle and a bulge, Tikhonov hardly changes. TV gets another grey value.
+# The networks draw other *shapes*: a circle that is an ellipse, a square that has been pushed over, with edges as clean
+# as before. No artefact tells a reader that anything is wrong. Exercise 8 below asks whether that is a fault.
 #
 # ### Whom else does it fool?
 #
@@ -1670,12 +1672,12 @@ for name, d in moves.items():
 markdown_table(["two images", "forced gain, median", "largest", "size of the error, of the noise"], lines)
 
 # %% [markdown]
-# To be right about both of two images that differ by a shift of one pixel, a method *must* have a gain as large as
-# those that the search has found for the networks at small errors, with an error that is smaller than the noise. TV,
-# FBP and Tikhonov have smaller gains because they are wrong: they blur edges or shrink contrasts, which is a large
-# $\varepsilon$. So a part of what is called instability is accuracy, and belongs to the scan. It is not all of it:
-# ‖Ad‖/‖e‖ above 1 in the first table says that the network reacts more strongly than the error asks for, and the
-# invented spots cannot be defended in this way, because the same network does not show the real one.
+# To be exactly right about two images that differ by a shift of one pixel, a method *must* have a gain of the order of
+# those that the search has found for the networks, and the error that shows it is smaller than the noise. A method with
+# a smaller gain, as FBP and Tikhonov, cannot be right about both: it has a large $\varepsilon$. So a part of what is
+# called instability is accuracy, and belongs to the scan. It is not all of it: ‖Ad‖/‖e‖ above 1 in the first table says
+# that the network reacts more strongly than the error asks for, and the invented spots cannot be defended in this way,
+# because the same network does not show the real one.
 
 # %% [markdown]
 # ### Where it ends
@@ -1690,7 +1692,7 @@ markdown_table(["two images", "forced gain, median", "largest", "size of the err
 #   Training with the worst errors instead is another experiment, and was not run here.
 #
 # **In three sentences.** The worst error of a given size moves an end-to-end network further than FBP and Tikhonov,
-# and, up to a tenth of the noise, further than TV; at the norm of the noise it does not. Part of that is the price of
+# and, up to a tenth of the noise, further than TV; at the norm of the noise no longer. Part of that is the price of
 # being right about edges, which any accurate method pays, and part is an overreaction that shows in clean pictures of
 # wrong shapes. Before an attack is called a hallucination, look at what noise alone does and at what the data of the
 # real thing would do: our networks lose a bright spot without any attack.
@@ -1804,7 +1806,8 @@ claims_table([structure_claim(digits), plug_and_play_claim(denoisers), *robust_c
 # %% [markdown]
 # **The sentence of the lectures
 # depends on the size of the error and on the method.** It agrees with our record against FBP and Tikhonov at every
-# size, and against TV up to a tenth of the noise. At the norm of the noise it does not hold against TV.
+# size, and against TV up to a tenth of the noise. At the norm of the noise the opposite holds against TV without
+# bounds, and TV within bounds cannot be told apart from the networks.
 #
 # Plug-and-play: where nothing is asked of the denoiser, steps grow on the way, and after 200 iterations a third of the
 # runs had not settled. With an averaged denoiser every run settles, at a price in quality. So the sentence is true of

@@ -33,6 +33,7 @@ def test_steps_are_those_of_the_method_and_have_a_derivative(plug_and_play):
     assert slope.abs().max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_method_without_a_derivative_is_attacked_as_one_that_has_it(plug_and_play):
     A, y, method, same = plug_and_play
     words, found = robust.swept(A, y, "pnp", method, [0.1, 0.3], {}, **SEARCH)
@@ -45,6 +46,7 @@ def test_a_method_without_a_derivative_is_attacked_as_one_that_has_it(plug_and_p
     assert torch.allclose(reconstruct(A, y, method).x, reconstruct(A, y, same).x, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_stand_in_that_finds_less_does_not_let_the_value_fall(plug_and_play, monkeypatch):
     A, y, method, same = plug_and_play
     near = iter([same, Tikhonov(1e6)])
@@ -66,6 +68,7 @@ def test_a_stand_in_that_finds_less_does_not_let_the_value_fall(plug_and_play, m
     assert torch.allclose(found[0].value, good[0].value, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_a_row_of_the_record_compares_with_chance_and_never_falls():
     row = robust.robust_job("fbp", 1, 4, 2, sizes=(0.1, 0.3), n_val=2)
     for cell in row["at"].values():
@@ -76,6 +79,7 @@ def test_a_row_of_the_record_compares_with_chance_and_never_falls():
     assert np.mean(row["at"]["0.3"]["psnr_after"]) < np.mean(row["at"]["0.3"]["psnr_random"])
 
 
+@pytest.mark.slow
 def test_the_table_of_transfer_has_the_own_method_on_its_diagonal():
     found = robust.transfer_job(0.1, 1, ("fbp", "proximal"), n_val=2)
     table = np.array(found["effect"])[..., 0]
@@ -90,6 +94,7 @@ def test_spots_are_removed_and_nothing_else():
     assert (problem.x - plain)[problem.lesions].min() > 0.3
 
 
+@pytest.mark.slow
 def test_a_search_for_spots_finds_more_than_chance_and_fbp_shows_what_is_in_the_data():
     row = hallucinations.hallucinations_job("fbp", 1, 6, 2, n_val=2)
     rises = []
@@ -103,6 +108,7 @@ def test_a_search_for_spots_finds_more_than_chance_and_fbp_shows_what_is_in_the_
     assert np.all(np.array(erased["ratio"]) <= np.array(erased["random"]))
 
 
+@pytest.mark.slow
 def test_digits_worst_errors_are_worse_than_drawn_ones():
     row = robust_digits.robust_digits_job("lista", 1, 4, levels=(0.25, 0.5), images=2, n_val=2)
     worst = [np.array(cell["worst"]) for cell in row["at"].values()]
