@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from registry import seeded
+from torch.utils.checkpoint import checkpoint
 
 from course_utils import Hard, ParallelBeam, Tikhonov, dot_test, fbp, load, measure, nrmse, psnr, reconstruct
 from course_utils.operators import FILTERS, line_lengths, tomography
@@ -255,3 +256,17 @@ def test_a_generator_of_another_image_size_is_named():
     A = ParallelBeam(56, 20, 81)
     with pytest.raises(ValueError, match=r"generator of images \(1, 28, 28\), the operator takes \(1, 56, 56\)"):
         reconstruct(A, torch.zeros(1, 20, 81), Hard(pretrained("vae-mnist-8", verbose=False), 0.1), generator=seeded())
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_scan_inside_gradient_checkpointing(reentrant):
+    A = ParallelBeam.full(8, n_angles=4).double()
+    x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+
+    def loss(v):
+        return (A(v.square()) ** 3).sum()
+
+    (expected,) = torch.autograd.grad(loss(x), x)
+    v = x.detach().clone().requires_grad_()
+    checkpoint(loss, v, use_reentrant=reentrant).backward()
+    assert torch.allclose(v.grad, expected)

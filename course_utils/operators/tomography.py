@@ -106,7 +106,8 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        matrix, transpose = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
+        parts = ctx.saved_tensors  # read once: gradient checkpointing allows no more
+        matrix, transpose = parts[:3], parts[3:]
         return _SparseProduct.apply(grad, *transpose, *matrix), *[None] * 6
 
     @staticmethod
