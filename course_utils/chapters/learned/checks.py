@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 09: a network that agrees with the data, what the squared error asks for; others."""
+"""Checks of the exercises of chapter 09: an image that agrees with the data, what the squared error asks for, and more."""
 
 from __future__ import annotations
 
