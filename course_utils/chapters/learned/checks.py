@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 09: an image that agrees with the data, what the squared error asks for, and more."""
+"""Checks of the exercises of chapter 09: agreement with the data, what the squared error asks for, and others."""
 
 from __future__ import annotations
 
