@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ...figures.style import COLOURS, RESIDUAL_CMAP, subplots
 from ...figures.tables import markdown_table
 from .digits import DIGIT_PLACES
+from .rivals import NETWORKS
 from .scans import HOME, PLACES
 
 __all__ = [
@@ -28,18 +29,20 @@ def joined(record: Mapping, critics: Mapping, walks: Mapping) -> dict:
     """
     rows, groups = [], dict(record["settings"]["groups"])
     stopped = {row["critic"]: row for row in critics["rows"]}
+    facts = {  # of the networks, which the rows beside share
+        NETWORKS[row["rival"]]: {key: row[key] for key in ("n_weights", "training_minutes")}
+        for row in record["rows"]
+        if "n_weights" in row
+    }
     for row in record["rows"]:
         rows.append(row)
         if row["rival"] in stopped and row.get("again") is None:
             name = f"{row['rival']}-stopped"
-            rows.append(stopped[row["rival"]] | {"rival": name})
+            rows.append(stopped[row["rival"]] | {"rival": name} | facts.get(NETWORKS[row["rival"]], {}))
             groups[name] = groups[row["rival"]]
+    walked = [row | facts.get(NETWORKS[row["rival"]], {}) for row in walks["rows"]]
     at = next((k for k, row in enumerate(rows) if groups[row["rival"]] == "posterior"), len(rows))
-    return {
-        **record,
-        "rows": rows[:at] + walks["rows"] + rows[at:],
-        "settings": record["settings"] | {"groups": groups},
-    }
+    return {**record, "rows": rows[:at] + walked + rows[at:], "settings": record["settings"] | {"groups": groups}}
 
 
 def by_rival(record: Mapping) -> dict[str, Mapping]:
