@@ -18,9 +18,15 @@ FAR_EVALUATIONS = {1: 40, 3: 100}
 FEW = {(1, "gd", 10_000): 10, (3, "fista", 2_000): 60}
 
 SETTINGS = {
-    "examples": EXAMPLES, "size": 256, "sigma": SIGMA, "starts": START, "penalty_weight": PENALTY, "bounds": BOUNDS,
-    "evaluations": EVALUATIONS, "evaluations_from_afar": FAR_EVALUATIONS,
-    "evaluations_of_costly_runs": {" ".join(map(str, key)): n for key, n in FEW.items()}, "seed": 0,
+    "size": 256, "sigma": SIGMA, "seed": 0,
+    "problems": {
+        f"p = {p}": {
+            "examples": EXAMPLES[p], "start": list(START[p]), "low": list(BOUNDS[p][0]), "high": list(BOUNDS[p][1]),
+            "penalty_weight": PENALTY[p], "evaluations": EVALUATIONS[p], "evaluations_from_afar": FAR_EVALUATIONS[p],
+        }
+        for p in EVALUATIONS
+    },
+    "evaluations_of_costly_runs": {" ".join(map(str, key)): n for key, n in FEW.items()},
 }  # fmt: skip
 
 
