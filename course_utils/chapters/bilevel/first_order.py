@@ -14,12 +14,9 @@ STEPS = {"max_steps": 40, "gtol": 1e-2}
 RUNS = {
     "lbfgsb fine": ("L-BFGS-B, 1e-14 and 1e-8", learn_lbfgsb, {"tol": 1e-14, "cg_tol": 1e-8}),
     "lbfgsb rough": ("L-BFGS-B, 1e-4 and 1e-2", learn_lbfgsb, {"tol": 1e-4, "cg_tol": 1e-2}),
-    "lbfgsb very rough": ("L-BFGS-B, 1e-2 and 1e-1", learn_lbfgsb, {"tol": 1e-2, "cg_tol": 1e-1}),
     "maid 1": ("MAID from 1", maid, STEPS | {"eps": 1.0, "delta": 1.0}),
-    "maid 0.1": ("MAID from 0.1", maid, STEPS | {"eps": 0.1, "delta": 0.1}),
     "maid 0.001": ("MAID from 0.001", maid, STEPS | {"eps": 1e-3, "delta": 1e-3}),
     "hoag quadratic": ("HOAG, k^-2", hoag, STEPS | {"schedule": "quadratic"}),
-    "hoag cubic": ("HOAG, k^-3", hoag, STEPS | {"schedule": "cubic"}),
     "hoag exponential": ("HOAG, 0.9^k", hoag, STEPS | {"schedule": "exponential"}),
 }
 SETTINGS = {
@@ -46,7 +43,7 @@ def first_order_row(run: str, n: int = 0, size: int = 256) -> dict:
     for entry in learned.path():
         key = tuple(entry["theta"])
         if key not in known:
-            value, error, x = exact_value(problem, as_theta(key, problem.truth), x)
+            value, error, x = exact_value(problem, as_theta(key, problem.truth), x, 1e-9)
             known[key] = round(value, 6), float(f"{error:.2g}")
         path.append([entry["lower"], entry["cg"], *known[key], round(entry["value"], 6)])
     return {

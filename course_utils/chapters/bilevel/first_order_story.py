@@ -12,7 +12,7 @@ __all__ = ["first_order_figure", "first_order_story", "reach", "rises"]
 
 #: First word of a run -> colour, marker; the runs of a method differ by their dashes.
 LOOKS = {"lbfgsb": (COLOURS["black"], "s"), "maid": (COLOURS["vermilion"], "o"), "hoag": (COLOURS["blue"], "^")}
-DASHES = ("-", "--", ":")
+DASHES = ("-", "--")
 
 
 def best(record: Mapping) -> float:

@@ -1,0 +1,655 @@
+# ---
+# jupyter:
+#   jupytext:
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     cell_metadata_filter: tags,mystnb,slideshow,-all
+#     text_representation: {extension: .py, format_name: percent, format_version: '1.3'}
+#   kernelspec: {display_name: Python 3 (ipykernel), language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # 11 Bilevel learning
+#
+# > **A regulariser has parameters, and good ones can be learned from examples. But then every value of what is learned
+# > from is itself the solution of an optimisation problem, and is never known exactly. How accurately must a problem be
+# > solved to learn its parameters?**
+#
+# **You will be able to**
+#
+# - write the choice of a parameter as a problem in two levels, and bound the error of an inexact lower level from what a
+#   computer knows (exercise 1);
+# - derive the hypergradient by the implicit function theorem, compute it with two solves, and bound its error (exercise 2
+#   and the explorer);
+# - say what unrolling learns instead (exercise 3);
+# - find the accuracy that the next decision needs, from values alone (exercise 4) and from gradients (exercise 5), and
+#   tell where a fixed accuracy wins, loses, or fails without a sign;
+# - learn the filters of a regulariser, and test them on another person's brain.
+#
+# **Prerequisites:** total variation, quasi-Newton methods and accelerated gradients (chapter 02); tuning on validation
+# images (chapter 05).
+#
+# **Time:** 120 min to read and do the exercises, 1 min to run on two CPU cores.
+
+# %% tags=["setup"]
+# On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it only checks.
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from subprocess import run
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep; must be said before torch comes
+if "google.colab" in sys.modules:
+    repository, course = "https://github.com/generative-regularisation/course", Path("/content/course")
+    if not course.is_dir():
+        run(["git", "clone", "-q", "--depth=1", repository, course], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+    run([*pip, "-e", course, "pot", "pywavelets", "safetensors"], check=True)
+    sys.path.insert(0, str(course))
+elif find_spec("course_utils") is None:
+    raise ModuleNotFoundError("course_utils is missing: `pip install -e .` in the folder of the course")
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+
+from course_utils import psnr
+from course_utils.bilevel import (
+    Bilevel,
+    Residuals,
+    SmoothTV,
+    dynamic_dfo,
+    hypergradient,
+    learn_lbfgsb,
+    maid,
+    solve_lower,
+    unrolled_gradient,
+)
+from course_utils.chapters.bilevel import checks, dfo, experts, experts_story, first_order, first_order_story, story
+from course_utils.chapters.bilevel.explorer import accuracy_explorer
+from course_utils.chapters.bilevel.figures import accuracy_path, certificates, two_levels
+from course_utils.chapters.bilevel.problems import BOUNDS, START, XI, boxes, exact_value, parameters
+from course_utils.figures.images import image_rows
+from course_utils.figures.tables import markdown_table
+from course_utils.notebooks import FAST
+from course_utils.reproduce import load_result
+from course_utils.results import origin
+
+# %% [markdown]
+# ## 1 Two levels
+#
+# In the chapters before, a weight such as $\lambda$ was tried out on a grid. That works for one weight, barely for two,
+# and not at all for the 216 numbers of section 7. The lectures (part II.3) write the same wish as an optimisation
+# problem. Given pairs of a truth $x_i$ and its data $y_i$, find
+#
+# $$\min_\theta\ f(\theta)=\sum_i\|\hat x_i(\theta)-x_i\|_2^2\quad\text{(upper level)},\qquad
+# \hat x_i(\theta)=\arg\min_x\ \Phi(x,\theta;y_i)\quad\text{(lower level)}.$$
+#
+# The lectures divide the sum by the number of examples, which changes no minimiser. Our first lower level is that of
+# Ehrhardt and Roberts: denoising of box signals, $\sigma=0.1$, by a smoothed total variation,
+#
+# $$\Phi(x,\theta;y)=\tfrac12\|x-y\|_2^2+\alpha\sum_j\sqrt{(x_{j+1}-x_j)^2+\nu^2}+\tfrac\xi2\|x\|_2^2 .$$
+#
+# Here the data term has its factor $\tfrac12$, as in their paper. The parameters are logarithms,
+# $\theta=(\log_{10}\alpha,\log_{10}\nu,\log_{10}\xi)$, or the first of them alone. The smoothing $\nu>0$ makes $\Phi$
+# twice differentiable. Together with the data term, $\xi>0$ makes it strongly convex with the constant $\mu=1+\xi$,
+# and its gradient has the Lipschitz constant $L=1+4\alpha/\nu+\xi$. All of this will be needed.
+#
+# **Predict, then run.** Four signals of 64 points, $\nu=0.01$, one parameter $\alpha$. How does $f$ look over
+# $\log_{10}\alpha$? What does it tend to at both ends?
+
+# %% mystnb={"image": {"alt": "Left, a box signal with its noisy data and three reconstructions: with a small alpha it follows the noise, with the best one it is nearly a box, with a large one it is almost flat. Right, the upper-level objective over alpha: a plateau on the left, one minimum, and a rise to the right."}}
+truth, y = boxes(4, 64)
+small = Bilevel(SmoothTV(y, nu=1e-2, xi=XI), truth)
+grid = torch.linspace(-3, 1, 11 if FAST else 21, dtype=torch.float64)
+values, warm = [], None
+for log_alpha in grid:
+    value, _, warm = exact_value(small, log_alpha[None], warm, 1e-8)
+    values.append(value)
+best = grid[values.index(min(values))][None]
+shown = {a: solve_lower(small.lower, truth.new_tensor([a]), 1e-8, "lbfgs").x for a in (-2.5, float(best), 0.8)}
+two_levels(truth[0], y[0], {a: x[0] for a, x in shown.items()}, grid, values)
+plt.show()
+
+# %% [markdown]
+# With $\alpha\to0$ nothing is smoothed and $f$ is what the noise weighs; with a large $\alpha$ everything is smoothed.
+# Between the two there is one valley here. In general $f$ is not convex, although each lower level is: the map
+# $\theta\mapsto\hat x(\theta)$ is not linear.
+#
+# The catch is in the word $\arg\min$. **No computer knows $\hat x(\theta)$**, it has some $\tilde x$ after finitely many
+# iterations. The lectures list what people do about it:
+#
+# | | what is done | here |
+# |:---|:---|:---|
+# | ignore it | many iterations, and $\tilde x$ is taken for $\hat x$ (Sherry et al.) | sections 3 and 4 |
+# | semi-smooth Newton | solve the optimality conditions of both levels together (Kunisch and Pock) | not run |
+# | unroll | replace $\hat x$ by the result of $N$ iterations (Ochs et al.) | section 3 |
+# | acknowledge it | know the error, and ask for no more accuracy than is needed (Ehrhardt and Roberts) | sections 2, 5, 6 |
+#
+# ## 2 What a computer can know of its error
+#
+# Strong convexity turns the gradient, which is known, into a bound on the distance, which is not:
+#
+# $$\mu\,\|x-\hat x\|^2\le\langle\nabla\Phi(x)-\nabla\Phi(\hat x),\,x-\hat x\rangle
+# =\langle\nabla\Phi(x),\,x-\hat x\rangle\le\|\nabla\Phi(x)\|\,\|x-\hat x\| .$$
+#
+# ### Exercise 1 (easy): a certificate
+#
+# Write the bound on $\|x-\hat x\|$ that follows, for each example of a batch of gradients.
+
+
+# %%
+def bound(gradient, mu):  # (B, N), mu -> (B,)
+    return gradient.square().sum(1)  # is this a distance?
+
+
+# %%
+checks.certificate(bound)
+
+# %% [markdown]
+# <details><summary><b>Solution</b> (open after trying)</summary>
+#
+# Divide the inequality by $\mu\|x-\hat x\|$ (if that is 0, there is nothing to show):
+# $\|x-\hat x\|\le\|\nabla\Phi(x)\|/\mu$.
+# </details>
+
+
+# %% tags=["solution"]
+def bound(gradient, mu):
+    return gradient.norm(dim=1) / mu
+
+
+assert checks.certificate(bound)
+
+# %% [markdown]
+# So a solver can stop when $\|\nabla\Phi\|/\mu\le\varepsilon$ and *promise* the accuracy $\varepsilon$. How sharp is
+# that? And how many iterations does it cost? Gradient descent with step $2/(L+\mu)$ multiplies the distance by
+# $\frac{L-\mu}{L+\mu}\approx1-\frac{2\mu}L$ at worst. The accelerated method (FISTA for strongly convex functions) has
+# $1-\sqrt{\mu/L}$ in the rate of the objective.
+#
+# **Predict, then run.** Here $L/\mu$ is about 100. Three solvers from $x=0$: the true error and its certificate.
+
+# %% mystnb={"image": {"alt": "True error and certificate against iterations for gradient descent, FISTA and L-BFGS on logarithmic axes. All certificates lie above the errors. Gradient descent falls slowly, FISTA and L-BFGS fall much faster."}}
+reference = solve_lower(small.lower, best, 1e-24, "lbfgs", max_iter=20_000)
+counts = [5, 10, 20, 50, 100, 200, 400]
+races = {}
+for solver in ("gd", "fista", "lbfgs"):
+    runs = [solve_lower(small.lower, best, 0.0, solver, max_iter=n) for n in counts]
+    errors = torch.stack([(run.x - reference.x).norm(dim=1).mean() for run in runs])
+    promised = torch.stack([run.error.mean() for run in runs])
+    assert bool((errors <= promised + 1e-9).all())
+    races[solver] = (counts, errors, promised)
+mu, L = small.lower.constants(best)
+certificates(races)
+plt.show()
+
+# %%
+gap = races["fista"][2][3] / races["fista"][1][3]
+print(f"L/μ = {L / mu:.0f}; after {counts[3]} iterations of FISTA the certificate is {gap:.1f} times the true error.")
+
+# %% [markdown]
+# The certificate never lies, and it overestimates. The smaller $\nu$ and the larger $\alpha$, the larger $L/\mu$, and
+# the more a promise costs: the search for $\theta$ decides how expensive its own evaluations are.
+#
+# ## 3 The hypergradient
+#
+# To learn many parameters one needs $\nabla f(\theta)$, called the hypergradient. Write $U(x)=\|x-x^*\|_2^2$ for one
+# example with the truth $x^*$. The minimiser satisfies $\partial_x\Phi(\hat x(\theta),\theta)=0$ for every $\theta$.
+# If $\Phi$ is twice continuously differentiable and $A=\partial_x^2\Phi(\hat x,\theta)$ is invertible, which strong
+# convexity ensures, the implicit function theorem says that $\hat x(\theta)$ is differentiable. Then the chain rule
+# gives, with $B=\partial_\theta\partial_x\Phi(\hat x,\theta)$,
+#
+# $$A\,\hat x'(\theta)+B=0,\qquad
+# \nabla f(\theta)=\hat x'(\theta)^\top\,\nabla U(\hat x)=-B^\top A^{-1}\nabla U(\hat x).$$
+#
+# The Jacobian $\hat x'$, a matrix of pixels by parameters, is never formed. Because $A$ is symmetric it is enough to
+#
+# 1. solve the lower level for $\hat x$, up to $\varepsilon$;
+# 2. solve **one** linear system $Aq=\nabla U(\hat x)$ with conjugate gradients, up to a residual $\delta$;
+# 3. multiply: $\nabla f=-B^\top q$.
+#
+# Products with $A$ and $B^\top$ come from automatic differentiation of $\partial_x\Phi$. The price of a gradient by
+# *all* parameters is one more linear system, whether there are 2 parameters or 2000.
+#
+# **Predict, then run.** Two parameters, $\alpha$ and $\nu$. The formula against central differences of $f$ with two
+# step lengths: how many digits agree? And against the derivative of $N$ unrolled iterations?
+
+# %%
+two = parameters(2, 4, 64)
+at = truth.new_tensor([-0.5, -1.5])
+exact = hypergradient(two, at, 1e-24, 1e-12, "lbfgs", max_iter=20_000)
+
+
+def difference_quotient(h):
+    found = []
+    for k in range(2):
+        step = torch.eye(2, dtype=at.dtype)[k] * h
+        above, below = (exact_value(two, at + s, exact.solution.x, 1e-24)[0] for s in (step, -step))
+        found.append((above - below) / (2 * h))
+    return torch.tensor(found)
+
+
+size = exact.gradient.norm()
+lines = [["implicit function theorem", "reference", f"{exact.gradient[0]:.6f}", f"{exact.gradient[1]:.6f}"]]
+rival = {f"central differences, h = {h:g}": difference_quotient(h) for h in (1e-2, 1e-4)}
+rival |= {f"unrolled, {n} steps of gradient descent": unrolled_gradient(two, at, n)[1] for n in (10, 100, 1000)}
+apart = {name: float((g - exact.gradient).norm() / size) for name, g in rival.items()}
+lines += [[name, f"{apart[name]:.1e}", f"{g[0]:.6f}", f"{g[1]:.6f}"] for name, g in rival.items()]
+assert apart["central differences, h = 0.0001"] < 1e-6 and apart["unrolled, 1000 steps of gradient descent"] < 1e-3
+markdown_table(["hypergradient by", "relative distance", "by log α", "by log ν"], lines)
+
+# %% [markdown]
+# The finer difference quotient agrees to more than six digits, the coarser one has its error of order $h^2$. The
+# unrolled derivative tends to the same limit when the iteration has converged. Before that it is another number, and it
+# needs the memory of all $N$ steps.
+#
+# ### Exercise 2 (core): all three steps by hand
+#
+# Take a lower level that can be solved exactly, $\Phi=\tfrac12\|x-y\|_2^2+\tfrac12\,10^{\theta}\|Dx\|_2^2$, and
+# the upper level $\|\hat x-x^*\|_2^2$. What are $A$ and $B$? Write $f'(\theta)$. The starter has found
+# $\hat x$.
+
+
+# %%
+def derivative(y, truth, D, theta):  # (N,), (N,), (M, N), number -> number
+    A = torch.eye(len(y), dtype=y.dtype) + 10**theta * D.T @ D
+    x = torch.linalg.solve(A, y)
+    return ((x - truth) ** 2).sum()  # the value of the upper level; its derivative is asked for
+
+
+# %%
+checks.hypergradient(derivative)
+
+# %% [markdown]
+# <details><summary><b>Solution</b> (open after trying)</summary>
+#
+# $\partial_x\Phi=x-y+10^\theta D^\top Dx$, so $A=I+10^\theta D^\top D$ and, because $\frac{d}{d\theta}10^\theta=\ln(10)
+# \,10^\theta$, $B=\ln(10)\,10^\theta D^\top D\hat x$. With $Aq=2(\hat x-x^*)$ the derivative is $-B^\top q$.
+# </details>
+
+
+# %% tags=["solution"]
+def derivative(y, truth, D, theta):
+    DD = 10**theta * D.T @ D
+    A = torch.eye(len(y), dtype=y.dtype) + DD
+    x = torch.linalg.solve(A, y)
+    q = torch.linalg.solve(A, 2 * (x - truth))
+    return -torch.log(torch.tensor(10.0, dtype=y.dtype)) * (DD @ x) @ q
+
+
+assert checks.hypergradient(derivative)
+
+# %% [markdown]
+# ### How wrong is an inexact hypergradient?
+#
+# We have $\tilde x$ with $\|\tilde x-\hat x\|\le\varepsilon$, and a $q$ whose residual at $\tilde x$ is at most
+# $\delta$. Hats denote $A$ and $B$ at $\hat x$, and $\hat q$ the solution of $\hat A\hat q=2(\hat x-x^*)$. Then
+#
+# $$\hat A\,(q-\hat q)=(\hat A-A)\,q+\big(Aq-2(\tilde x-x^*)\big)+2(\tilde x-\hat x),$$
+#
+# and since no eigenvalue of $\hat A$ is below $\mu$,
+#
+# $$\|B^\top q-\hat B^\top\hat q\|\ \le\ \|(B-\hat B)^\top q\|+\|\hat B\|\;
+# \frac{\|(A-\hat A)q\|+\delta+2\varepsilon}{\mu}.$$
+#
+# The changes of $A$ and $B$ within the distance $\varepsilon$ are bounded by Lipschitz constants of the derivatives of
+# $\sqrt{t^2+\nu^2}$, so everything on the right is computable. `hypergradient` returns it as `bound`.
+#
+# ### Explorer: accuracy against cost
+#
+# The two accuracies $\varepsilon$ and $\delta$, and the weight $\alpha$, on the problem of two parameters. Middle: the
+# error of the hypergradient, its bound, and the length of the exact one. Right: what both levels cost.
+#
+# 1. $\delta=10^{-3}$: from which $\varepsilon$ on is further work on the lower level wasted? Which control helps then?
+# 2. Compare the true error with the length of the gradient at $\varepsilon=0.1$, in the middle panel and by eye on the
+#    left. What would a method that trusts this gradient do?
+# 3. Move $\alpha$ from 0.01 to 10. What happens to the cost, and how far is the bound above the error? Which of the two
+#    would worry you more?
+
+# %% tags=["explorer"] mystnb={"image": {"alt": "A box signal with its exact and inexact denoising; the error of the hypergradient, which falls with epsilon until it is stopped by delta, below its bound; and the iterations of the lower level and of the linear system."}}
+accuracy = accuracy_explorer()
+accuracy.static()
+
+# %% tags=["explorer"] mystnb={"image": {"alt": "The same three panels with controls: epsilon, delta and alpha."}}
+accuracy
+
+# %% [markdown]
+# <details><summary><b>What to find</b></summary>
+#
+# 1. From about $\varepsilon=10^{-4}$ on the curve is flat: the linear system is the weaker part, and only a smaller
+#    $\delta$ helps. So the two accuracies have to go together.
+# 2. The error is about as long as the gradient itself, although the signal on the left looks nearly right. Such a
+#    gradient may point uphill.
+# 3. The cost rises with $\sqrt{L/\mu}$. The bound is many powers of ten above the error when $\varepsilon$ is large,
+#    because it must allow for the worst place within $\varepsilon$, where the curvature of $\sqrt{t^2+\nu^2}$ is
+#    largest. A loose bound costs work; an error larger than the gradient costs the result.
+# </details>
+#
+# ### Unrolling learns something else
+#
+# If $\hat x$ is replaced by the result of $N$ iterations, the derivative can be exact: it is that of another problem.
+# "Not bilevel any more", say the lectures.
+#
+# **Predict, then run.** For some $N$ we look for the $\alpha$ with the least loss *after $N$ steps* of gradient descent
+# from 0 (on the grid of section 1). Is it larger or smaller than the bilevel one? How good is it when the lower level
+# is then solved to the end?
+
+# %%
+lines, learned_after = [], {}
+for n in (10, 30, 100, 1000):
+    unrolled = [unrolled_gradient(small, a[None], n)[0] for a in grid]
+    k = unrolled.index(min(unrolled))
+    learned_after[n] = values[k]
+    lines.append([str(n), f"10^{float(grid[k]):.1f}", f"{unrolled[k]:.2f}", f"{values[k]:.2f}"])
+lines.append(["bilevel", f"10^{float(best):.1f}", "", f"{min(values):.2f}"])
+assert learned_after[10] > 2 * min(values) and learned_after[1000] < 1.2 * min(values)
+markdown_table(["steps N", "α of least loss after N steps", "that loss", "loss when solved to the end"], lines)
+
+# %% [markdown]
+# With few steps from 0 the best choice is hardly any regulariser at all, because it lets the steps be long: the step
+# $2/(L+\mu)$ depends on $\alpha$. The parameter makes up for an unfinished iteration. That is no mistake if the same
+# $N$ steps are used afterwards, with the same start; as parameters of a *variational problem* these are wrong.
+#
+# ### Exercise 3 (stretch): the weight that two steps learn
+#
+# One pixel: $\Phi=\tfrac12(x-y)^2+\tfrac a2x^2$, and the truth is always $c\,y$. The bilevel problem gives
+# $a=1/c-1$, since $\hat x=y/(1+a)$. Now take two gradient steps of the fixed length $\tau$ from $x=0$ instead. Which
+# $a$ makes their result $c\,y$? (And what can *one* step learn?)
+
+
+# %%
+def weight(c, tau):
+    return 1 / c - 1  # the bilevel weight
+
+
+# %%
+checks.unrolled_weight(weight)
+
+# %% [markdown]
+# <details><summary><b>Solution</b> (open after trying)</summary>
+#
+# The first step gives $x_1=\tau y$, whatever $a$ is: one step from 0 learns nothing. The second gives
+# $x_2=x_1-\tau\big((1+a)x_1-y\big)=\tau y\,\big(2-\tau(1+a)\big)$. It is $cy$ for $a=(2-c/\tau)/\tau-1$. For
+# $c=0.8$ and $\tau=0.5$ that is $a=-0.2$, a negative weight, where the bilevel one is $0.25$.
+# </details>
+
+
+# %% tags=["solution"]
+def weight(c, tau):
+    return (2 - c / tau) / tau - 1
+
+
+assert checks.unrolled_weight(weight)
+
+# %% [markdown]
+# ## 4 L-BFGS-B, and what it does not know
+#
+# The lectures' algorithm puts the three steps of the hypergradient into L-BFGS-B, which also keeps bounds on $\theta$.
+# It has a line search, which believes every number that it is given.
+#
+# **Predict, then run.** The problem of section 1, one parameter, with three pairs of accuracies (of $\|x-\hat x\|^2$ and
+# of the linear system). Where does each end, what does it pay, and does it notice?
+
+# %%
+start, lines, ends = truth.new_tensor([0.0]), [], {}
+for tol, cg_tol in ((1e-12, 1e-8), (1e-2, 1e-1), (1.0, 1.0)):
+    learned = learn_lbfgsb(small, start, [-4.0], [1.0], tol, cg_tol)
+    ends[tol] = exact_value(small, learned.theta, tol=1e-12)[0]
+    lines.append(
+        [
+            f"{tol:g} and {cg_tol:g}", f"{learned.lower_iterations:,}", f"{learned.cg_iterations:,}",
+            f"{float(learned.theta):.3f}", f"{learned.value:.4f}", f"{ends[tol]:.4f}",
+        ]
+    )  # fmt: skip
+assert ends[1e-12] <= min(ends.values()) + 1e-6 and ends[1.0] > 1.02 * ends[1e-12]
+markdown_table(["accuracies", "lower level", "products with A", "log α", "f as it saw it", "f exactly"], lines)
+
+# %% [markdown]
+# With tight accuracies it is hard to beat where gradients can be had: few evaluations, and the right answer. With loose
+# ones it is many times cheaper, and it ends at a point that is not the minimiser while it *sees* another value than the
+# true one. Nothing in its output tells the two cases apart. Which accuracy is tight enough is known afterwards.
+#
+# The cost is counted in gradients of the lower level and products with $A$, summed over the examples: this is what grows
+# with the size of the images, and it does not depend on the machine.
+#
+# ## 5 Values alone: dynamic accuracy
+#
+# Can one learn without a gradient, and without guessing an accuracy? The key idea of Ehrhardt and Roberts needs one
+# line. If $|f-f_\varepsilon|\le\varepsilon$ at $\theta$ and $|f-f_{\varepsilon_+}|\le\varepsilon_+$ at $\theta_+$, then
+#
+# $$f_{\varepsilon_+}(\theta_+)<f_{\varepsilon}(\theta)-\varepsilon-\varepsilon_+\quad\Rightarrow\quad
+# f(\theta_+)<f(\theta).$$
+#
+# *As low an accuracy as possible, as high as necessary.* Their algorithm (lectures, Algorithm 1) is a trust-region
+# method for least squares without derivatives:
+#
+# 1. Every residual $r_i(\theta)=\|\hat x_i(\theta)-x_i\|$ is modelled by an affine function through $P+1$ points, so
+#    that $m(s)=\|r+Js\|^2$ models $f=\sum_ir_i^2$ near the best point.
+# 2. A step $s$ minimises $m$ in a box of radius $\Delta$ around the best point.
+# 3. $f$ at both points is made so accurate that neither can be wrong by more than a small share of what the model
+#    promises, $m(0)-m(s)$. A solver of the lower level that has stopped early goes on from where it was.
+# 4. The step is taken if enough of the promise is kept. Otherwise $\Delta$ shrinks or the points are moved and refined.
+#
+# Errors allowed in the model's points go down with $\Delta^2$. So accuracy rises where the steps are short, at the end.
+#
+# **Predict, then run.** One parameter, the four signals of section 1. In which evaluations is the accuracy high?
+
+# %% mystnb={"image": {"alt": "Left, objective values with error bars at each of the evaluations; the error bars shrink as the values approach the minimum, and the exact values lie within them. Right, the bound on the error falls by powers of ten while the iterations of each evaluation rise or stay."}}
+searched = dynamic_dfo(Residuals(small), start, [-7.0], [7.0], max_evals=14 if FAST else 20)
+thetas = {tuple(entry["theta"]) for entry in searched.history}
+exactly = {theta: exact_value(small, truth.new_tensor(theta), tol=1e-12)[0] for theta in thetas}
+accuracy_path(searched.history, exactly)
+plt.show()
+
+# %%
+first, last = searched.history[0]["error"], searched.history[-1]["error"]
+print(f"The error of f that was allowed: {first:.1e} in the first evaluation, {last:.1e} in the last.")
+print(f"f at the end: {exactly[tuple(searched.theta.tolist())]:.4f}; L-BFGS-B: {ends[1e-12]:.4f}")
+for entry in searched.history:
+    assert abs(entry["value"] - exactly[tuple(entry["theta"])]) <= entry["error"] + 1e-5
+assert first > 10 * last and exactly[tuple(searched.theta.tolist())] < 1.05 * ends[1e-12]
+
+# %% [markdown]
+# Several points are evaluated twice or more: first roughly, then again when a decision needs it. All exact values lie
+# within the error bars.
+#
+# ### Exercise 4 (core): the accuracy that a decision needs
+#
+# Suppose that each of $n$ residuals $r_i\ge0$ may be wrong by $\delta$. By how much can $f=\sum_ir_i^2$ be wrong at
+# most? Find the largest $\delta$ for which this is at most $t$. (The starter forgets something.)
+
+
+# %%
+def largest(r, t):  # (n,), number -> number
+    return t / (2 * r.sum())
+
+
+# %%
+checks.accuracy(largest)
+
+# %% [markdown]
+# <details><summary><b>Solution</b> (open after trying)</summary>
+#
+# $(r_i+\delta)^2-r_i^2=2r_i\delta+\delta^2$ is the worst case, and larger than $r_i^2-(r_i-\delta)^2$. The sum over $i$
+# is $n\delta^2+2\delta S$ with $S=\sum_ir_i$. Set it equal to $t$ and take the positive root:
+# $\delta=\big(\sqrt{S^2+nt}-S\big)/n$.
+# </details>
+
+
+# %% tags=["solution"]
+def largest(r, t):
+    S, n = r.sum(), len(r)
+    return ((S**2 + n * t) ** 0.5 - S) / n
+
+
+assert checks.accuracy(largest)
+
+# %% [markdown]
+# ### Against a fixed number of iterations
+#
+# Now the problems of the paper: 256 points, $\nu=\xi=10^{-3}$ and $\alpha$ to be learned from 10 signals; or all three
+# parameters from 20 signals, with the penalty $10^{-6}(L/\mu)^2$, which keeps the lower level from becoming
+# arbitrarily hard. The rival is the same search with a fixed number of iterations in each evaluation, whose results it
+# takes for exact. The points that each run accepted were evaluated afterwards with an accuracy that none of the runs
+# had, and only these values are shown (`python -m course_utils.reproduce bilevel-dfo`).
+#
+# **Predict, then run.** By which factor is the dynamic one faster than 2000 iterations of FISTA, to come within 5 per
+# cent of the best? What do 200 iterations do? And is the order the same with gradient descent as the lower solver?
+
+# %% mystnb={"image": {"alt": "Four panels of exact objective against lower-level iterations, one and three parameters, FISTA and gradient descent. XXX"}}
+stored = load_result("bilevel-dfo")
+print("Ours:", origin(stored))
+dfo.dfo_figure(stored)
+plt.show()
+
+# %%
+markdown_table(
+    ["run", "to 5 / 1 % of the best", "published", "ends at f", "as it saw it"], story.cost_rows(stored)
+)
+
+# %%
+XXX
+
+# %% [markdown]
+# XXX
+#
+# ### Robust to the start?
+#
+# **Predict, then run.** One parameter with FISTA, from $\alpha=0.01$, 1 and 100.
+
+# %% mystnb={"image": {"alt": "XXX"}}
+dfo.starts_figure(stored)
+plt.show()
+
+# %% [markdown]
+# XXX
+#
+# ## 6 Inexact gradients: MAID
+#
+# The "next step" of the lectures joins both ideas: hypergradients, as in section 3, and no more accuracy than needed, as
+# in section 5. MAID (Salehi, Mukherjee, Roberts and Ehrhardt) takes a hypergradient $z$ with an error bound $b$, and
+#
+# 1. makes it more accurate until $b<\|z\|$, so that $-z$ is sure to point downhill (exercise 5);
+# 2. takes a step $\theta_+=\theta-\tau z$ only if the **upper** end of what $f(\theta_+)$ can be lies below the **lower**
+#    end of what $f(\theta)$ can be, less $10^{-4}\,\tau\|z\|^2$;
+# 3. tries shorter steps if not, then higher accuracy; after a success it lowers the accuracy and lengthens the step.
+#
+# HOAG (Pedregosa) has a schedule instead, for example $\varepsilon_k=0.1\,k^{-2}$, and never takes a step back.
+#
+# ### Exercise 5 (core, on paper): how steep is it at least?
+#
+# Known are $\|z\|$ and a bound $b$ on $\|z-\nabla f(\theta)\|$. Prove that $-z$ is a direction of descent if $b<\|z\|$,
+# and that the condition cannot be weakened. How steep is $f$ at $\theta$ in the direction of the unit vector
+# $-z/\|z\|$, in the worst case? Write this slope (the directional derivative, negative where $f$ falls).
+
+
+# %%
+def slope(size, bound):  # ||z||, b -> number
+    return -size
+
+
+# %%
+checks.descent(slope)
+
+# %% [markdown]
+# <details><summary><b>Solution</b> (open after trying)</summary>
+#
+# Write $\nabla f=z+e$ with $\|e\|\le b$. The slope is $\langle\nabla f,-z/\|z\|\rangle=-\|z\|-\langle
+# e,z\rangle/\|z\|\le-\|z\|+b$, by Cauchy and Schwarz. It is negative if $b<\|z\|$. For $e=-b\,z/\|z\|$ there is
+# equality, so nothing better can be said. And for $b=\|z\|$ this $e$ gives $\nabla f=0$; for a larger $b$ it gives a
+# gradient that points along $-z$, and $f$ rises in the direction $-z$. So with $b\ge\|z\|$ no descent is certain.
+# </details>
+
+
+# %% tags=["solution"]
+def slope(size, bound):
+    return bound - size
+
+
+assert checks.descent(slope)
+
+# %% [markdown]
+# **Predict, then run.** MAID on two parameters and four signals, from the accuracies $\varepsilon=\delta=0.1$. The
+# *exact* objective is computed at each accepted step. Does it ever rise? How accurate is the method at the end?
+
+# %%
+followed = maid(two, truth.new_tensor(START[2]), *BOUNDS[2], max_steps=40, gtol=1e-2)
+lines, certain = [], []
+for entry in followed.path():
+    value = exact_value(two, truth.new_tensor(entry["theta"]), tol=1e-16)[0]
+    certain.append(value)
+    assert entry["low"] <= value * (1 + 1e-9) and value <= entry["high"] * (1 + 1e-9)
+    theta = ", ".join(f"{t:.2f}" for t in entry["theta"])
+    lines.append([theta, f"{value:.4f}", f"{entry['high'] - entry['low']:.1e}", f"{entry['eps']:.1e}", f"{entry['lower']:,}"])  # fmt: skip
+assert followed.converged and all(b < a for a, b in zip(certain, certain[1:], strict=False))
+markdown_table(["log α, log ν", "f exactly", "f known to", "ε", "lower-level iterations so far"], lines)
+
+# %% [markdown]
+# The exact objective falls in every step, which is what the intervals guarantee, and which was checked here because the
+# truth is computable for so small a problem. The accuracy is spent at the end.
+#
+# ### Is it cheaper?
+#
+# Two parameters, 10 signals of 256 points; costs are iterations of *both* levels (`python -m course_utils.reproduce
+# bilevel-first-order`). **Predict, then run.** Which method comes within one per cent of the best first? Which of them
+# knows?
+
+# %% mystnb={"image": {"alt": "Three panels of the excess of the exact objective over the best, against iterations of both levels. XXX"}}
+first_record = load_result("bilevel-first-order")
+print("Ours:", origin(first_record))
+first_order.first_order_figure(first_record)
+plt.show()
+
+# %%
+XXX
+
+# %% [markdown]
+# XXX
+#
+# ## 7 Learning a regulariser: the field of experts
+#
+# With gradients the number of parameters no longer matters much. The field of experts (Roth and Black; as a bilevel
+# problem Chen, Ranftl and Pock) replaces the differences of TV by $K$ filters $c_k$, which are learned, each with a
+# weight $w_k$ and a smoothing $\nu_k$:
+#
+# $$\Phi(x,\theta;y)=\tfrac12\|x-y\|_2^2+\sum_{k=1}^Kw_k\sum_j\sqrt{(c_k*x)_j^2+\nu_k^2}+\tfrac\xi2\|x\|_2^2 .$$
+#
+# Eight filters of $5\times5$ pixels are $8\cdot(2+25)=216$ numbers. Because the weights are powers of ten, they are
+# positive and the lower level is convex whatever is learned. We train on windows of brain slices with $\sigma=0.1$ and
+# test on windows of another person's brain. TV learns $\alpha$ and $\nu$ from the same windows in the same way, and TGV
+# is tuned on them by a grid of two weights. Three seeds draw three sets of training windows and noise
+# (`python -m course_utils.reproduce bilevel-experts`).
+#
+# **Predict, then run.** What do 216 parameters gain over two, in dB, on a brain that was not seen? What will the filters
+# look like?
+
+# %% mystnb={"image": {"alt": "Left, mean PSNR on training and test windows of TV, TGV and the field of experts for three seeds. Right, the objective of three trainings against lower-level iterations. XXX"}}
+expert_record = load_result("bilevel-experts")
+print("Ours:", origin(expert_record))
+experts.experts_figure(expert_record)
+plt.show()
+
+# %%
+XXX
+
+# %% mystnb={"image": {"alt": "The eight learned filters. XXX"}}
+experts_story.filters_figure(expert_record)
+plt.show()
+
+# %% [markdown]
+# XXX
+#
+# Live: both on three test windows, with the stored parameters.
+
+# %% mystnb={"image": {"alt": "Three windows of brain slices with noise, denoised by learned TV and by the field of experts. XXX"}}
+x_test, y_test = experts.crops("test", 3, experts.TEST_SEED)
+learned_rows = {row["method"]: row for row in expert_record["rows"] if row["seed"] == 0}
+pictures = {"data": y_test.float()}
+for method, label in (("tv", "TV, learned"), ("foe", "field of experts")):
+    theta = y_test.new_tensor(learned_rows[method]["theta"])
+    pictures[label] = experts.denoise(method, theta, y_test).float()
+    here, there = psnr(pictures[label], x_test.float()).mean(), sum(learned_rows[method]["psnr"][:3]) / 3
+    print(f"{label}: here {here:.2f} dB, stored {there:.2f} dB on the same three windows")
+    assert abs(here - there) < 0.05
+image_rows(pictures, truth=x_test.float())
+plt.show()
