@@ -41,7 +41,7 @@ def dfo_tasks() -> list[dict]:
     ]
     tasks = [(*task, 0.0) for task in near]
     tasks += [(1, "fista", n, alpha) for alpha in (-2.0, 2.0) for n in (DYNAMIC, 200, 2_000)]
-    tasks += [(3, "fista", n, 2.0) for n in (DYNAMIC, 200, 2_000)]
+    tasks += [(3, "fista", n, 2.0) for n in (DYNAMIC, 200)]
     return [dict(zip(("p", "solver", "iterations", "alpha"), task, strict=True)) for task in tasks]
 
 

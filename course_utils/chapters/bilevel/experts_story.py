@@ -33,8 +33,8 @@ def experts_figure(record: Mapping) -> Figure:
     """PSNR of training and of test windows by seed, and the objective during the training of the experts."""
     alt = (
         "Left: mean PSNR on training and on test windows of learned TV and of the field of experts, one mark for each "
-        "of three seeds. Right: the upper-level objective of the field of experts against lower-level iterations, three "
-        "falling curves."
+        "of three seeds. Right: the upper-level objective of the field of experts against lower-level iterations, "
+        "three falling curves."
     )
     figure, (left, right) = subplots(1, 2, size=(7.8, 3.2), alt=alt)
     for k, method in enumerate(LABELS):
