@@ -136,10 +136,12 @@ def accuracy(largest: Callable[[Tensor, float], float]) -> Verdict:
     random = seeded(33)
     cases = [(torch.rand(n, generator=random, dtype=torch.float64), t) for n, t in ((4, 0.5), (9, 2.0))]
 
-    def solution(r: Tensor, t: float, n: int | None = None) -> Tensor:
-        S = r.sum()
-        n = n or len(r)
+    def root(S: Tensor, n: int, t: float) -> Tensor:
+        """The positive delta with n delta^2 + 2 S delta = t."""
         return ((S.square() + n * t).sqrt() - S) / n
+
+    def solution(r: Tensor, t: float) -> Tensor:
+        return root(r.sum(), len(r), t)
 
     return examine(
         largest,
@@ -150,12 +152,10 @@ def accuracy(largest: Callable[[Tensor, float], float]) -> Verdict:
         mistakes={
             "the square of delta is left out, so that t is exceeded": lambda r, t: t / (2 * r.sum()),
             "the product 2 r delta is left out": lambda r, t: (t / len(r)) ** 0.5,
-            "each of the residuals adds a delta^2, n of them": lambda r, t: solution(r, t, 1),
+            "each of the residuals adds a delta^2, n of them": lambda r, t: root(r.sum(), 1, t),
             "t is shared equally among the squares, but a large residual is more sensitive: one delta for all is asked "
             "for": lambda r, t: ((r.square() + t / len(r)).sqrt() - r).amin(),
-            "the residuals add up; the largest alone is not enough": lambda r, t: (
-                (((len(r) * r.max()) ** 2 + len(r) * t).sqrt() - len(r) * r.max()) / len(r)
-            ),
+            "the residuals add up; the largest alone is not enough": lambda r, t: root(len(r) * r.max(), len(r), t),
             "this is the error of f for delta = t, not the other way round": lambda r, t: (
                 len(r) * t**2 + 2 * t * r.sum()
             ),

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ...figures.style import COLOURS, subplots
 
-__all__ = ["first_order_figure", "first_order_story", "reach", "rises"]
+__all__ = ["best", "first_order_figure", "first_order_rows", "first_order_story", "reach", "rises"]
 
 #: First word of a run -> colour, marker; the runs of a method differ by their dashes.
 LOOKS = {"lbfgsb": (COLOURS["black"], "s"), "maid": (COLOURS["vermilion"], "o"), "hoag": (COLOURS["blue"], "^")}
@@ -63,15 +63,29 @@ def first_order_figure(record: Mapping) -> Figure:
     return figure
 
 
-def first_order_story(record: Mapping) -> str:
-    """Costs to 1 per cent, ends, and how many accepted steps went up."""
-    least, said = best(record), []
+def first_order_rows(record: Mapping) -> list[list[str]]:
+    """Of each run: iterations of both levels to 1 per cent and in all, excess at the end, steps up, convergence."""
+    least, lines = best(record), []
     for row in record["rows"]:
         to = reach(row, least, 0.01)
-        said.append(
-            f"{record['settings']['runs'][row['run']]['label']}: {'never' if to is None else f'{to:,}'} iterations of "
-            f"both levels to 1 per cent, {row['lower_iterations'] + row['cg_iterations']:,} in all, ends "
-            f"{100 * (row['path'][-1][2] / least - 1):.3f} per cent above the best, {rises(row)} of "
-            f"{len(row['path']) - 1} steps up{'' if row['converged'] else '; not converged'}."
+        lines.append(
+            [
+                record["settings"]["runs"][row["run"]]["label"],
+                "never" if to is None else f"{to:,}",
+                f"{row['lower_iterations'] + row['cg_iterations']:,}",
+                f"{100 * (row['path'][-1][2] / least - 1):.3f} %",
+                f"{rises(row)} of {len(row['path']) - 1}",
+                "yes" if row["converged"] else "no",
+            ]
         )
+    return lines
+
+
+def first_order_story(record: Mapping) -> str:
+    """Costs to 1 per cent, ends, and how many accepted steps went up."""
+    said = [
+        f"{label}: {to} iterations of both levels to 1 per cent, {paid} in all, ends {end} above the best, {up} up"
+        f"{'' if converged == 'yes' else '; not converged'}."
+        for label, to, paid, end, up, converged in first_order_rows(record)
+    ]
     return " ".join(said)
