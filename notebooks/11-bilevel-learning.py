@@ -170,7 +170,7 @@ assert checks.certificate(bound)
 # **Predict, then run.** Here $L/\mu$ is about 100. Three solvers from $x=0$: the true error and its certificate.
 
 # %% mystnb={"image": {"alt": "True error and certificate against iterations for gradient descent, FISTA and L-BFGS on logarithmic axes. All certificates lie above the errors. Gradient descent falls slowly, FISTA and L-BFGS fall much faster."}}
-reference = solve_lower(small.lower, best, 1e-24, "lbfgs", max_iter=20_000)
+reference = solve_lower(small.lower, best, 0.0, "fista", max_iter=1500)
 counts = [5, 10, 20, 50, 100, 200, 400]
 races = {}
 for solver in ("gd", "fista", "lbfgs"):
@@ -184,12 +184,16 @@ certificates(races)
 plt.show()
 
 # %%
-gap = races["fista"][2][3] / races["fista"][1][3]
-print(f"L/μ = {L / mu:.0f}; after {counts[3]} iterations of FISTA the certificate is {gap:.1f} times the true error.")
+sharp = {solver: float(promised[3] / errors[3]) for solver, (_, errors, promised) in races.items()}
+words = ", ".join(f"{value:.2g} ({solver})" for solver, value in sharp.items())
+print(f"L/μ = {L / mu:.0f}; certificate over true error after {counts[3]} iterations: {words}")
+assert sharp["gd"] < 1.1 < sharp["lbfgs"]
 
 # %% [markdown]
-# The certificate never lies, and it overestimates. The smaller $\nu$ and the larger $\alpha$, the larger $L/\mu$, and
-# the more a promise costs: the search for $\theta$ decides how expensive its own evaluations are.
+# The certificate never lies. For gradient descent it is nearly sharp, because what is left of the error lies in the
+# directions of least curvature, about $\mu$, where the inequality is an equality. L-BFGS has errors in all directions
+# at the same time, and there the certificate overestimates them. The smaller $\nu$ and the larger $\alpha$, the larger
+# $L/\mu$, and the more a promise costs: the search for $\theta$ decides how expensive its own evaluations are.
 #
 # ## 3 The hypergradient
 #
@@ -336,13 +340,13 @@ accuracy
 
 # %%
 lines, learned_after = [], {}
-for n in (10, 30, 100, 1000):
+for n in (10, 30, 100, 300):
     unrolled = [unrolled_gradient(small, a[None], n)[0] for a in grid]
     k = unrolled.index(min(unrolled))
     learned_after[n] = values[k]
     lines.append([str(n), f"10^{float(grid[k]):.1f}", f"{unrolled[k]:.2f}", f"{values[k]:.2f}"])
 lines.append(["bilevel", f"10^{float(best):.1f}", "", f"{min(values):.2f}"])
-assert learned_after[10] > 2 * min(values) and learned_after[1000] < 1.2 * min(values)
+assert learned_after[10] > 2 * min(values) and learned_after[300] < 1.2 * min(values)
 markdown_table(["steps N", "α of least loss after N steps", "that loss", "loss when solved to the end"], lines)
 
 # %% [markdown]
@@ -391,23 +395,25 @@ assert checks.unrolled_weight(weight)
 # of the linear system). Where does each end, what does it pay, and does it notice?
 
 # %%
-start, lines, ends = truth.new_tensor([0.0]), [], {}
+start, lines, ends, seen = truth.new_tensor([0.0]), [], {}, None
 for tol, cg_tol in ((1e-12, 1e-8), (1e-2, 1e-1), (1.0, 1.0)):
     learned = learn_lbfgsb(small, start, [-4.0], [1.0], tol, cg_tol)
     ends[tol] = exact_value(small, learned.theta, tol=1e-12)[0]
+    seen = learned.value if tol == 1e-2 else seen
     lines.append(
         [
             f"{tol:g} and {cg_tol:g}", f"{learned.lower_iterations:,}", f"{learned.cg_iterations:,}",
             f"{float(learned.theta):.3f}", f"{learned.value:.4f}", f"{ends[tol]:.4f}",
         ]
     )  # fmt: skip
-assert ends[1e-12] <= min(ends.values()) + 1e-6 and ends[1.0] > 1.02 * ends[1e-12]
+assert ends[1e-12] <= min(ends.values()) + 1e-6 and ends[1.0] > ends[1e-2] > 1.02 * ends[1e-12] and seen < ends[1e-12]
 markdown_table(["accuracies", "lower level", "products with A", "log α", "f as it saw it", "f exactly"], lines)
 
 # %% [markdown]
 # With tight accuracies it is hard to beat where gradients can be had: few evaluations, and the right answer. With loose
-# ones it is many times cheaper, and it ends at a point that is not the minimiser while it *sees* another value than the
-# true one. Nothing in its output tells the two cases apart. Which accuracy is tight enough is known afterwards.
+# ones it is many times cheaper and ends elsewhere, with the roughest at a bound. The middle run is the treacherous one:
+# it sees a value *below* the least that exists, because an inexact $\tilde x$ may happen to lie nearer to the truth than
+# $\hat x$ does. Nothing that L-BFGS-B prints tells the cases apart; the certificates could, if they are looked at.
 #
 # The cost is counted in gradients of the lower level and products with $A$, summed over the examples: this is what grows
 # with the size of the images, and it does not depend on the machine.
@@ -434,7 +440,7 @@ markdown_table(["accuracies", "lower level", "products with A", "log α", "f as 
 #
 # **Predict, then run.** One parameter, the four signals of section 1. In which evaluations is the accuracy high?
 
-# %% mystnb={"image": {"alt": "Left, objective values with error bars at each of the evaluations; the error bars shrink as the values approach the minimum, and the exact values lie within them. Right, the bound on the error falls by powers of ten while the iterations of each evaluation rise or stay."}}
+# %% mystnb={"image": {"alt": "Left, objective values with error bars at each of the evaluations; the error bars shrink as the values approach the minimum, and the exact values lie within them. Right, the bound on the error falls by powers of ten over the evaluations."}}
 searched = dynamic_dfo(Residuals(small), start, [-7.0], [7.0], max_evals=14 if FAST else 20)
 thetas = {tuple(entry["theta"]) for entry in searched.history}
 exactly = {theta: exact_value(small, truth.new_tensor(theta), tol=1e-12)[0] for theta in thetas}
@@ -532,9 +538,8 @@ assert rough_end > 1.5 and abs(rough["seen"] / story.end_value(rough) - 1) < 0.0
 # - **The lectures' "10x speedup" is there, against a fixed accuracy that is too high.** With three parameters 2000
 #   iterations of FISTA cost more than ten times as much, to 5 and to 1 per cent; with one parameter two to three times.
 # - **A well guessed number of iterations is nearly as good, or better.** With gradient descent and one parameter, 10000
-#   iterations win; so they do in the published results, by more. The dynamic method evaluates some points several times,
-#   and asks for an accuracy that the decision would not always have needed, because its certificate overestimates the
-#   error (section 2).
+#   iterations win; so they do in the published results, by more. That the dynamic
+#   method pays for promises which the decisions would not always have needed is our conjecture.
 # - **A number that is too small fails without a sign.** With one parameter, 200 iterations of FISTA and 1000 of gradient
 #   descent touch the neighbourhood of the best point after a few evaluations and then *leave* it, because for them
 #   another point is better: 200 steps with a smaller $\alpha$ get further. It is the unrolled problem of section 3 that
@@ -551,8 +556,28 @@ assert rough_end > 1.5 and abs(rough["seen"] / story.end_value(rough) - 1) < 0.0
 dfo.starts_figure(stored)
 plt.show()
 
+# %%
+costs = {}
+for alpha in (-2.0, 0.0, 2.0):
+    for n in (0, 2_000, 200):
+        row = story.pick(stored, p=1, solver="fista", iterations=n, alpha=alpha)[0]
+        costs[alpha, n] = story.cost_to(row, story.best_value(stored, 1), 0.05)
+        end = story.end_value(row)
+        words = "dynamic" if n == 0 else f"{n} iterations"
+        print(f"from α = {10**alpha:g}, {words}: to 5 per cent {costs[alpha, n] or 'never'}, ends at f = {end:.3f}")
+        assert (end > 2) == (n == 200)
+assert costs[-2.0, 0] < costs[-2.0, 2_000] and costs[2.0, 0] > costs[2.0, 2_000]
+further = story.pick(stored, p=3, solver="fista", alpha=2.0)
+print("3 parameters from α = 100, f at the end:", ", ".join(f"{story.end_value(r):.3f} ({r['iterations'] or 'dynamic'})" for r in further))  # fmt: skip
+
 # %% [markdown]
-# XXX_STARTS
+# The lectures' picture is confirmed: dynamic accuracy and *many* fixed iterations come down from every start, few
+# iterations do not. They do move, in contrast to the published runs, some of which never leave $\alpha=100$; but they
+# end at the same wrong place, whatever the start, because it is the minimiser of their own problem.
+#
+# Robust is not the same as fast. From $\alpha=100$ the dynamic run costs *more* than 2000 iterations do: $L/\mu$ is
+# about $4\alpha/\nu$, so that a certificate costs thousands of iterations there, while a value that is wrong by far
+# would do to see that $f$ is hundreds of times too large.
 #
 # ## 6 Inexact gradients: MAID
 #
@@ -624,7 +649,7 @@ markdown_table(["log α, log ν", "f exactly", "f known to", "ε", "lower-level 
 # bilevel-first-order`). **Predict, then run.** Which method comes within one per cent of the best first? Which of them
 # knows?
 
-# %% mystnb={"image": {"alt": "Three panels of the excess of the exact objective over the best, against iterations of both levels. XXX"}}
+# %% mystnb={"image": {"alt": "Three panels of the excess of the exact objective over the best, against iterations of both levels. The rough runs of L-BFGS-B and HOAG need the fewest; the two curves of MAID lie close together and end as low as the fine run of L-BFGS-B. A grey band marks what the exact values cannot tell apart."}}
 first_record = load_result("bilevel-first-order")
 print("Ours:", origin(first_record))
 first_order.first_order_figure(first_record)
@@ -635,6 +660,7 @@ least, by_run = first_order_story.best(first_record), {row["run"]: row for row i
 maid_cost, rough_cost, hoag_cost = (
     first_order_story.reach(by_run[name], least, 0.01) for name in ("maid 1", "lbfgsb rough", "hoag quadratic")
 )
+print(f"The exact values are certain to {100 * first_order_story.uncertain(first_record):.3f} per cent near the best.")
 for name, row in by_run.items():
     assert not name.startswith("maid") or (row["converged"] and first_order_story.rises(row) == 0)
 markdown_table(
@@ -643,7 +669,16 @@ markdown_table(
 )
 
 # %% [markdown]
-# XXX_FIRST
+# (The exact values are certain to the share that is printed; the grey band in the figure is below it.)
+#
+# - **MAID keeps its word**: no accepted step raised the exact objective, it knows when it is done, and it hardly matters
+#   with which accuracy it begins.
+# - **The word has a price.** MAID costs about as much as L-BFGS-B with accuracies that are tight beyond need, and four
+#   times as much as L-BFGS-B with rough ones, whose end the table shows. The schedules of
+#   HOAG are as cheap; one step of each raised the objective, and their bounds do not confirm that they are done.
+# - **Rough and right here was rough and wrong in section 4.** The accuracies there were ten times looser on a smaller
+#   problem. The lectures call inexact first-order methods the next step, and what they add on this problem is not speed
+#   but certainty.
 #
 # ## 7 Learning a regulariser: the field of experts
 #
@@ -752,7 +787,18 @@ claims = {
 markdown_table(["lectures or paper", "ours"], list(claims.items()))
 
 # %% [markdown]
-# XXX_DIFFERENCES
+# All that the lectures claim of dynamic accuracy is seen here, with one reservation: the factor is a property of what it
+# is compared with. Against a number of iterations that is much too large it is large, against one that was guessed well
+# it is about 1, and it can be below 1. What the lectures' picture does not say is how one would guess well, and the rough
+# runs show what happens otherwise.
+#
+# - **Signals and noise** are drawn anew from the published description, so that objectives cannot be compared, and
+#   costs only in their order of magnitude.
+# - **The search** is our own implementation of the paper's Algorithm 1, with a box as trust region. The paper modifies
+#   DFO-LS.
+# - **The cost** is the number of gradients of the lower level of all examples together. The paper's logs count the same.
+# - **Not repeated**: its denoising of photographs and its learning of MRI sampling patterns, where the published logs
+#   have the largest factors; nor MAID on photographs with 48 filters.
 #
 # ## Quiz
 #

@@ -64,7 +64,7 @@ def certificates(races: Mapping[str, tuple[Sequence[int], Tensor, Tensor]], alt:
         ax.plot(counts, errors.numpy(), "-", color=colour, marker=marker, label=f"{label}, error")
         ax.plot(counts, promised.numpy(), "--", color=colour, linewidth=1.2, label=f"{label}, certificate")
     ax.set(
-        xscale="log", yscale="log", xlabel="iterations", ylabel=r"$\|x-\hat x\|$, mean of 4 signals", ylim=(1e-9, 30)
+        xscale="log", yscale="log", xlabel="iterations", ylabel=r"$\|x-\hat x\|$, mean of 4 signals", ylim=(1e-8, 30)
     )
     ax.legend(loc="lower left", fontsize=8)
     return figure
@@ -79,7 +79,7 @@ def accuracy_path(history: Sequence[Mapping], exact: Mapping[tuple, float], alt:
     exact : dict of theta -> exact objective
     alt : str
     """
-    default = "Seen objectives with their error bars at each evaluation, exact ones, and the errors below."
+    default = "Seen objectives with their error bars at each evaluation, and exact ones; the errors that were allowed."
     figure, (left, right) = subplots(1, 2, size=(8.2, 3.1), alt=alt or default)
     k = np.arange(1, len(history) + 1)
     seen, error = (np.array([entry[name] for entry in history]) for name in ("value", "error"))
@@ -89,10 +89,10 @@ def accuracy_path(history: Sequence[Mapping], exact: Mapping[tuple, float], alt:
     left.plot(k[~taken], seen[~taken], "o", color=COLOURS["vermilion"], markerfacecolor="white", label="seen, other")
     left.plot(k, [exact[tuple(entry["theta"])] for entry in history], "x", color="black", label="exact")
     left.set(xlabel="evaluation", ylabel=r"$f$", yscale="log")
+    ticks = [tick for tick in (0.2, 0.3, 0.5, 1, 2, 3) if 0.8 * seen.min() < tick < 1.25 * seen.max()]
+    left.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    left.minorticks_off()
     left.legend(loc="upper right", fontsize=8)
-    right.plot(k, error, "-o", color=COLOURS["vermilion"], label="error of $f$, at most")
-    spent = np.diff([0, *(entry["lower"] for entry in history)])
-    right.plot(k, spent / 1e5, "--s", color=COLOURS["blue"], label=r"iterations / $10^5$")
-    right.set(xlabel="evaluation", yscale="log")
-    right.legend(loc="lower left", fontsize=8)
+    right.plot(k, error, "-o", color=COLOURS["vermilion"])
+    right.set(xlabel="evaluation", ylabel="error of $f$, at most", yscale="log")
     return figure

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ...figures.style import COLOURS, subplots
 
-__all__ = ["best", "first_order_figure", "first_order_rows", "first_order_story", "reach", "rises"]
+__all__ = ["best", "first_order_figure", "first_order_rows", "first_order_story", "reach", "rises", "uncertain"]
 
 #: First word of a run -> colour, marker; the runs of a method differ by their dashes.
 LOOKS = {"lbfgsb": (COLOURS["black"], "s"), "maid": (COLOURS["vermilion"], "o"), "hoag": (COLOURS["blue"], "^")}
@@ -18,6 +18,12 @@ DASHES = ("-", "--")
 def best(record: Mapping) -> float:
     """The least exact objective that any run accepted."""
     return min(step[2] for row in record["rows"] for step in row["path"])
+
+
+def uncertain(record: Mapping) -> float:
+    """The largest bound on the error of an exact objective near the best, relative to it."""
+    least = best(record)
+    return max(step[3] for row in record["rows"] for step in row["path"] if step[2] < 1.05 * least) / least
 
 
 def reach(row: Mapping, least: float, share: float) -> int | None:
@@ -42,8 +48,9 @@ def first_order_figure(record: Mapping) -> Figure:
     least, families = best(record), {"lbfgsb": "L-BFGS-B", "maid": "MAID", "hoag": "HOAG"}
     alt = (
         "Three panels, L-BFGS-B, MAID and HOAG: the excess of the exact objective over the best, on a logarithmic "
-        "axis, against lower-level iterations and Hessian products together. The rough runs of L-BFGS-B and HOAG are "
-        "the cheapest and stop above the best; the three curves of MAID lie close together and go on falling."
+        "axis, against lower-level iterations and Hessian products together; grey is below the errors of the exact "
+        "values. The rough runs of L-BFGS-B and HOAG are the cheapest and stop early; the two curves of MAID lie "
+        "close together and need four times as much."
     )
     figure, axes = subplots(1, 3, size=(8.6, 3.1), alt=alt, sharex=True, sharey=True)
     for ax, (family, title) in zip(axes, families.items(), strict=True):
@@ -57,7 +64,8 @@ def first_order_figure(record: Mapping) -> Figure:
                 cost, excess, where="post", color=colour, linestyle=dash, marker=marker, markersize=3.5,
                 linewidth=1.4, label=label,
             )  # fmt: skip
-        ax.set(xscale="log", yscale="log", title=title, xlabel="iterations of both levels")
+        ax.axhspan(1e-7, uncertain(record), color="0.9", zorder=0, linewidth=0)
+        ax.set(xscale="log", yscale="log", ylim=(1e-6, 20), title=title, xlabel="iterations of both levels")
         ax.legend(loc="lower left", fontsize=8)
     axes[0].set_ylabel("excess over the best")
     return figure
@@ -73,7 +81,7 @@ def first_order_rows(record: Mapping) -> list[list[str]]:
                 record["settings"]["runs"][row["run"]]["label"],
                 "never" if to is None else f"{to:,}",
                 f"{row['lower_iterations'] + row['cg_iterations']:,}",
-                f"{100 * (row['path'][-1][2] / least - 1):.3f} %",
+                f"{100 * (row['path'][-1][2] / least - 1):.2f} %",
                 f"{rises(row)} of {len(row['path']) - 1}",
                 "yes" if row["converged"] else "no",
             ]
