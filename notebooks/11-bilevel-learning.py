@@ -568,12 +568,17 @@ for alpha in (-2.0, 0.0, 2.0):
         assert (end > 2) == (n == 200)
 assert costs[-2.0, 0] < costs[-2.0, 2_000] and costs[2.0, 0] > costs[2.0, 2_000]
 further = story.pick(stored, p=3, solver="fista", alpha=2.0)
+assert [story.end_value(r) > 1.1 * story.best_value(stored, 3) for r in further] == [True, False]
 print("3 parameters from α = 100, f at the end:", ", ".join(f"{story.end_value(r):.3f} ({r['iterations'] or 'dynamic'})" for r in further))  # fmt: skip
 
 # %% [markdown]
-# The lectures' picture is confirmed: dynamic accuracy and *many* fixed iterations come down from every start, few
-# iterations do not. They do move, in contrast to the published runs, some of which never leave $\alpha=100$; but they
-# end at the same wrong place, whatever the start, because it is the minimiser of their own problem.
+# With one parameter the lectures' picture is confirmed: dynamic accuracy and *many* fixed iterations come down from every
+# start, few iterations do not. They do move, in contrast to the published runs, some of which never leave $\alpha=100$;
+# but they end at the same wrong place, whatever the start, because it is the minimiser of their own problem.
+#
+# With three parameters it is not. From $\alpha=100$ the dynamic run has used its 100 evaluations before it arrives, and
+# 200 iterations, which are accurate enough there, find the best point of all our runs. (2000 iterations were not tried
+# from there.) One run each is an example and no statistic.
 #
 # Robust is not the same as fast. From $\alpha=100$ the dynamic run costs *more* than 2000 iterations do: $L/\mu$ is
 # about $4\alpha/\nu$, so that a certificate costs thousands of iterations there, while a value that is wrong by far
@@ -691,8 +696,8 @@ markdown_table(
 # Eight filters of $5\times5$ pixels are $8\cdot(2+25)=216$ numbers. Because the weights are powers of ten, they are
 # positive and the lower level is convex whatever is learned. We train on windows of brain slices with $\sigma=0.1$ and
 # test on windows of another person's brain. TV learns $\alpha$ and $\nu$ from the same windows in the same way. The
-# experts begin near TV: two of the filters are differences of neighbours, the others light waves. Three seeds draw
-# three sets of training windows and noise (`python -m course_utils.reproduce bilevel-experts`).
+# experts begin near TV: two of the filters are differences of neighbours, the others light waves. Each seed
+# draws other training windows and other noise (`python -m course_utils.reproduce bilevel-experts`).
 #
 # **Predict, then run.** What do 216 parameters gain over two, in dB, on a brain that was not seen? What will the filters
 # look like?
@@ -711,18 +716,22 @@ for row in expert_record["rows"]:
         f"{row['method']:3s}, seed {row['seed']}: {train:.2f} dB in training, {test:.2f} dB on test windows; {row['message']}"
     )
 print("Field of experts minus TV on the test windows, dB:", ", ".join(f"{gain:+.2f}" for gain in gained))
-assert min(gained) > 0 and max(gained) - min(gained) < min(gained)
+assert min(gained) > 0.1 and max(gained) - min(gained) < min(gained)
 
-# %% mystnb={"image": {"alt": "The eight learned filters. XXX"}}
+# %% mystnb={"image": {"alt": "The eight learned filters of seed 0. The two heaviest are differences of two neighbours, one downwards and one across; the six others are waves and saddles with small weights."}}
 experts_story.filters_figure(expert_record)
 plt.show()
 
 # %% [markdown]
-# XXX
+# The experts gain a few tenths of a dB on another person's brain, and about twice as much on the windows that they were
+# trained on: 216 numbers fit 24 windows better than they fit the next brain. Two of the filters are still differences
+# of neighbours, and they carry most of the weight; the search began with them. The others ended as light waves and
+# saddles. The trainings were ended by their budget of 80 evaluations and not by convergence, so that these gains are
+# what 80 evaluations bring, and no statement on the best field of experts.
 #
 # Live: both on three test windows, with the stored parameters.
 
-# %% mystnb={"image": {"alt": "Three windows of brain slices with noise, denoised by learned TV and by the field of experts. XXX"}}
+# %% mystnb={"image": {"alt": "Three windows of brain slices with noise, denoised by learned TV and by the field of experts. TV leaves flat patches with sharp borders; the experts leave softer ones."}}
 x_test, y_test = experts.crops("test", 3, experts.TEST_SEED)
 learned_rows = {row["method"]: row for row in expert_record["rows"] if row["seed"] == 0}
 pictures = {"data": y_test.float()}
@@ -780,15 +789,16 @@ claims = {
     "Lectures: fixed is not robust to the number of iterations": f"1 parameter: 200 iterations end at "
     f"{rough_end:.2f} times the best f, 2000 at the best",
     "Lectures: dynamic, and fixed with many iterations, are robust to the start": f"from α = 100, f at the end: dynamic "
-    f"{far[0]:.2f}, 2000 iterations {far[2_000]:.2f}, 200 iterations {far[200]:.2f}; the best {story.best_value(stored, 1):.2f}",
+    f"{far[0]:.2f}, 2000 iterations {far[2_000]:.2f}, 200 iterations {far[200]:.2f}, the best {story.best_value(stored, 1):.2f}. 3 parameters: dynamic "
+    f"{story.end_value(further[0]):.2f} after its budget, 200 iterations {story.end_value(further[1]):.2f}",
     "Lectures: the next step are inexact first-order methods": f"MAID: no accepted step raises the exact f; "
     f"{maid_cost:,} iterations to 1 per cent, rough L-BFGS-B {rough_cost:,}",
 }  # fmt: skip
 markdown_table(["lectures or paper", "ours"], list(claims.items()))
 
 # %% [markdown]
-# All that the lectures claim of dynamic accuracy is seen here, with one reservation: the factor is a property of what it
-# is compared with. Against a number of iterations that is much too large it is large, against one that was guessed well
+# What the lectures claim of dynamic accuracy is seen here, with two reservations. Its robustness to the start has an
+# exception with three parameters. And the factor is a property of what it is compared with. Against a number of iterations that is much too large it is large, against one that was guessed well
 # it is about 1, and it can be below 1. What the lectures' picture does not say is how one would guess well, and the rough
 # runs show what happens otherwise.
 #

@@ -33,8 +33,8 @@ def experts_figure(record: Mapping) -> Figure:
     """PSNR of training and of test windows by seed, and the objective during the training of the experts."""
     alt = (
         "Left: mean PSNR on training and on test windows of learned TV and of the field of experts, one mark for each "
-        "of three seeds. Right: the upper-level objective of the field of experts against lower-level iterations, "
-        "three falling curves."
+        "seed. Right: the upper-level objective of the field of experts against lower-level iterations, "
+        "falling curves."
     )
     figure, (left, right) = subplots(1, 2, size=(7.8, 3.2), alt=alt)
     for k, method in enumerate(LABELS):
@@ -47,7 +47,8 @@ def experts_figure(record: Mapping) -> Figure:
     left.set_xticks(range(len(LABELS)), list(LABELS.values()))
     left.set(ylabel="mean PSNR (dB)", xlim=(-0.5, len(LABELS) - 0.5))
     left.legend(loc="best", fontsize=8)
-    for row, style in zip(rows_of(record, "foe"), ("-", "--", ":"), strict=True):
+    for row in rows_of(record, "foe"):
+        style = ("-", "--", ":")[row["seed"]]
         paid, value = zip(*row["seen"], strict=True)
         right.plot(paid, value, style, color=COLOURS["blue"], linewidth=1.4, label=f"seed {row['seed']}")
     right.set(xscale="log", yscale="log", xlabel="lower-level iterations", ylabel="objective (training windows)")
