@@ -16,7 +16,7 @@ from .experts_story import experts_figure, experts_story
 __all__ = ["EXPERIMENTS", "TEST_SEED", "crops", "denoise", "expert_row", "first_experts", "lower_level"]
 
 SIGMA, XI, FILTERS, SIZE = 0.1, 1e-3, 8, 5
-CROP, N_TRAIN, N_TEST, SEEDS, TEST_SEED = 32, 24, 32, (0, 1), 7
+CROP, N_TRAIN, N_TEST, SEEDS, TEST_SEED = 32, 24, 32, (0, 1, 2), 7
 #: Accuracies of both levels while learning, evaluations, and the accuracy of a reconstruction of test images.
 TOL, CG_TOL, EVALUATIONS, TEST_TOL = 1e-4, 1e-2, 80, 1e-4
 #: log10 of the first weights of the two differences and of the other filters, and of all smoothings.
