@@ -596,7 +596,7 @@ print("3 parameters from α = 100, f at the end:", ", ".join(f"{story.end_value(
 #
 # HOAG (Pedregosa) has a schedule instead, for example $\varepsilon_k=0.1\,k^{-2}$, and never takes a step back.
 #
-# ### Exercise 5 (core, on paper): how steep is it at least?
+# ### Exercise 5 (core): how steep is it at least? A proof on paper
 #
 # Known are $\|z\|$ and a bound $b$ on $\|z-\nabla f(\theta)\|$. Prove that $-z$ is a direction of descent if $b<\|z\|$,
 # and that the condition cannot be weakened. How steep is $f$ at $\theta$ in the direction of the unit vector
@@ -732,7 +732,7 @@ plt.show()
 # Live: both on three test windows, with the stored parameters.
 
 # %% mystnb={"image": {"alt": "Three windows of brain slices with noise, denoised by learned TV and by the field of experts. TV leaves flat patches with sharp borders; the experts leave softer ones."}}
-x_test, y_test = experts.crops("test", 3, experts.TEST_SEED)
+x_test, y_test = (part[:3] for part in experts.crops("test", experts.N_TEST, experts.TEST_SEED))
 learned_rows = {row["method"]: row for row in expert_record["rows"] if row["seed"] == 0}
 pictures = {"data": y_test.float()}
 for method, label in (("tv", "TV, learned"), ("foe", "field of experts")):

@@ -13,7 +13,7 @@ from ...reproduce.experiment import Experiment
 from ...reproduce.setting import rounded, seeded
 from .experts_story import experts_figure, experts_story
 
-__all__ = ["EXPERIMENTS", "TEST_SEED", "crops", "denoise", "expert_row", "first_experts", "lower_level"]
+__all__ = ["EXPERIMENTS", "N_TEST", "TEST_SEED", "crops", "denoise", "expert_row", "first_experts", "lower_level"]
 
 SIGMA, XI, FILTERS, SIZE = 0.1, 1e-3, 8, 5
 CROP, N_TRAIN, N_TEST, SEEDS, TEST_SEED = 32, 24, 32, (0, 1, 2), 7

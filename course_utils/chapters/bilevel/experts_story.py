@@ -52,6 +52,8 @@ def experts_figure(record: Mapping) -> Figure:
         paid, value = zip(*row["seen"], strict=True)
         right.plot(paid, value, style, color=COLOURS["blue"], linewidth=1.4, label=f"seed {row['seed']}")
     right.set(xscale="log", yscale="log", xlabel="lower-level iterations", ylabel="objective (training windows)")
+    right.set_yticks([50, 60, 70, 80, 90], ["50", "60", "70", "80", "90"])
+    right.minorticks_off()
     right.legend(loc="upper right", fontsize=8)
     return figure
 
