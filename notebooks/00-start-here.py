@@ -407,6 +407,8 @@ assert checks.convert(our_lambda)
 # | 06 | [The wider family](06-wider-family.ipynb) | Which other ways are there to obey a generator, and which of them help? |
 # | 07 | [Tomography](07-tomography.ipynb) | What happens where there are no data? |
 # | 08 | [MRI](08-mri.ipynb) | What must a generator know about its own errors? |
+# | 09 | [Learned reconstruction and its dangers](09-learned-reconstruction.ipynb) | Who has learned more, and what does it cost when the data are not as expected? |
+# | 11 | [Bilevel learning](11-bilevel-learning.ipynb) | How accurately must a problem be solved to learn its parameters? |
 #
 # <!-- end of the chapters -->
 #
