@@ -19,15 +19,16 @@
 # - say for each family of the lectures what it learns, from what, and where the operator $A$ enters (exercise 1);
 # - say which image a network gives that was trained with the squared error, where the data do not decide (exercise 2);
 # - train a regulariser in three ways, and test whether it is what it promises to be (section 3);
-# - put a denoiser in the place of a proximal map, and say when the iteration converges (section 4);
+# - put a denoiser in the place of a proximal map, say when the iteration converges, and differentiate through its limit
+#   (exercises 3 to 6);
 # - draw several answers instead of one, and test whether their spread can be believed (section 5);
 # - compare all families on one problem, where they were trained and elsewhere (sections 6 and 8);
-# - find the worst perturbation of the data for a method, and compare it fairly with noise (section 7).
+# - find the worst perturbation of the data for a method, and compare it fairly with noise (exercises 7 to 9).
 #
 # **Prerequisites:** tomography (chapter 07); TV, TGV and proximal maps (chapter 02); hard, relaxed and sparse
 # (chapter 05); compressed sensing (chapter 05).
 #
-# **Time:** 150 min to read, an hour of them for the exercises; 1 to 2 min to run on two CPU cores.
+# **Time:** 180 min to read, an hour and a half of them for the nine exercises; 1 to 2 min to run on two CPU cores.
 
 # %% tags=["setup"]
 # On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it only checks.
@@ -499,7 +500,7 @@ plt.show()
 # > `NETTRegulariser`, and can be trained like the others; we ship no weights of it, so it is not in our tables.
 #
 # The lectures name a third way of training, *bilevel learning*: choose $\theta$ so that the minimiser itself is good.
-# That is the subject of a chapter of its own.
+# That is the subject of chapter 11.
 
 # %% [markdown]
 # ## 4 A denoiser in place of a proximal map
@@ -1809,8 +1810,7 @@ print(
 claims_table([structure_claim(digits), plug_and_play_claim(denoisers), *robust_claims(robust, digits_robust)])
 
 # %% [markdown]
-# **The sentence of the lectures
-# depends on the size of the error and on the method.** It agrees with our record against FBP and Tikhonov at every
+# **The sentence of the lectures depends on the size of the error and on the method.** It agrees with our record against FBP and Tikhonov at every
 # size, and against TV up to a tenth of the noise. At the norm of the noise the opposite holds against TV without
 # bounds, and TV within bounds cannot be told apart from the networks.
 #
