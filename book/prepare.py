@@ -117,7 +117,10 @@ def shown_only(source: str) -> str:
 
     A page folds the code of such a cell, because it teaches nothing of the subject; what the cell shows stays.
     """
-    statements = ast.parse(source).body
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # a command of IPython
+        return ""
     imports = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
     lines = sum(node.end_lineno - node.lineno + 1 for node in imports)
     if imports and 2 * lines >= len(source.splitlines()):

@@ -16,19 +16,18 @@
 #
 # **You will be able to**
 #
-# - say for each family of the lectures what it learns, from what, and where the operator $A$ enters (exercise 1);
-# - say which image a network gives that was trained with the squared error, where the data do not decide (exercise 2);
-# - train a regulariser in three ways, and test whether it is what it promises to be (section 3);
+# - say for each family of the lectures what it learns, from what, and where the operator $A$ enters, and which image the
+#   squared error asks for (exercises 1 and 2);
 # - put a denoiser in the place of a proximal map, say when the iteration converges, and differentiate through its limit
-#   (exercises 3 to 6);
-# - draw several answers instead of one, and test whether their spread can be believed (section 5);
+#   (exercises 3 to 5);
+# - test whether a learned regulariser and a sampler are what they promise to be (sections 3 and 5);
 # - compare all families on one problem, where they were trained and elsewhere (sections 6 and 8);
-# - find the worst perturbation of the data for a method, and compare it fairly with noise (exercises 7 to 9).
+# - find the worst perturbation of the data for a method, and compare it fairly with noise (exercises 6 and 7).
 #
 # **Prerequisites:** tomography (chapter 07); TV, TGV and proximal maps (chapter 02); hard, relaxed and sparse
 # (chapter 05); compressed sensing (chapter 05).
 #
-# **Time:** 180 min to read, an hour and a half of them for the nine exercises; 1 to 2 min to run on two CPU cores.
+# **Time:** 180 min to read, an hour and a half of them for the seven exercises; 1 to 2 min to run on two CPU cores.
 
 # %% tags=["setup"]
 # On Colab this cell fetches the course and leaves torch and numpy as they are. Elsewhere it only checks.
@@ -109,6 +108,7 @@ from course_utils.chapters.learned.tables import (
     learned_figure,
     learned_story,
     retuned_figure,
+    spread,
 )
 from course_utils.denoisers import jacobian_asymmetry
 from course_utils.figures.images import image_rows, show_image
@@ -189,7 +189,7 @@ markdown_table(
     [
         [
             by_name[n]["label"],
-            f"{np.mean(v := by_name[n]['places'][HOME]['psnr']):.1f} ± {np.std(v, ddof=1):.1f}",
+            f"{spread(by_name[n]['places'][HOME]['psnr'])}",
             f"{by_name[n].get('n_weights', 0):,}",
         ]
         for n in first
@@ -760,7 +760,7 @@ def gradient(x, W):
 assert checks.red_gradient(gradient)
 
 # %% [markdown]
-# ### Exercise 5 (core): why averaged? A proof on paper
+# ### A proof on paper: why averaged?
 #
 # Let $T=(1-\alpha)I+\alpha N$ with a nonexpansive $N$ and $0<\alpha<1$ on $\mathbb R^n$, and let $x^*$ be a fixed
 # point. Show that $x_{k+1}=Tx_k$ converges. Where does the proof fail for $\alpha=1$?
@@ -828,7 +828,7 @@ print(f"Implicit against 200 unrolled iterations: relative difference {differenc
 assert difference < 1e-4 < short
 
 # %% [markdown]
-# ### Exercise 6 (stretch): the gradient at a fixed point
+# ### Exercise 5 (stretch): the gradient at a fixed point
 #
 # Given $J=\partial f/\partial x$ and $K=\partial f/\partial y$ at the fixed point and the gradient $g$ of a loss by
 # $x$: what is its gradient by $y$?
@@ -1199,7 +1199,7 @@ assert gain["tv", "twice the noise"] > 1
 # plug-and-play through all of its steps. What counts is always the image that the method itself returns for $y+e$.
 # **Every number is a lower bound**, because no search proves that it has found the worst.
 #
-# ### Exercise 7 (core): the worst error of a linear method
+# ### Exercise 6 (core): the worst error of a linear method
 #
 # `B` is the matrix of a linear reconstruction, (pixels, data). Return an error of norm `budget` that $B$ enlarges most.
 # Use products with $B$ and $B^\top$ alone, because a reconstruction is rarely given as a matrix that can be decomposed.
@@ -1404,7 +1404,7 @@ plt.show()
 # At a tenth of the noise the networks fall to the quality of TV, not below it; at three tenths they are below it. **And
 # they fail differently.** FBP gets a darker middle and a bulge, Tikhonov hardly changes. TV gets another grey value.
 # The networks draw other *shapes*: a circle that is an ellipse, a square that has been pushed over, with edges as clean
-# as before. No artefact tells a reader that anything is wrong. Exercise 8 below asks whether that is a fault.
+# as before. No artefact tells a reader that anything is wrong. The proof below asks whether that is a fault.
 #
 # ### Whom else does it fool?
 #
@@ -1443,8 +1443,8 @@ print(
 # one exception stands out: the error that blows up TV's grey values does much less to the others.
 #
 # That errors carry over from TV to networks means that they have something in common that lies in the problem, and not
-# in the network. Our conjecture: they are directions of the data in which plausible images differ by little. Exercise 8
-# makes that precise, and the cell after exercise 9 tests it.
+# in the network. Our conjecture: they are directions of the data in which plausible images differ by little. The
+# proof below makes that precise, and the cell after exercise 7 tests it.
 
 # %% [markdown]
 # ### Explorer: what a perturbation changes, and what it invents
@@ -1593,7 +1593,7 @@ print(
 # A third instability of Antun and co-authors is that more data make a network worse. The table of places above has that
 # experiment: networks that were trained with 30 views get 60.
 #
-# ### Exercise 8 (core, on paper): the price of being right
+# ### A proof on paper: the price of being right
 #
 # Let $A$ be linear and $\Phi$ any map from data to images, of whatever kind. For two images $x,x'$ with $Ax\ne Ax'$ let
 # $\|\Phi(Ax)-x\|\le\varepsilon$ and $\|\Phi(Ax')-x'\|\le\varepsilon$. Prove that the Lipschitz constant of $\Phi$ is at
@@ -1622,9 +1622,9 @@ print(
 # stability alone is no merit, and neither is accuracy alone.
 # </details>
 #
-# ### Exercise 9 (stretch): the least gain of a method that is right on a family
+# ### Exercise 7 (stretch): the least gain of a method that is right on a family
 #
-# Given a matrix `A`, images `x` (N, n) and `eps`, return the largest bound of exercise 8 over all pairs, and 0 if no
+# Given a matrix `A`, images `x` (N, n) and `eps`, return the largest bound of the proof over all pairs, and 0 if no
 # pair gives a positive one. No two images have the same data.
 
 
@@ -1719,7 +1719,7 @@ markdown_table(
     [
         [
             row["label"],
-            f"{np.mean(v := row['places'][HOME]['psnr']):.1f} ± {np.std(v, ddof=1):.1f}",
+            f"{spread(row['places'][HOME]['psnr'])}",
             f"{row['places'][HOME]['residual']:.2f}",
             f"{row['n_weights']:,}" if "n_weights" in row else "",
             f"{row['places'][HOME]['cpu_ms']:.2g}",
@@ -1801,7 +1801,7 @@ print(
 # operator, and no attack is needed.
 
 # %% [markdown]
-# ## Lectures and ours
+# ## Lectures, paper and ours
 #
 # Who made which claim stands in the second column. A claim agrees if it holds at every size and for every image that
 # was compared, does not if the opposite holds, and else it depends, or agrees in part.

@@ -27,7 +27,7 @@ def pnp_step(step: Callable[[Tensor, Tensor, Tensor, Callable, float], Tensor]) 
     Example
     -------
     >>> bool(pnp_step(lambda x, y, A, D, tau: D(x - 2 * tau * A.T @ (A @ x - y))))
-    ✓ Right: the next image agrees exactly
+    ✓ Right: the next image agrees...
     True
     """
     cases = []

@@ -16,7 +16,7 @@ from .scans import HOME, PLACES
 
 __all__ = [
     "ahead", "at_home", "by_rival", "costs_table", "digits_figure", "leaders", "learned_figure", "learned_story",
-    "places_in", "retuned_figure",
+    "places_in", "retuned_figure", "spread",
 ]  # fmt: skip
 
 NEEDS = {"none": "nothing", "images": "images", "pairs": "pairs"}
@@ -77,7 +77,14 @@ def leaders(record: Mapping, place: str = HOME) -> list[str]:
     )
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, in words.
+
+    Example
+    -------
+    >>> spread([1.0, 2.0, 3.0])
+    '2.0 ± 1.0'
+    """
     return f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
 
 
@@ -90,7 +97,7 @@ def at_home(record: Mapping) -> Markdown:
         said += [f"{name} at its limit" for name in row["at_edge_of_grid"]]
         label = row["label"] + "".join(f" ({words})" for words in said)
         lines.append([
-            label, _spread(here["psnr"]), f"{here['ssim']:.2f}", f"{here['residual']:.2f}", _spread(spot["psnr"]),
+            label, spread(here["psnr"]), f"{here['ssim']:.2f}", f"{here['residual']:.2f}", spread(spot["psnr"]),
             f"{100 * np.mean(spot['contrast']):.0f} %",
         ])  # fmt: skip
     head = [

@@ -9,6 +9,8 @@ from chapter_tools import ROUGH, accepts, refuses, rows
 
 from course_utils.chapters.bilevel import checks
 
+ASK = {name: getattr(checks, name) for name in checks.__all__}
+
 LN10 = math.log(10)
 
 # A certificate
@@ -166,21 +168,17 @@ def by_value(y, truth, D, theta):
     return (torch.linalg.solve(A, y) - truth).square().sum()
 
 
-def ask(name):
-    return getattr(checks, name)
-
-
 @pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
 def test_right_answers_are_accepted(name, answer):
-    accepts(ask(name), answer)
+    accepts(ASK[name], answer)
 
 
 @pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
 def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ask(name), answer, hint)
+    refuses(ASK[name], answer, hint)
 
 
 @pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", checks.__all__)
+@pytest.mark.parametrize("name", ASK)
 def test_no_function_hangs_or_raises(name, rough):
-    refuses(ask(name), ROUGH[rough])
+    refuses(ASK[name], ROUGH[rough])

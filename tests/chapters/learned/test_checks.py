@@ -7,7 +7,9 @@ from chapter_tools import ROUGH, accepts, refuses, rows
 
 from course_utils.chapters.learned import checks
 
-ASK = {name: getattr(checks, name) for name in ("best_answer", "consistent")}
+from . import answers_denoising, answers_robust
+
+ASK = {name: getattr(checks, name) for name in checks.__all__}
 
 
 def null_space(A):
@@ -71,6 +73,8 @@ WRONG = {
         (lambda y, A, a, b, s: a + b - best(y, A, a, b, s), "changed places"),
     ],
 }
+RIGHT |= answers_denoising.RIGHT | answers_robust.RIGHT
+WRONG |= answers_denoising.WRONG | answers_robust.WRONG
 
 
 @pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
