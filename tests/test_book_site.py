@@ -281,21 +281,6 @@ def test_a_printed_chapter_is_whole_and_the_screen_is_as_it_was(page):
     assert before > 0 and not found and not hidden, "\n".join(found)
 
 
-@pytest.mark.parametrize("page", on_chapters, indirect=True)
-def test_on_a_phone_a_picture_opens_in_full_by_keyboard(page):
-    page.set_viewport_size({"width": NARROW, "height": 900})
-    page.wait_for_selector("article button.enlarge:enabled")
-    button = page.locator("article button.enlarge:enabled").first
-    natural = button.locator("img").evaluate("picture => picture.naturalWidth")
-    assert len(button.locator("img").get_attribute("alt")) >= 10  # the name of the button
-    button.press("Enter")
-    assert page.locator("dialog.enlarged img").evaluate("picture => picture.clientWidth") == natural > NARROW
-    page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
-    assert page.evaluate("document.activeElement.className") == "enlarge"
-    page.set_viewport_size({"width": 1300, "height": 900})
-
-
 def test_every_page_has_a_head_of_its_own(site):
     described = {}
     for name in names(site):

@@ -1,4 +1,4 @@
-// What the theme leaves to the mouse, to sighted readers and to large screens, and what paper wants.
+// What the theme leaves to the mouse and to sighted readers, and what paper wants.
 "use strict";
 
 // What scrolls sideways, wide tables and long formulas, must take the focus, or the keyboard cannot scroll it.
@@ -6,41 +6,6 @@ function letScroll() {
   for (const box of document.querySelectorAll("article table, article mjx-container, article pre")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }
-}
-
-// A picture that is shown smaller than it is becomes a button that opens it in full.
-function letEnlarge() {
-  for (const picture of document.querySelectorAll("article .cell_output img")) {
-    const small = picture.naturalWidth > 1.15 * picture.clientWidth && picture.clientWidth > 0;
-    const button = picture.closest("button.enlarge");
-    if (button) {
-      button.disabled = !small;
-    } else if (small && !picture.closest(".course-page, a")) {
-      const made = document.createElement("button");
-      made.type = "button";
-      made.className = "enlarge";
-      picture.replaceWith(made);
-      made.append(picture);
-      made.addEventListener("click", () => enlarge(picture));
-    }
-  }
-}
-
-function enlarge(picture) {
-  const dialog = document.createElement("dialog");
-  dialog.className = "enlarged";
-  dialog.setAttribute("aria-label", "Picture in full size");
-  const close = document.createElement("button");
-  close.type = "button";
-  close.textContent = "Close";
-  close.addEventListener("click", () => dialog.close());
-  const copy = new Image();
-  copy.src = picture.src;
-  copy.alt = picture.alt;
-  dialog.append(close, copy);
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
 }
 
 // On paper nothing is folded; afterwards everything is as it was.
@@ -64,11 +29,7 @@ window.addEventListener("load", async () => {
     arrow.setAttribute("aria-label", `pages below ${arrow.closest("li").querySelector("a").textContent}`);
   // the entries of a list are its items; the role that Sphinx gives them is not allowed in a list
   for (const entry of document.querySelectorAll(".citation-list > .citation")) entry.setAttribute("role", "listitem");
-  letEnlarge();
   await window.MathJax?.startup?.promise;
   letScroll();
 });
-window.addEventListener("resize", () => {
-  letScroll();
-  letEnlarge();
-});
+window.addEventListener("resize", letScroll);
