@@ -634,7 +634,7 @@ markdown_table(
 # The denoiser with the guarantee has the lowest PSNR of the three, as a reconstruction and as a denoiser. It may not
 # stretch the difference between any two images. The other two do: the norms of their Jacobians exceed 1 (the last
 # table of this section). That this is what edges need is plausible, and we have not tested it. These are two images
-# and a coarse grid; the table of all families has fifty images and tuned weights.
+# and a coarse grid; the table of all families has sixteen images and tuned weights.
 #
 # ### When to stop?
 #
@@ -1576,7 +1576,7 @@ print(
 # %% [markdown]
 # **Nobody has to attack a network to make it lose the spot.** With fresh noise, and even with exact data, the three
 # networks and the VAE show less than a twentieth of its contrast: their training knows no such spot. TV keeps some of
-# it, depending on the noise, FBP and Tikhonov keep most. A search for an error that *hides* it therefore proves nothing
+# it, depending on the noise, FBP and Tikhonov about a quarter. A search for an error that *hides* it therefore proves nothing
 # here about networks, and without the control it would have looked like a success.
 #
 # **Inventing is another matter.** For FBP and Tikhonov the error found does little more than the spot's own data: a
@@ -1777,13 +1777,13 @@ plt.show()
 
 # %%
 few = digit_rows(digits_robust)
-learned = [n for n in few if n not in ("tv", "tv again", "tv-bounded", "hard")]
+networks = [n for n in few if n not in ("tv", "tv again", "tv-bounded", "hard")]
 for level in few["tv"]["at"]:
     best_tv = min(mean(few[n]["at"][level]["worst"]) for n in ("tv", "tv again", "tv-bounded"))
-    assert max(mean(few[n]["at"][level]["worst"]) for n in learned) < best_tv
+    assert max(mean(few[n]["at"][level]["worst"]) for n in networks) < best_tv
 many = digit_rows(digits_robust, "300 measurements")
 assert mean(many["post-processing"]["at"]["0.1"]["worst"]) > mean(many["tv"]["at"]["2"]["drawn"]) - 0.1
-rise = {n: mean(few[n]["at"]["1"]["worst"]) - mean(few[n]["without"]) for n in (*learned, "tv", "tv-bounded")}
+rise = {n: mean(few[n]["at"]["1"]["worst"]) - mean(few[n]["without"]) for n in (*networks, "tv", "tv-bounded")}
 print(
     "Rise of the relative error by the worst error, at the noise of the training: "
     + ", ".join(f"{few[n]['label']} {v:.2f}" for n, v in rise.items())
