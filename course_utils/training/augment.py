@@ -1,4 +1,4 @@
-"""Many heads from one: movements and warps that leave a brain a brain."""
+"""Other images of a batch: movements and warps that leave a brain a brain, and quarter turns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .._check import check_finite, check_generator, check_tensor
 
-__all__ = ["augment"]
+__all__ = ["augment", "quarter_turns"]
 
 SHIFT = 4  # pixels, each way
 ANGLE = math.radians(8)
@@ -86,3 +86,39 @@ def augment(x: Tensor, generator: torch.Generator) -> Tensor:
     noise = torch.randn(x.shape, generator=generator, device=generator.device).to(x)
     noise = (draw(1, 1, 1) + 1) / 2 * NOISE * noise * (moved / 0.1).clamp(max=1)  # none in the black background
     return (moved + noise).clamp(0, 1)
+
+
+def quarter_turns(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image turned by 0, 1, 2 or 3 quarters, all equally likely: a network learns that no side is up.
+
+    Parameters
+    ----------
+    x : (B, C, N, N) tensor
+    generator : torch.Generator
+
+    Returns
+    -------
+    (B, C, N, N) tensor
+
+    Raises
+    ------
+    TypeError, ValueError
+        Images that are not square.
+
+    Source
+    ------
+    Lectures, part II.1: equivariance by learning.
+
+    Example
+    -------
+    >>> x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    >>> turned = quarter_turns(x, torch.Generator().manual_seed(0))
+    >>> any(torch.equal(turned, torch.rot90(x, k, (2, 3))) for k in range(4))
+    True
+    """
+    check_tensor("x", x, (None, None, None, None))
+    check_generator(generator)
+    if x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"'x' must be square, because a quarter turn swaps its sides, got {tuple(x.shape)}")
+    turns = torch.randint(4, (len(x),), generator=generator, device=generator.device).tolist()
+    return torch.stack([torch.rot90(image, k, (1, 2)) for image, k in zip(x, turns, strict=True)])

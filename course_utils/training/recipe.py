@@ -64,6 +64,8 @@ class Recipe:
     data: str = "mnist"
     full: bool = True  # all data, which must have been fetched, or the shipped part
     augmented: bool = False  # by ``augment``
+    turned: bool = False  # by ``quarter_turns``
+    images: int | None = None  # that many of the training images alone, evenly spaced
     standardised: bool = False  # a VAE whose prior is afterwards fitted to its codes, by ``VAE.standardise``
     mean: str | None = None  # the generator whose mean a structured one takes over
     labelled: bool = False  # trained on images and their labels
@@ -74,8 +76,12 @@ class Recipe:
         check_kind("model", self.model, kinds, "a configuration of a family that can be trained")
         check_kind("train", self.train, TrainConfig)
         check_text("data", self.data)
-        for name in ("full", "augmented", "standardised", "labelled"):
+        for name in ("full", "augmented", "turned", "standardised", "labelled"):
             check_flag(name, getattr(self, name))
+        if self.augmented and self.turned:
+            raise ValueError("'turned' and 'augmented' must not both be True: images are changed in one way")
+        if self.images is not None:
+            object.__setattr__(self, "images", check_count("images", self.images))
         if self.mean is not None:
             check_text("mean", self.mean)
         if self.without is not None:

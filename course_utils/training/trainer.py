@@ -34,7 +34,7 @@ from ..families import Trainable, build
 from ..generators import VAE
 from ..generators.networks import LOCAL
 from ..provenance import provenance
-from .augment import augment
+from .augment import augment, quarter_turns
 from .recipe import Recipe, TrainConfig
 from .recipes import RECIPES
 
@@ -317,29 +317,30 @@ def train_recipe(
     recipe, origin, run = RECIPES[name], provenance(device), zoo.numbered(name, seed)
     recipe = replace(recipe, train=replace(recipe.train, seed=seed))
     data = load(recipe.data, full=recipe.full) if recipe.without is None else brain_fold(recipe.without, recipe.full)
+    images = data.train if recipe.images is None else evenly_spaced(data.train, recipe.images)
     model = build(recipe.model, seed=recipe.train.seed)
     if recipe.mean is not None:
         model.take_mean(zoo.pretrained(recipe.mean, verbose=False))
     model = model.placed(device)
     report = train(
         model,
-        data.train.to(device),
+        images.to(device),
         data.val.to(device),
         recipe.train,
         folder / run,
         finish=finish,
-        change=augment if recipe.augmented else None,
+        change=augment if recipe.augmented else quarter_turns if recipe.turned else None,
         labels=(data.train_labels.to(device), data.val_labels.to(device)) if recipe.labelled else None,
     )
     if recipe.standardised:
-        change = _standardise(model, recipe, data.train.to(device))
+        change = _standardise(model, recipe, images.to(device))
         if recipe.model.variant != LOCAL:  # there it is legible in the networks, as a layer
             report["standardised_by"] = change
         report["standardised_score"] = round(validation_score(model, data.val.to(device), recipe.train.seed), 6)
     record = {
         "name": name,
         "data": data.source.split(" (")[0],
-        "n_train": len(data.train),
+        "n_train": len(images),
         "train": asdict(recipe.train),
     }
     if recipe.mean is not None:
@@ -350,6 +351,13 @@ def train_recipe(
     if ship:
         zoo.ship(name, folder / run / "weights.safetensors", seed=seed)
     return report
+
+
+def evenly_spaced(images: Tensor, n: int) -> Tensor:
+    """n of the images: neighbouring slices of a scan are alike, so that the first n would be a worse choice."""
+    if n > len(images):
+        raise ValueError(f"'n' must be at most the {len(images)} images that there are, got {n}")
+    return images[torch.linspace(0, len(images) - 1, n).round().long()]
 
 
 def _standardise(model: VAE, recipe: Recipe, images: Tensor) -> dict:
