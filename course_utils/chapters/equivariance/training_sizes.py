@@ -20,7 +20,7 @@ from ...metrics import psnr, ssim
 from ...operators import ParallelBeam, measure
 from ...regularisers import TV
 from ...reproduce.experiment import Experiment
-from ...reproduce.setting import SEEDS, mean, rounded, seeded
+from ...reproduce.setting import SEEDS, rounded, seeded
 from ...solvers import reconstruct
 from ...training.augment import quarter_turns
 from ...training.recipe import TrainConfig
@@ -116,7 +116,7 @@ def size_row(
         "weights": config.n_weights,
         "best_step": report["best_step"],
         "scores": rounded(scores),
-        "psnr_train": mean(rounded(psnr(model(measure(scan(), seen, SIGMA, seeded(seed))), seen))),
+        "psnr_train": round(float(psnr(model(measure(scan(), seen, SIGMA, seeded(seed))), seen).mean()), 3),
         "error": round(float(_error(model, data, n_test)), 7),
         **_quality(model, data, n_test),
     }
