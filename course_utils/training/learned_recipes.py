@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ..denoisers import DenoiserConfig
+from ..equivariance import ProximalConfig
 from ..generators import ImagePriorConfig
 from ..reconstructors import (
     AutomapConfig,
@@ -43,6 +44,13 @@ def _prior(family: str) -> Recipe:
     return Recipe(ImagePriorConfig(family, size=56, patch=4), train, "shapes")
 
 
+def _few(group: str | None = None, turned: bool = False) -> Recipe:
+    """A learned proximal gradient of equivariance that sees ten images."""
+    model = ProximalConfig(SCAN.size, SCAN.views, SCAN.sigma, group, channels=16, blocks=4, memory=3)
+    train = TrainConfig(1_500, 1, 1e-3, ema=0.99, validate_every=100, patience=20)
+    return Recipe(model, train, "shapes", full=False, turned=turned, images=10)
+
+
 #: Name -> how it is trained; ``python -m course_utils.training --list`` says what each run cost.
 LEARNED: dict[str, Recipe] = {
     "proximal-shapes": _end_to_end(LearnedProximalConfig(SCAN), 2_400, 8),
@@ -60,6 +68,9 @@ LEARNED: dict[str, Recipe] = {
     "adversarial-shapes": _of_shapes(AdversarialConfig(), 1_400, lr=2e-4, betas=(0.5, 0.9)),
     "input-convex-shapes": _of_shapes(InputConvexConfig(), 1_000),
     "ridge-shapes": _of_shapes(RidgeConfig(filters=48), 800, 8, 1e-2, validate_every=200),
+    "ordinary-shapes": _few(),
+    "augmented-shapes": _few(turned=True),
+    "equivariant-shapes": _few("C4"),
     "diffusion-shapes": _prior("image-diffusion"),
     "flow-shapes": _prior("flow-matching"),
 }
