@@ -4,7 +4,7 @@ import pytest
 import torch
 from registry import seeded
 
-from course_utils.training.augment import SHIFT, augment
+from course_utils.training.augment import SHIFT, augment, quarter_turns
 
 
 def heads(n=64, size=64):
@@ -66,3 +66,13 @@ def test_the_background_stays_black_and_a_quarter_is_not_interpolated():
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"'x' must have shape \(B, 1, B, B\), got \(2, 3, 8, 8\)"):
         augment(torch.zeros(2, 3, 8, 8), seeded())
+
+
+def test_quarter_turns_are_all_equally_likely_and_exact():
+    x = torch.rand(400, 1, 5, 5, generator=seeded())
+    y = quarter_turns(x, seeded(1))
+    assert torch.equal(y, quarter_turns(x, seeded(1))) and not torch.equal(y, quarter_turns(x, seeded(2)))
+    turns = torch.stack([(torch.rot90(x, k, (2, 3)) == y).flatten(1).all(1) for k in range(4)])
+    assert (turns.sum(0) == 1).all() and turns.sum(1).min() > 70
+    with pytest.raises(ValueError, match="'x' must be square"):
+        quarter_turns(torch.zeros(2, 1, 4, 6), seeded())

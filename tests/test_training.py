@@ -13,10 +13,11 @@ from registry import seeded
 from scipy.optimize import linear_sum_assignment
 
 from course_utils import load
+from course_utils._files import read_json
 from course_utils.generators import GeneratorConfig, build
 from course_utils.training import trainer as training
 from course_utils.training import zoo
-from course_utils.training.augment import augment
+from course_utils.training.augment import augment, quarter_turns
 from course_utils.training.learned_recipes import LEARNED
 from course_utils.training.trainer import RECIPES, TrainConfig, train, validation_score
 
@@ -301,3 +302,28 @@ def test_a_variational_network_is_trained_by_its_recipe(tmp_path, monkeypatch):
     zoo.ship("vn-brain-25-0.05", tmp_path / "vn-brain-25-0.05" / "weights.safetensors", folder=tmp_path / "zoo")
     network = zoo.pretrained("vn-brain-25-0.05", verbose=False, folder=tmp_path / "zoo")
     assert network.config == small.model and report["steps"] == 2
+
+
+def test_a_recipe_may_take_few_images_and_turn_them(tmp_path, monkeypatch):
+    """What a network saw is written on its card, and is what it was trained on."""
+    seen = {}
+
+    def watch(model, images, val, config, folder, change=None, **rest):
+        seen.update(images=images, change=change)
+        return train(model, images, val, config, folder, progress=False, change=change)
+
+    recipe = RECIPES["augmented-shapes"]
+    small = replace(
+        recipe, model=replace(recipe.model, channels=4, blocks=1), images=3, train=TrainConfig(steps=2, batch_size=1)
+    )
+    monkeypatch.setitem(training.RECIPES, "augmented-shapes", small)
+    monkeypatch.setattr(training, "train", watch)
+    training.train_recipe("augmented-shapes", tmp_path)
+    shapes = load("shapes").train
+    assert torch.equal(seen["images"], shapes[[0, 5000, len(shapes) - 1]]) and seen["change"] is quarter_turns
+    assert read_json(tmp_path / "augmented-shapes" / "weights.json")["n_train"] == 3
+    with pytest.raises(ValueError, match="'turned' and 'augmented' must not both be True"):
+        replace(recipe, augmented=True)
+    monkeypatch.setitem(training.RECIPES, "augmented-shapes", replace(small, images=10**6))
+    with pytest.raises(ValueError, match="'n' must be at most the 10000 images that there are, got 1000000"):
+        training.train_recipe("augmented-shapes", tmp_path / "other")

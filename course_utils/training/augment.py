@@ -103,7 +103,7 @@ def quarter_turns(x: Tensor, generator: torch.Generator) -> Tensor:
     Raises
     ------
     TypeError, ValueError
-        Images that are not square.
+        Images that are not square, or with NaN.
 
     Source
     ------
@@ -117,6 +117,7 @@ def quarter_turns(x: Tensor, generator: torch.Generator) -> Tensor:
     True
     """
     check_tensor("x", x, (None, None, None, None))
+    check_finite("x", x)
     check_generator(generator)
     if x.shape[-1] != x.shape[-2]:
         raise ValueError(f"'x' must be square, because a quarter turn swaps its sides, got {tuple(x.shape)}")
