@@ -2,8 +2,8 @@
 
     python -m course_utils.notebooks list            the chapters found
     python -m course_utils.notebooks build [names]   notebooks/NN-slug.py -> notebooks/NN-slug.ipynb, and the copy
-                                                    without solutions, notebooks/student/NN-slug.ipynb; and the
-                                                    lists of chapters in README.md and chapter 00
+                                                    without solutions, notebooks/student/NN-slug.ipynb; and what
+                                                    is made in README.md and chapter 00: lists of chapters, map
     python -m course_utils.notebooks check [names]   do they agree?  Names the cells that differ
 
 The text (py:percent) is the source; both notebooks are generated from it, always in this direction, without
@@ -18,9 +18,9 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from . import _command
+from . import _command, topics
 from ._files import REPOSITORY, atomic
-from .catalogue import Chapter, catalogue
+from .catalogue import catalogue
 from .student import FOLDER, student
 
 __all__ = [
@@ -141,49 +141,61 @@ def generate(text: Path):
     return notebook
 
 
-#: Between these two lines stands what ``relist`` writes.
-MARKS = "<!-- chapters, made from chapter.yml -->", "<!-- end of the chapters -->"
+#: What ``relist`` writes stands between two lines.
+LISTED = "<!-- chapters, made from chapter.yml -->", "<!-- end of the chapters -->"
+MAPPED = "<!-- map, made from book/map.yml -->", "<!-- end of the map -->"
 
 
-def _row_of_readme(chapter: Chapter) -> str:
-    path = f"notebooks/student/{chapter.stem}.ipynb"
-    full = f"notebooks/{chapter.stem}.ipynb"
-    binder = f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path}"
-    colab = f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path}"
-    ways = f"[Binder]({binder}) · [Colab]({colab}) · [with solutions]({full})"
-    return f"| {chapter.number:02d} | [{chapter.title}]({full}) | {chapter.question} | {ways} |"
+def _list_of_readme() -> list[str]:
+    lines = ["| | chapter | the question | open |", "|---|---|---|---|"]
+    for chapter in catalogue().values():
+        path = f"notebooks/student/{chapter.stem}.ipynb"
+        full = f"notebooks/{chapter.stem}.ipynb"
+        binder = f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path}"
+        colab = f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path}"
+        ways = f"[Binder]({binder}) · [Colab]({colab}) · [with solutions]({full})"
+        lines.append(f"| {chapter.number:02d} | [{chapter.title}]({full}) | {chapter.question} | {ways} |")
+    return lines
 
 
-def _row_of_start(chapter: Chapter) -> str:
-    name = chapter.title if chapter.number == 0 else f"[{chapter.title}]({chapter.stem}.ipynb)"
-    return f"# | {chapter.number:02d} | {name} | {chapter.question} |"
+def _list_of_start() -> list[str]:
+    lines = ["| | chapter | its question |", "|---|---|---|"]
+    for chapter in catalogue().values():
+        name = chapter.title if chapter.number == 0 else f"[{chapter.title}]({chapter.stem}.ipynb)"
+        lines.append(f"| {chapter.number:02d} | {name} | {chapter.question} |")
+    return lines
 
 
-#: File -> head of its list of chapters, row of a chapter, and what begins a line of text there.
+def _map() -> list[str]:
+    return topics.folds(topics.read())
+
+
+#: File -> what begins a line of text there, and the two lines -> what is made between them.
 LISTS = {
-    REPOSITORY / "README.md": (["| | chapter | the question | open |", "|---|---|---|---|"], _row_of_readme, ""),
-    NOTEBOOKS / "00-start-here.py": (["# | | chapter | its question |", "# |---|---|---|"], _row_of_start, "# "),
+    REPOSITORY / "README.md": ("", {LISTED: _list_of_readme}),
+    NOTEBOOKS / "00-start-here.py": ("# ", {LISTED: _list_of_start, MAPPED: _map}),
 }
 
 
 def relist(path: Path) -> str:
-    """The text of a file with its list of chapters as ``chapter.yml`` has it.
+    """The text of a file with its lists as ``chapter.yml`` and ``book/map.yml`` have them.
 
     Raises
     ------
     ValueError
-        The file has not both lines of ``MARKS``.
+        The file has not both lines of a list.
     """
-    head, row, begin = LISTS[path]
+    begin, lists = LISTS[path]
     text = path.read_text(encoding="utf-8")
-    first, last = (f"{begin}{mark}\n" for mark in MARKS)
-    before, found, rest = text.partition(first)
-    _, closed, after = rest.partition(last)
-    if not (found and closed):
-        raise ValueError(f"{path} must have a line {first.strip()!r} and below it a line {last.strip()!r}")
-    rows = [row(chapter) for chapter in catalogue().values()]
-    blank = f"{begin.rstrip()}\n"
-    return before + first + blank + "\n".join([*head, *rows]) + "\n" + blank + last + after
+    for marks, made in lists.items():
+        first, last = (f"{begin}{mark}\n" for mark in marks)
+        before, found, rest = text.partition(first)
+        _, closed, after = rest.partition(last)
+        if not (found and closed):
+            raise ValueError(f"{path} must have a line {first.strip()!r} and below it a line {last.strip()!r}")
+        lines = "".join(f"{begin}{line}".rstrip() + "\n" for line in ["", *made(), ""])
+        text = before + first + lines + last + after
+    return text
 
 
 def student_path(text: Path) -> Path:
@@ -283,7 +295,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(path.relative_to(REPOSITORY))
         elif options.action == "check" and listed != path.read_text(encoding="utf-8"):
             bad += 1
-            print(f"{path.relative_to(REPOSITORY)}: its list of chapters is not that of chapter.yml")
+            print(f"{path.relative_to(REPOSITORY)}: a list there is not what chapter.yml and book/map.yml say")
     for text in found:
         if options.action == "build":
             print(*(path.relative_to(REPOSITORY) for path in build(text)), sep="\n")

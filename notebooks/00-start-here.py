@@ -408,6 +408,7 @@ assert checks.convert(our_lambda)
 # | 07 | [Tomography](07-tomography.ipynb) | What happens where there are no data? |
 # | 08 | [MRI](08-mri.ipynb) | What must a generator know about its own errors? |
 # | 09 | [Learned reconstruction and its dangers](09-learned-reconstruction.ipynb) | Who has learned more, and what does it cost when the data are not as expected? |
+# | 10 | [Equivariance](10-equivariance.ipynb) | What does a reconstruction do with an object that is turned, and what does it cost to make it indifferent? |
 # | 11 | [Bilevel learning](11-bilevel-learning.ipynb) | How accurately must a problem be solved to learn its parameters? |
 #
 # <!-- end of the chapters -->
@@ -415,6 +416,205 @@ assert checks.convert(our_lambda)
 # Read them in this order. If you know inverse problems, start with 03. If you know generative models,
 # start with 01. Every chapter opens with its question, asks you to predict before you run, and ends with what the paper
 # says and what we found.
+#
+# **Do you come from the paper or from the lectures?** Each fold below is one of their parts. It says where a topic is
+# taught and what in the library belongs to it. A room 04.2 is section 2 of chapter 04, and `solvers.palm` is
+# `course_utils.solvers.palm`.
+#
+# <!-- map, made from book/map.yml -->
+#
+# <details><summary><b>Paper, Sect. 1:</b> Introduction</summary>
+#
+# | topic | room | `course_utils` |
+# | --- | --- | --- |
+# | The forward model with noise, eq. (1), and why problems are ill-posed | [01.2](01-inverse-problems.ipynb), [01.6](01-inverse-problems.ipynb), [01.7](01-inverse-problems.ipynb) | `LinearOperator`, `measure`, `add_noise` |
+# | Variational regularisation, eq. (2); Tikhonov and TV | [02.3](02-classical-solutions.ipynb), [02.1](02-classical-solutions.ipynb), 00.2 | `reconstruct`, `Tikhonov`, `TV` |
+# | Regularisers learned from denoisers and from unwanted images | [09.3](09-learned-reconstruction.ipynb), [09.4](09-learned-reconstruction.ipynb) | `regularisers.AdversarialRegulariser`, `solvers.RED` |
+# | Solutions in the range of a generator, eq. (3) | [05.2](05-generative-regularisers.ipynb), 00.2 | `Hard` |
+# | Learning without pairs, apart from the forward model | [09.1](09-learned-reconstruction.ipynb), [09.6](09-learned-reconstruction.ipynb), [08.8](08-mri.ipynb) | `pretrained` |
+#
+# </details>
+#
+# <details><summary><b>Paper, Sect. 2:</b> Generative models</summary>
+#
+# | Sect. | topic | room | `course_utils` |
+# | --- | --- | --- | --- |
+# | 2 | What a generator is | [03.1](03-generative-models.ipynb) | `Generator`, `pretrained` |
+# | 2.1 | The autoencoder, eq. (4) | [03.2](03-generative-models.ipynb) | `AE` |
+# | 2.2 | A prior on z and the distribution that G makes of it | [03.1](03-generative-models.ipynb) | `Generator` |
+# | 2.3 | The Wasserstein GAN, eq. (5) | [03.4](03-generative-models.ipynb) | `WGAN`, `generators.gradient_penalty` |
+# | 2.4 | The variational autoencoder, eq. (6) | [03.3](03-generative-models.ipynb) | `VAE`, `generators.reparametrise`, `generators.kl_to_standard_normal` |
+# | 2.5 | Flows and other invertible networks | [03.8](03-generative-models.ipynb) | `generators.flow.Flow` |
+# | 2.5 | Score-based models, and sampling from a posterior with them | [03.9](03-generative-models.ipynb), [09.5](09-learned-reconstruction.ipynb) | `generators.ScoreModel`, `generators.diffusion.Diffusion`, `bayes.DPS` |
+# | 2.5 | Autoregressive models | [03.10](03-generative-models.ipynb) |  |
+#
+# </details>
+#
+# <details><summary><b>Paper, Sect. 3:</b> Generative regularisers</summary>
+#
+# | Sect. | topic | room | `course_utils` |
+# | --- | --- | --- | --- |
+# | 3 | The family of eq. (7) | [05.2](05-generative-regularisers.ipynb), [06.1](06-wider-family.ipynb) | `Hard`, `Relaxed`, `Sparse` |
+# | 3.1 | Choices of the generator fidelity F | [05.2](05-generative-regularisers.ipynb), [06.1](06-wider-family.ipynb), [06.2](06-wider-family.ipynb) | `Hard`, `Relaxed`, `Sparse`, `SparseTV` |
+# | 3.1.1 | Restricting to the range | [05.2](05-generative-regularisers.ipynb), [05.5](05-generative-regularisers.ipynb) | `Hard`, `Dictionary` |
+# | 3.1.1 | Projected gradient descent, eq. (8) | [06.3](06-wider-family.ipynb) | `solvers.projected_gradient_descent` |
+# | 3.1.1 | The set-restricted eigenvalue condition, S-REC | [06.4](06-wider-family.ipynb) | `solvers.s_rec` |
+# | 3.1.1 | Phase retrieval, one of the applications named | [06.7](06-wider-family.ipynb) | `Magnitude` |
+# | 3.1.2 | Quality that levels off with more measurements | [05.9](05-generative-regularisers.ipynb) | `GaussianMatrix`, `Hard` |
+# | 3.1.2 | Small and sparse deviations from the range | [05.2](05-generative-regularisers.ipynb), [05.6](05-generative-regularisers.ipynb) | `Relaxed`, `Sparse` |
+# | 3.1.2 | The distance from x to G(E(x)), with an encoder E | [06.1](06-wider-family.ipynb), [06.2](06-wider-family.ipynb) | `regularisers.EncoderDistance` |
+# | 3.1.2 | Intermediate layers, and weights of G that follow the data | [06.5](06-wider-family.ipynb), [06.2](06-wider-family.ipynb), [08.8](08-mri.ipynb) | `regularisers.Intermediate`, `solvers.adapt` |
+# | 3.2 | Regularisers of z: box, sphere, fitted priors, TV of G(z), the critic | [06.1](06-wider-family.ipynb), [06.2](06-wider-family.ipynb) | `regularisers.Box`, `regularisers.Sphere`, `regularisers.GaussianMixture`, `regularisers.ImageTV`, `regularisers.CriticLoss` |
+# | 3.2 | Inpainting | [06.6](06-wider-family.ipynb) | `Inpainting` |
+# | 3.3 | Networks trained with one forward model in mind | [09.2](09-learned-reconstruction.ipynb), [08.8](08-mri.ipynb) | `reconstructors.PostProcessing`, `reconstructors.VariationalNetwork` |
+#
+# </details>
+#
+# <details><summary><b>Paper, Sect. 4:</b> What a generator should be able to do</summary>
+#
+# | Sect. | topic | room | `course_utils` |
+# | --- | --- | --- | --- |
+# | 4 | Why good samples are not enough | [04.1](04-desired-properties.ipynb) | `properties.score_card` |
+# | 4.1 | The properties A1 to A3, B1 and B2 | [04.1](04-desired-properties.ipynb), [04.8](04-desired-properties.ipynb) | `properties.judge`, `properties.score_card` |
+# | 4.2 | Likelihoods, distances of features, classifier tests, size of the support | [04.4](04-desired-properties.ipynb) | `properties.log_likelihood`, `properties.frechet_distance`, `properties.classifier_test`, `properties.support_size` |
+# | 4.3 | MNIST and Shapes, and the generators trained on them | [03.5](03-generative-models.ipynb) | `load`, `pretrained`, `available` |
+# | 4.3.1 | Reconstructing a test set, eq. (9), Figs 1 and 2 | [04.2](04-desired-properties.ipynb), [03.5](03-generative-models.ipynb) | `properties.range_errors` |
+# | 4.3.2 | The earth mover's distance, eq. (10), Fig. 3 | [04.4](04-desired-properties.ipynb) | `properties.emd`, `properties.emd_floor` |
+# | 4.3.3 | Where the encodings lie, Fig. 4 | [04.6](04-desired-properties.ipynb) | `properties.plane_projections`, `properties.latent_spread` |
+# | 4.3.4 | Images far from the prior, Fig. 5 | [04.3](04-desired-properties.ipynb) | `properties.far_from_prior` |
+# | 4.3.5 | Interpolation in the latent space, Fig. 6 | [04.5](04-desired-properties.ipynb), [03.7](03-generative-models.ipynb) | `properties.triangle`, `properties.path_smoothness`, `properties.lipschitz` |
+# | 4.3.6 | Which generator has which property | [04.8](04-desired-properties.ipynb) | `properties.score_card` |
+#
+# </details>
+#
+# <details><summary><b>Paper, Sect. 5:</b> Inverse problems</summary>
+#
+# | Sect. | topic | room | `course_utils` |
+# | --- | --- | --- | --- |
+# | 5 | The three problems, the three methods, and how weights are chosen | [05.2](05-generative-regularisers.ipynb), [01.2](01-inverse-problems.ipynb), 00.5 | `ParallelBeam`, `GaussianBlur`, `GaussianMatrix`, `tuning.sweep` |
+# | 5 | Total variation by the primal-dual hybrid gradient method | [02.4](02-classical-solutions.ipynb) | `solvers.pdhg` |
+# | 5.1 | Deconvolution, the weight and the Morozov value, Fig. 7 | [05.7](05-generative-regularisers.ipynb), [02.8](02-classical-solutions.ipynb), 00.2 | `GaussianBlur`, `choosing.morozov` |
+# | 5.1 | Three starts for each generator, Fig. 8 | [05.7](05-generative-regularisers.ipynb), [05.5](05-generative-regularisers.ipynb) | `Hard`, `Dictionary` |
+# | 5.2 | Compressed sensing, Fig. 9; iterations and times | [05.8](05-generative-regularisers.ipynb), [09.8](09-learned-reconstruction.ipynb) | `GaussianMatrix`, `reconstruct` |
+# | 5.3 | Tomography, Fig. 10; iterations and times | [07.4](07-tomography.ipynb), [07.1](07-tomography.ipynb) | `ParallelBeam` |
+# | 5.4 | Outside the training distribution, shapes+, Fig. 11 | [07.7](07-tomography.ipynb) | `SparseTV` |
+# | 5.5 | MR images and tomography with more and less noise, Fig. 12 | [08.4](08-mri.ipynb), [08.3](08-mri.ipynb) | `VAE`, `Relaxed` |
+#
+# </details>
+#
+# <details><summary><b>Paper, Sect. 6:</b> Conclusions and open problems</summary>
+#
+# | Sect. | topic | room | `course_utils` |
+# | --- | --- | --- | --- |
+# | 6 | How the singular values of the test problems decay | [07.3](07-tomography.ipynb), [01.5](01-inverse-problems.ipynb) | `operators.SVD` |
+# | 6 | What the generators and the three methods have in their favour | [09.6](09-learned-reconstruction.ipynb), [07.4](07-tomography.ipynb), [05.8](05-generative-regularisers.ipynb) | `reconstruct` |
+# | 6.1 | Criteria that are mathematically precise | [04.8](04-desired-properties.ipynb) | `properties.judge` |
+# | 6.1 | Two minimisers and a jump, the parabola; when there is one minimiser | [05.1](05-generative-regularisers.ipynb), [05.6](05-generative-regularisers.ipynb) |  |
+#
+# </details>
+#
+# <details><summary><b>Paper, App. A and B:</b> Algorithms and architectures</summary>
+#
+# | App. | topic | room | `course_utils` |
+# | --- | --- | --- | --- |
+# | A | Algorithm 1, gradient descent with backtracking | [05.3](05-generative-regularisers.ipynb) | `solvers.gradient_descent` |
+# | A | Algorithm 2, alternating gradient descent | [05.4](05-generative-regularisers.ipynb) | `solvers.alternating_gradient_descent` |
+# | A | Algorithm 3, PALM | [05.4](05-generative-regularisers.ipynb) | `solvers.palm` |
+# | B | Networks for MNIST and Shapes, Figs 13 to 15 | [03.6](03-generative-models.ipynb) | `generators.encoder`, `generators.decoder`, `generators.n_parameters` |
+# | B | The network for MR images, Fig. 16 | [08.3](08-mri.ipynb) | `GeneratorConfig`, `build` |
+#
+# </details>
+#
+# <details><summary><b>Lectures, part I.1:</b> Inverse problems and how to solve them</summary>
+#
+# | topic | room | `course_utils` |
+# | --- | --- | --- |
+# | Recover an image from data, given a model; the ray transform | [01.2](01-inverse-problems.ipynb), [07.1](07-tomography.ipynb) | `LinearOperator`, `ParallelBeam` |
+# | Solutions need not exist, be unique or be stable; PET | [01.6](01-inverse-problems.ipynb), [01.7](01-inverse-problems.ipynb), [02.7](02-classical-solutions.ipynb) | `poisson_noise`, `reconstructors.MLEM` |
+# | The four options | [02.1](02-classical-solutions.ipynb), [02.10](02-classical-solutions.ipynb) | `reconstruct` |
+# | Option 1, formulas: zero-filled, sum of squares, filtered back-projection | [02.2](02-classical-solutions.ipynb), [07.2](07-tomography.ipynb), [08.1](08-mri.ipynb), [08.2](08-mri.ipynb) | `fbp`, `zero_filled`, `root_sum_of_squares` |
+# | Option 2, variational: data terms that fit the noise | [02.7](02-classical-solutions.ipynb) | `SquaredError`, `KullbackLeibler` |
+# | Option 2, variational: TV and TGV | [02.3](02-classical-solutions.ipynb) | `TV`, `TGV` |
+# | Option 2, variational: proximal operators and proximal gradient descent | [02.4](02-classical-solutions.ipynb) | `solvers.forward_backward`, `solvers.fista`, `solvers.pdhg` |
+# | Option 2, variational: the choice of the weight | [02.8](02-classical-solutions.ipynb) | `choosing.morozov`, `choosing.l_curve`, `choosing.gcv`, `choosing.sure` |
+# | Option 3, iterations that stop early: Landweber | [02.5](02-classical-solutions.ipynb) | `reconstructors.Landweber`, `reconstructors.CGLS` |
+# | Option 3, iterations that stop early: linearised Bregman | [02.5](02-classical-solutions.ipynb) | `reconstructors.LinearisedBregman` |
+# | Option 4, Bayesian methods | [02.9](02-classical-solutions.ipynb) | `bayes.gaussian_posterior`, `bayes.LogPosterior`, `bayes.mala` |
+# | The comparison of the options | [02.10](02-classical-solutions.ipynb), [02.1](02-classical-solutions.ipynb) | `reconstruct` |
+#
+# </details>
+#
+# <details><summary><b>Lectures, part I.2:</b> Machine learning meets inverse problems</summary>
+#
+# | topic | room | `course_utils` |
+# | --- | --- | --- |
+# | AUTOMAP, from data to image without the model | [09.2](09-learned-reconstruction.ipynb), [09.1](09-learned-reconstruction.ipynb) | `reconstructors.Automap` |
+# | Learned post-processing | [09.2](09-learned-reconstruction.ipynb) | `reconstructors.PostProcessing` |
+# | Unrolled iterations | [09.2](09-learned-reconstruction.ipynb) | `reconstructors.LISTA`, `reconstructors.LearnedProximal`, `reconstructors.LearnedPrimalDual` |
+# | Not as stable as what came before | [09.7](09-learned-reconstruction.ipynb) | `stability.attack`, `stability.hallucinate` |
+# | A regulariser from a generative model, hard and relaxed | [05.2](05-generative-regularisers.ipynb) | `Hard`, `Relaxed` |
+# | A regulariser from a denoiser, RED | [09.4](09-learned-reconstruction.ipynb) | `solvers.RED`, `denoisers.jacobian_asymmetry` |
+# | A regulariser trained on good and bad images, 1-Lipschitz | [09.3](09-learned-reconstruction.ipynb) | `regularisers.AdversarialRegulariser` |
+# | A regulariser trained by bilevel learning | [11.7](11-bilevel-learning.ipynb), [11.1](11-bilevel-learning.ipynb) | `bilevel.FieldOfExperts`, `bilevel.Bilevel` |
+# | Input-convex networks | [09.3](09-learned-reconstruction.ipynb) | `regularisers.InputConvexRegulariser` |
+# | Plug-and-play, and when it stops | [09.4](09-learned-reconstruction.ipynb) | `solvers.PnPForwardBackward`, `denoisers.LipschitzDenoiser` |
+# | Deep equilibrium | [09.4](09-learned-reconstruction.ipynb), [09.1](09-learned-reconstruction.ipynb) | `reconstructors.Equilibrium` |
+# | Score-based diffusion | [09.5](09-learned-reconstruction.ipynb), [03.9](03-generative-models.ipynb) | `bayes.DPS`, `bayes.DiffPIR` |
+# | Summary: what to learn, and from which data | [09.1](09-learned-reconstruction.ipynb), [09.6](09-learned-reconstruction.ipynb) |  |
+#
+# </details>
+#
+# <details><summary><b>Lectures, part II.1:</b> Equivariance</summary>
+#
+# | topic | room | `course_utils` |
+# | --- | --- | --- |
+# | What happens when data are turned | [10.1](10-equivariance.ipynb) | `equivariance.equivariance_error`, `equivariance.rotate` |
+# | By learning, with turned copies of the data, or by design | [10.5](10-equivariance.ipynb), [10.4](10-equivariance.ipynb) | `training.augment.quarter_turns`, `equivariance.LearnedProximalGradient` |
+# | Data of a scanner; TV inpainting is not equivariant | [10.1](10-equivariance.ipynb) | `equivariance.reconstruction_error`, `equivariance.act_on_data`, `equivariance.act_on_mask` |
+# | Groups acting on images | [10.2](10-equivariance.ipynb) | `equivariance.Group` |
+# | An invariant functional has an equivariant proximal operator | [10.3](10-equivariance.ipynb) | `equivariance.invariance_error`, `equivariance.prox_error`, `equivariance.SymmetricTV` |
+# | Equivariant networks: compositions, sums, biases, nonlinearities | [10.4](10-equivariance.ipynb) | `equivariance.GroupConv`, `equivariance.ResidualBlock` |
+# | Linear equivariant maps are convolutions with a constraint | [10.4](10-equivariance.ipynb) | `equivariance.GroupConv`, `equivariance.expanded` |
+# | Results by the number of training images, and for unseen orientations | [10.5](10-equivariance.ipynb) | `equivariance.LearnedProximalGradient`, `equivariance.equal_weights` |
+#
+# </details>
+#
+# <details><summary><b>Lectures, part II.2:</b> Regularisation with generative models</summary>
+#
+# | topic | room | `course_utils` |
+# | --- | --- | --- |
+# | Generative regularisers, with and without deviations | [05.2](05-generative-regularisers.ipynb), [06.1](06-wider-family.ipynb) | `Hard`, `Relaxed` |
+# | Only the mean is modelled | [08.5](08-mri.ipynb) |  |
+# | A regulariser with a learned covariance | [08.6](08-mri.ipynb), [08.7](08-mri.ipynb) | `LocalPrecision`, `StructuredVAE`, `LearnedCovariance` |
+# | The learned correlations of a pixel, to be seen | [08.6](08-mri.ipynb), [08.8](08-mri.ipynb) | `LocalPrecision` |
+# | Magnetic resonance imaging | [08.1](08-mri.ipynb), [08.2](08-mri.ipynb) | `MaskedFourier`, `MultiCoil`, `radial_mask` |
+# | Identity, diagonal and covariance compared | [08.8](08-mri.ipynb), [08.7](08-mri.ipynb) | `LearnedCovariance` |
+# | Compared with end-to-end learning | [08.8](08-mri.ipynb) | `reconstructors.VariationalNetwork` |
+# | Compared with other unsupervised methods, range and inverse GAN | [08.8](08-mri.ipynb) | `Hard`, `solvers.adapt` |
+#
+# </details>
+#
+# <details><summary><b>Lectures, part II.3:</b> Inexact algorithms for bilevel learning</summary>
+#
+# | topic | room | `course_utils` |
+# | --- | --- | --- |
+# | Upper and lower level | [11.1](11-bilevel-learning.ipynb) | `bilevel.Bilevel` |
+# | The implicit function theorem and the gradient | [11.3](11-bilevel-learning.ipynb) | `bilevel.hypergradient`, `bilevel.solve_lower`, `bilevel.solve_hessian` |
+# | L-BFGS-B on top of it | [11.4](11-bilevel-learning.ipynb) | `bilevel.learn_lbfgsb` |
+# | What is wrong with that, and four ways to deal with it | [11.1](11-bilevel-learning.ipynb), [11.2](11-bilevel-learning.ipynb), [11.4](11-bilevel-learning.ipynb) | `bilevel.LowerSolution` |
+# | A finite number of iterations instead of the lower level | [11.3](11-bilevel-learning.ipynb) | `bilevel.unrolled_gradient` |
+# | Values with error bounds; dynamic accuracy without derivatives | [11.5](11-bilevel-learning.ipynb) | `bilevel.dynamic_dfo`, `bilevel.Residuals` |
+# | A regulariser with parameters, reconstructions on the way | [11.1](11-bilevel-learning.ipynb), [11.5](11-bilevel-learning.ipynb) | `bilevel.SmoothTV` |
+# | Dynamic accuracy and fixed numbers of iterations, speed and robustness | [11.5](11-bilevel-learning.ipynb) | `bilevel.dynamic_dfo` |
+# | Next step: inexact first-order algorithms | [11.6](11-bilevel-learning.ipynb) | `bilevel.maid`, `bilevel.hoag` |
+#
+# </details>
+#
+# <!-- end of the map -->
+#
+# Four topics are named in the course but not taught: conditional and untrained networks, which the paper leaves aside too
+# (Sect. 3.3); generators that are trained with an inverse problem in mind (Sect. 6.1); semi-smooth Newton methods for
+# two levels, and the proof that dynamic accuracy converges (lectures, part II.3).
 #
 # ## 7 Notation
 #
