@@ -612,7 +612,7 @@ assert checks.convert(our_lambda)
 #
 # <!-- end of the map -->
 #
-# Four topics are named in the course but not taught: conditional and untrained networks, which the paper leaves aside too
+# Four of their topics are not taught: conditional generators and untrained networks, which the paper leaves aside too
 # (Sect. 3.3); generators that are trained with an inverse problem in mind (Sect. 6.1); semi-smooth Newton methods for
 # two levels, and the proof that dynamic accuracy converges (lectures, part II.3).
 #
