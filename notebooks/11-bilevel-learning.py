@@ -438,6 +438,11 @@ markdown_table(["accuracies", "lower level", "products with A", "log α", "f as 
 #
 # Errors allowed in the model's points go down with $\Delta^2$. So accuracy rises where the steps are short, at the end.
 #
+# Does that converge, although no value of $f$ is ever known exactly? **Theorem** (Ehrhardt and Roberts; lectures): if $f$
+# is sufficiently smooth and bounded below, then $\lim_{k\to\infty}\|\nabla f(\theta_k)\|=0$, with the gradient of the
+# exact $f$. It does not say how many iterations that takes, nor which stationary point is found. The proof is for their
+# algorithm; ours has a box in place of their ball, so that here it is an expectation, and what is shown below are runs.
+#
 # **Predict, then run.** One parameter, the four signals of section 1. In which evaluations is the accuracy high?
 
 # %% mystnb={"image": {"alt": "Left, objective values with error bars at each of the evaluations; the error bars shrink as the values approach the minimum, and the exact values lie within them. Right, the bound on the error falls by powers of ten over the evaluations."}}
