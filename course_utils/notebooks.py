@@ -13,6 +13,8 @@ outputs and with the same bytes every time.  A name is ``05``, ``05-generative-r
 from __future__ import annotations
 
 import argparse
+import copy
+import functools
 import hashlib
 import os
 from collections import Counter
@@ -123,10 +125,16 @@ def generate(text: Path):
     FileNotFoundError
         There is no such file.
     """
+    return copy.deepcopy(_parsed(text.read_text(encoding="utf-8")))
+
+
+@functools.cache
+def _parsed(source: str):
+    """The same from the content of the file, parsed once; not to be changed."""
     import jupytext
     import nbformat
 
-    notebook = jupytext.read(text, fmt="py:percent")
+    notebook = jupytext.reads(source, fmt="py:percent")
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     seen: Counter[str] = Counter()

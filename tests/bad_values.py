@@ -223,7 +223,7 @@ OWN = {
     ("ParallelBeam", "n_angles"): lambda: 4, ("s_rec", "pairs"): lambda: 4, ("s_rec", "descend"): lambda: 2,
     ("s_rec", "max_iter"): lambda: 1, ("log_likelihood", "draws"): lambda: 2, ("erase", "mask"): lambda: images() > 0.5,
     ("spectral_norm", "A"): lambda: C.Identity(8), ("duplicate_threshold", "level"): lambda: 0.5,
-    ("TV.prox", "max_iter"): lambda: 1, ("StructuredConfig", "width"): lambda: 3,
+    ("TV.prox", "max_iter"): lambda: 1, ("TGV.prox", "max_iter"): lambda: 1, ("StructuredConfig", "width"): lambda: 3,
     ("Diffusion", "x"): lambda: points(2, 2), ("Flow", "x"): lambda: points(2, 2), ("Diffusion", "steps"): lambda: 3,
     (".best", "objective"): lambda: C.Hard(built("vae"), 0.5).problem(built("A"), images()),
     (".__call__", "start"): lambda: "encoder",

@@ -60,18 +60,12 @@ def test_the_prox_is_a_minimiser(name, bounds):
     settings = {} if R.closed_prox else {"tol": 1e-8}
     found = R.prox(x, tau, **settings)
 
-    def energy(v):
-        return R(v) + (v - x).flatten(1).pow(2).sum(1) / (2 * tau)
-
-    least = energy(found)
-    assert torch.isfinite(least).all()
-    for seed in range(6 if R.channels == 1 else 1):
-        for step in (1e-3, 1e-1):
-            near = R.nearest(found + step * random(*x.shape, seed=seed))
-            assert (energy(near) >= least * (1 - 1e-5)).all()
-    for other in (x, torch.zeros_like(x), x.mean((2, 3), keepdim=True).expand_as(x)):
-        near = R.nearest(found + 0.01 * (other - found))
-        assert (energy(near) >= least * (1 - 1e-5)).all()
+    likely = (x, torch.zeros_like(x), x.mean((2, 3), keepdim=True).expand_as(x))
+    near = [found + step * random(*x.shape, seed=seed) for seed in range(6) for step in (1e-3, 1e-1)]
+    near += [found + 0.01 * (other - found) for other in likely]
+    v = torch.stack([found, *map(R.nearest, near)])  # in one batch, because R of TGV is a problem of its own
+    energies = R(v.flatten(0, 1)).reshape(v.shape[:2]) + (v - x).flatten(2).pow(2).sum(2) / (2 * tau)
+    assert torch.isfinite(energies).all() and (energies >= energies[0] * (1 - 1e-5)).all()
     assert torch.allclose(R.prox(x[1:], 0.4, **settings), found[1:], atol=1e-6)
 
 
@@ -82,7 +76,7 @@ def test_bounds_hold_and_do_nothing_where_they_are_wide(name):
     tight = reconstruct(A, y, MAKERS[name](0.02, **NONNEGATIVE), "pdhg", tol=1e-7)
     assert float(tight.x.min()) == 0.0 and tight.converged.all()
     free, wide = (
-        reconstruct(A, y, MAKERS[name](0.02, bounds=b), "pdhg", tol=1e-9, max_iter=20_000) for b in (None, (-5, 5))
+        reconstruct(A, y, MAKERS[name](0.02, bounds=b), "pdhg", tol=1e-7, max_iter=20_000) for b in (None, (-5, 5))
     )
     assert torch.allclose(free.x, wide.x, atol=1e-4)
     assert (free.objective <= tight.objective * (1 + 1e-6)).all()
@@ -100,7 +94,7 @@ def test_all_solvers_reach_one_objective(name, bounds):
     y = A(blocks()) + 0.02 * random(2, 120)
     settings = {
         "pdhg": {"tol": 1e-8, "max_iter": 5_000}, "admm": {"tol": 1e-8, "max_iter": 2_000},
-        "fista": {"tol": 1e-12}, "forward-backward": {"tol": 1e-14},
+        "fista": {"tol": 1e-10}, "forward-backward": {"tol": 1e-10},
     }  # fmt: skip
     if not R.closed_prox and (name != "TV" or bounds):  # the prox is a problem of its own
         settings = {k: v for k, v in settings.items() if k in ("pdhg", "admm")}
@@ -203,7 +197,7 @@ def test_counts_and_non_negativity(name):
     R, F = MAKERS[name](0.02, **NONNEGATIVE), KullbackLeibler(background=2.0)
     found = {
         s: reconstruct(A, y, R, s, fidelity=F, **more)
-        for s, more in {"pdhg": {"tol": 1e-7, "max_iter": 5_000}, "admm": {"tol": 1e-6}}.items()
+        for s, more in {"pdhg": {"tol": 1e-6, "max_iter": 5_000}, "admm": {"tol": 1e-6}}.items()
     }
     for result in found.values():
         assert result.converged.all() and torch.isfinite(result.objective).all() and float(result.x.min()) >= 0
