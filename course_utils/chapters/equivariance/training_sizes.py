@@ -34,7 +34,7 @@ from ...solvers import reconstruct
 from ...training.recipe import TrainConfig
 from ...training.trainer import evenly_spaced, train
 from ...tuning import geometric, tuned_run
-from .sizes_figures import sizes_figure, sizes_story
+from .sizes_figures import longer_figure, longer_story, sizes_figure, sizes_story
 
 __all__ = ["EXPERIMENTS", "NETWORKS", "SIZES", "TRAIN", "scan", "test_data", "turned"]
 
@@ -51,6 +51,7 @@ NETWORKS = {
 }
 #: One pair a step, as the authors, who take 100,000 steps.
 TRAIN = TrainConfig(2_500, 1, 1e-3, ema=0.99, validate_every=125, patience=20)
+LONGER = replace(TRAIN, steps=5_000, validate_every=250)
 #: Data -> numbers of training pairs; the scan has 50 slices of one patient, and another patient is the test.
 SIZES = {"shapes": (10, 30, 100, 300, 1000), "ct": (10, 50)}
 #: The networks that tell weights from symmetry have fewer sizes, on shapes.
@@ -194,6 +195,16 @@ def _quality(solve, data: str, n_test: int) -> dict:
     }
 
 
+def longer_tasks() -> list[dict]:
+    """The scan with ten pairs."""
+    return [{"network": n, "seed": seed} for seed in TRAINING_SEEDS for n in ("ordinary", "augmented", "equivariant")]
+
+
+def longer_row(network: str, seed: int, train_config: TrainConfig = LONGER, n_test: int = N_TEST) -> dict:
+    """As ``size_row``, with twice the steps: is what is seen there a matter of patience?"""
+    return {"images": 10} | size_row("ct", network, 10, seed, train_config, n_test)
+
+
 EXPERIMENTS = {
     f"equivariance-{data}": Experiment(
         name=f"equivariance-{data}",
@@ -205,4 +216,14 @@ EXPERIMENTS = {
         story=sizes_story,
     )
     for data in SIZES
+} | {
+    "equivariance-longer": Experiment(
+        name="equivariance-longer",
+        title="Learned proximal gradient, ordinary and equivariant, ten CT slices and twice the steps",
+        tasks=longer_tasks,
+        run=longer_row,
+        settings=SETTINGS | {"data": "ct", "steps": LONGER.steps},
+        figure=longer_figure,
+        story=longer_story,
+    )
 }
