@@ -47,19 +47,45 @@ from course_utils.notebooks import FAST
 # Prove both directions for a continuous $K$ on $\mathbb R^n$ with compact support in $x-y$. You may use that two
 # continuous kernels that give the same map are equal. Where does the proof need that $R$ is orthogonal?
 #
+# Then ask the theorem what it leaves of a filter: write how many free numbers a filter of `width` × `width` pixels has,
+# `width` odd, if quarter turns must not change it. The starter knows of no condition.
+
+
+# %%
+def free(width):
+    return width**2
+
+
+# %%
+checks.invariant_filter(free)
+
+# %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
 # Substitute $y=Ry'+t$, where $|\det R|=1$ (here orthogonality is used):
 # $$\Phi(g\cdot f)(x)=\int K(x,y)\,f(R^{-1}(y-t))\,dy=\int K(x,Ry'+t)\,f(y')\,dy'.$$
+#
 # On the other side $(g\cdot\Phi f)(x)=\int K(R^{-1}(x-t),y')\,f(y')\,dy'$. The two are equal for all $f$ and $x$ if and
 # only if $K(x,Ry'+t)=K(R^{-1}(x-t),y')$ for all $x,y'$; with $x=Rx'+t$ this reads
 # $$K(Rx'+t,\,Ry'+t)=K(x',y')\qquad\text{for all }x',y',\ R\in H,\ t\in\mathbb R^n.$$
 # If this holds, take $R=I$ and $t=-y'$: $K(x',y')=K(x'-y',0)=:k(x'-y')$. Then take $t=0$ and $y'=0$: $k(Rx')=k(x')$.
 # Conversely, for $K(x,y)=k(x-y)$ with an invariant $k$, $K(Rx'+t,Ry'+t)=k(R(x'-y'))=k(x'-y')=K(x',y')$.
-# </details>
 #
-# **Predict, then run.** The theorem is generous with shifts: any filter may be used. How many numbers of a filter of
-# $3\times3$ or $5\times5$ pixels are left free by quarter turns, and how many if mirrorings come in addition?
+# **The filter.** The middle pixel stays where it is. The other $w^2-1$ pixels are taken to one another in fours, and
+# the four must be equal: $1+(w^2-1)/4$ free numbers.
+# </details>
+
+
+# %% tags=["solution"]
+def free(width):
+    return 1 + (width**2 - 1) // 4
+
+
+assert checks.invariant_filter(free)
+
+# %% [markdown]
+# **Predict, then run.** The theorem is generous with shifts: any filter may be used. Quarter turns leave fewer numbers
+# free. How many fewer if mirrorings come in addition?
 
 # %%
 widths = (3, 5, 7)
@@ -68,9 +94,9 @@ names = {"C1": "shifts alone", "C4": "and quarter turns (C4)", "D4": "and mirror
 markdown_table(["free numbers of a filter", *(f"{w} × {w}" for w in widths)], [[names[g], *counts[g]] for g in counts])
 
 # %% [markdown]
-# Three numbers: the centre, the four neighbours at the sides, the four at the corners. Such a filter is close to a
-# radial one. It answers to an edge from below as to one from the left, so that it cannot tell them apart. A network of
-# invariant filters is equivariant and blind to directions.
+# In a filter of $3\times3$ pixels three numbers are free: the middle, the four neighbours at the sides, the four at the
+# corners. Such a filter is close to a radial one. It answers to an edge from below as to one from the left, so that it
+# cannot tell them apart. A network of invariant filters is equivariant and blind to directions.
 #
 # ### Lifting: one feature for each element of the group
 #

@@ -1,4 +1,4 @@
-"""Checks of the exercises on layers: a lifting convolution, and the sides that a strided network allows."""
+"""Checks of the exercises on layers: invariant filters, a lifting convolution, the sides that strides allow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,44 @@ from torch.nn.functional import conv2d
 from ...checks import Verdict, examine
 from ...reproduce.setting import seeded
 
-__all__ = ["lifting", "smallest_side"]
+__all__ = ["invariant_filter", "lifting", "smallest_side"]
+
+
+def invariant_filter(count: Callable[[int], int]) -> Verdict:
+    """Is ``count(width)`` how many numbers of a filter remain free if quarter turns must not change it?
+
+    Parameters
+    ----------
+    count : callable
+        An odd width -> number.
+
+    Example
+    -------
+    >>> bool(invariant_filter(lambda width: (width**2 + 3) // 4))
+    ✓ Right: the count agrees exactly
+    True
+    """
+    return examine(
+        count,
+        [(3,), (5,), (11,)],
+        lambda width: (width**2 + 3) // 4,
+        "the count",
+        mistakes={
+            "the pixel in the middle is turned into itself, and has a number of its own": lambda width: (
+                (width**2 - 1) // 4
+            ),
+            "pixels are turned in fours, except the one in the middle": lambda width: width**2 / 4,
+            "these are all numbers of the filter, without any condition": lambda width: width**2,
+            "that is for the half turn alone, which joins pixels in pairs": lambda width: (width**2 + 1) // 2,
+            "mirrorings are not in C4: a filter may look like a windmill": lambda width: (width + 1) * (width + 3) // 8,
+            "one number for each ring: a quarter turn does not take the corner of a ring to its side": lambda width: (
+                (width + 1) // 2
+            ),
+            "one number for each distance from the middle is for turns by all angles": lambda width: len(
+                {i**2 + j**2 for i in range(width // 2 + 1) for j in range(width // 2 + 1)}
+            ),
+        },
+    )
 
 
 def lifting(lift: Callable[[Tensor, Tensor], Tensor]) -> Verdict:

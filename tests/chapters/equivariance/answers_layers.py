@@ -9,6 +9,17 @@ from torch.nn.functional import conv2d, pad, unfold
 from course_utils.equivariance import GroupConv
 
 
+def by_orbits(width):
+    place = np.arange(width**2).reshape(width, width)
+    return len(np.unique(np.min([np.rot90(place, h) for h in range(4)], 0)))
+
+
+def by_rank(width):
+    """The mean over the turns is a projection on the invariant filters."""
+    basis = torch.eye(width**2).reshape(-1, width, width)
+    return torch.linalg.matrix_rank(sum(torch.rot90(basis, h, (1, 2)) for h in range(4)).flatten(1) / 4)
+
+
 def lift(x, k):
     return conv2d(x, torch.stack([torch.rot90(k, h) for h in range(4)])[:, None], padding=len(k) // 2)
 
@@ -61,6 +72,7 @@ def by_kept_pixels(least, strides):
 
 
 RIGHT = {
+    "invariant_filter": [lambda width: (width**2 + 3) // 4, by_orbits, by_rank, lambda width: 1 + (width**2 - 1) / 4],
     "lifting": [
         lift,
         lift_by_the_library,
@@ -72,6 +84,15 @@ RIGHT = {
     "smallest_side": [smallest, by_trying, by_kept_pixels, lambda *v: torch.tensor(smallest(*v))],
 }
 WRONG = {
+    "invariant_filter": [
+        (lambda width: (width**2 - 1) // 4, "in the middle"),
+        (lambda width: width**2 / 4, "in fours"),
+        (lambda width: width**2, "without any condition"),
+        (lambda width: (width**2 + 1) // 2, "half turn"),
+        (lambda width: (width + 1) * (width + 3) // 8, "windmill"),
+        (lambda width: (width + 1) // 2, "each ring"),
+        (lambda width: 3, "too small"),
+    ],
     "lifting": [
         (lambda x, k: lift(x, k)[:, [0, 3, 2, 1]], "clockwise"),
         (lambda x, k: lift(x, k)[:, :1].expand(-1, 4, -1, -1), "as it is"),
