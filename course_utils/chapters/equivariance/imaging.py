@@ -111,7 +111,8 @@ def loss_of(
 def imaging_tasks() -> list[dict]:
     """All losses with the equivariant network, equivariant imaging with the ordinary one, for two seeds.
 
-    The training whose spread is largest has a third seed, and a run of twice the length that says whether it converged.
+    The two trainings whose spread is largest have a third seed, and the second of them a run of twice the length that
+    says whether it converged.
     """
     last = LOSSES[-1]
     kinds = [(GROUP, loss) for loss in LOSSES] + [("C1", last)]
@@ -121,8 +122,9 @@ def imaging_tasks() -> list[dict]:
         for mask in MASKS
         for group, loss in kinds
     ]
-    again = {"mask": "random", "group": GROUP, "loss": last}
-    return [*tasks, again | {"seed": SEEDS[2], "steps": STEPS}, again | {"seed": SEEDS[0], "steps": 2 * STEPS}]
+    again = {"mask": "random", "group": GROUP}
+    tasks += [again | {"loss": loss, "seed": SEEDS[2], "steps": STEPS} for loss in (LOSSES[0], last)]
+    return [*tasks, again | {"loss": last, "seed": SEEDS[0], "steps": 2 * STEPS}]
 
 
 def imaging_job(
