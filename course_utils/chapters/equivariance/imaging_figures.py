@@ -61,9 +61,9 @@ def imaging_figure(record: Mapping) -> Figure:
     """PSNR of the hidden pixels during the trainings, a panel for each mask, a line for each seed."""
     alt = (
         "PSNR of hidden pixels of test digits over the training step, equivariant network, one line for each seed. "
-        "Left, random mask: supervised training is highest, equivariant imaging below it, data alone flat at the "
-        "bottom. Right, mask that quarter turns keep: only supervised training rises, equivariant imaging lies on data "
-        "alone."
+        "Left, random mask: supervised training and equivariant imaging rise and end in overlapping ranges, data alone "
+        "stays flat at the bottom. Right, mask that quarter turns keep: only supervised training rises, equivariant "
+        "imaging lies on data alone."
     )
     figure, axes = subplots(1, 2, size=(8.4, 3.3), alt=alt, sharey=True)
     for ax, (mask, title) in zip(axes, MASKS.items(), strict=True):

@@ -43,7 +43,9 @@ def test_the_record_says_what_the_chapter_says():
     supervised, ours, data = (
         quality(runs(record, "random", loss)) for loss in ("supervised", "equivariant imaging", "data alone")
     )
-    assert supervised[1] > ours[2] and ours[1] > data[2] + 3
+    assert ours[1] > data[2] + 3 and supervised[1] > data[2] + 3
+    # no claim on which of the two is better: their ranges overlap
+    assert ours[2] > supervised[1] and supervised[2] > ours[1]
     supervised, ours, data = (
         quality(runs(record, "invariant", loss)) for loss in ("supervised", "equivariant imaging", "data alone")
     )
