@@ -20,6 +20,7 @@ from scipy.sparse.linalg import cg
 import course_utils
 from course_utils import TV, GaussianBlur, GaussianMatrix, Hard, LinearOperator, Relaxed, Sparse, Tikhonov, pretrained
 from course_utils.chapters.regularisers.parabola import solve_parabola
+from course_utils.equivariance import LearnedProximalGradient, ProximalConfig, ResidualBlock
 from course_utils.generators import GeneratorConfig, build
 from course_utils.live import generator_spec, reconstructor_spec
 from course_utils.operators import ParallelBeam
@@ -278,7 +279,9 @@ def scan(size: int, views: int, seed: int = 0):
 
 
 @pytest.mark.parametrize("views", [30, 11])
-@pytest.mark.parametrize("name", ["post-processing-shapes", "proximal-shapes", "primal-dual-shapes"])
+@pytest.mark.parametrize(
+    "name", ["post-processing-shapes", "proximal-shapes", "primal-dual-shapes", "equivariant-shapes"]
+)
 def test_learned_reconstructions_are_those_of_torch(page, name, views):
     network = pretrained(name, verbose=False)
     (A, y), (spec, weights) = scan(56, views), reconstructor_spec(network)
@@ -297,7 +300,20 @@ SMALL = {
     "one level": lambda home: PostProcessing(PostProcessingConfig(home, channels=5, levels=1), seed=2),
     "proximal": lambda home: LearnedProximal(LearnedProximalConfig(home, steps=2, width=5), seed=3),
     "primal-dual": lambda home: LearnedPrimalDual(LearnedPrimalDualConfig(home, steps=2, memory=1, width=3), seed=4),
+    "ordinary": lambda home: with_memory(home, None, channels=3, memory=2),
+    "equivariant": lambda home: with_memory(home, "C4", channels=4, memory=0),
 }
+
+
+def with_memory(home: Home, group: str | None, channels: int, memory: int) -> LearnedProximalGradient:
+    """Its residual blocks start as the identity: other weights are drawn for them."""
+    config = ProximalConfig(home.size, home.views, home.sigma, group, channels, blocks=2, memory=memory)
+    network, draws = LearnedProximalGradient.drawn(config, 5), torch.Generator().manual_seed(6)
+    with torch.no_grad():
+        for block in network.blocks:
+            for p in block[1].parameters():
+                p.copy_(0.3 * torch.randn(p.shape, generator=draws))
+    return network
 
 
 @pytest.mark.parametrize("size", [18, 22])
@@ -308,6 +324,31 @@ def test_networks_of_other_sizes_are_those_of_torch(page, name, size):
     (A, y), (spec, weights) = scan(size, 7), reconstructor_spec(network)
     found = page.evaluate(RECONSTRUCT, [json.loads(json.dumps(spec)), pack(weights), 7, pack(y)])
     assert error(unpack(found["x"]), network(y, A)) < 1e-4
+
+
+def test_a_residual_block_with_a_repeated_border_has_the_derivative_of_torch(page):
+    """x + a(K x + b) between two layers, as the decoder of a generator: its value and its transposed derivative."""
+    layers = [
+        torch.nn.Unflatten(1, (2, 5, 7)),
+        ResidualBlock(torch.nn.Conv2d(2, 2, 3, padding=1, padding_mode="replicate")),
+        torch.nn.Conv2d(2, 1, 5, padding=2, padding_mode="replicate"),
+    ]
+    G, draws = build(GeneratorConfig("ae", 70), seed=0), torch.Generator().manual_seed(1)
+    G.image_shape, G.decoder = (1, 5, 7), torch.nn.Sequential(*layers)
+    for p in G.decoder.parameters():
+        torch.nn.init.normal_(p, generator=draws).data.copy_(p.data.half().float())
+    z, g = torch.randn(1, 70, generator=draws, requires_grad=True), torch.randn(1, 1, 5, 7, generator=draws)
+    image = G.decoder(z)
+    (vjp,) = torch.autograd.grad(image, z, g)
+    spec, weights = generator_spec(G)
+    found = page.evaluate(
+        """([spec, w, z, g]) => {
+          const G = E.generator(spec, E.decodeFloat16(bytes(w)));
+          return [Array.from(G.forward(unpack(z))), Array.from(G.vjp(unpack(g)))];
+        }""",
+        [json.loads(json.dumps(spec)), pack(weights), pack(z.detach()), pack(g)],
+    )
+    assert error(found[0], image.detach()) < 1e-5 and error(found[1], vjp) < 1e-5
 
 
 @pytest.mark.parametrize(

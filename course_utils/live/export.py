@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from ..equivariance import LearnedProximalGradient, ResidualBlock, expanded
 from ..generators import Generator
 from ..reconstructors import LearnedPrimalDual, LearnedProximal, PostProcessing
 from ..reconstructors.home import HomeNetwork
@@ -21,10 +22,10 @@ def _alike(name: str, layer: nn.Module, **settings) -> None:
             raise ValueError(f"{name} has {key}={getattr(layer, key)}; the engine knows {wanted} only")
 
 
-def _convolution(name: str, layer: nn.Conv2d | nn.ConvTranspose2d) -> dict:
-    """Channels, and the settings that are the same in both directions."""
+def _convolution(name: str, layer: nn.Conv2d | nn.ConvTranspose2d) -> list[dict]:
+    """Channels, and the settings that are the same in both directions; a border that is not of zeros goes before."""
     transposed = isinstance(layer, nn.ConvTranspose2d)
-    _alike(name, layer, dilation=(1, 1), groups=1, padding_mode="zeros")
+    _alike(name, layer, dilation=(1, 1), groups=1)
     _alike(name, layer, output_padding=(0, 0))
     settings = {}
     for key in ("kernel_size", "stride", "padding"):
@@ -32,23 +33,34 @@ def _convolution(name: str, layer: nn.Conv2d | nn.ConvTranspose2d) -> dict:
         if not isinstance(pair, tuple) or pair[0] != pair[1]:
             raise ValueError(f"{name} has {key}={pair}; the engine knows two equal numbers only")
         settings[key.removesuffix("_size")] = pair[0]
+    before = []
+    if not transposed and layer.padding_mode == "replicate":
+        before, settings["padding"] = [{"type": "replicationPad", "padding": settings["padding"]}], 0
+    else:
+        _alike(name, layer, padding_mode="zeros")
     kind = "convTranspose" if transposed else "conv"
-    return {"type": kind, "inChannels": layer.in_channels, "outChannels": layer.out_channels, **settings}
+    channels = {"inChannels": layer.in_channels, "outChannels": layer.out_channels}
+    return [*before, {"type": kind, **channels, **settings}]
 
 
-def _layer(name: str, layer: nn.Module) -> dict:
-    """One layer as the engine reads it."""
+def _layers(name: str, layer: nn.Module) -> list[dict]:
+    """One layer as the engine reads it: as one, or as two."""
+    if getattr(layer, "bias", ...) is None:
+        raise ValueError(f"{name} has no bias; the engine wants one")
     if isinstance(layer, nn.Linear):
-        return {"type": "linear", "inputs": layer.in_features, "outputs": layer.out_features}
+        return [{"type": "linear", "inputs": layer.in_features, "outputs": layer.out_features}]
     if isinstance(layer, nn.LeakyReLU):
-        return {"type": "leakyRelu", "slope": layer.negative_slope}
+        return [{"type": "leakyRelu", "slope": layer.negative_slope}]
     if isinstance(layer, nn.ReLU):
-        return {"type": "leakyRelu", "slope": 0.0}
+        return [{"type": "leakyRelu", "slope": 0.0}]
     if isinstance(layer, nn.Unflatten):
         channels, height, width = layer.unflattened_size
-        return {"type": "unflatten", "channels": channels, "height": height, "width": width}
+        return [{"type": "unflatten", "channels": channels, "height": height, "width": width}]
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         return _convolution(name, layer)
+    if isinstance(layer, ResidualBlock):
+        inner = _layers(name, layer.conv) + _layers(name, nn.LeakyReLU())  # of the slope that its function takes
+        return [{"type": "residual", "layers": inner}]
     raise ValueError(f"{name}: the engine does not know this layer")
 
 
@@ -90,22 +102,19 @@ def _stack(where: str, stack: Iterable[nn.Module]) -> tuple[list[dict], bytes]:
     layers, weights = [], []
     for index, layer in enumerate(stack):
         name = f"layer {index} of {where}, {' '.join(str(layer).split())}"
-        layers.append(_layer(name, layer))
-        if (parameters := list(layer.parameters())) == []:
-            continue
-        if layer.bias is None:
-            raise ValueError(f"{name} has no bias; the engine wants one")
-        weights += [_half(name, p) for p in parameters]
+        layers += _layers(name, layer)
+        weights += [_half(name, p) for p in layer.parameters()]
     return layers, b"".join(weights)
 
 
-def reconstructor_spec(network: HomeNetwork) -> tuple[dict, bytes]:
+def reconstructor_spec(network: HomeNetwork | LearnedProximalGradient) -> tuple[dict, bytes]:
     """What the engine's ``reconstructor(spec, decodeFloat16(weights), A)`` needs to compute a learned reconstruction.
 
     Parameters
     ----------
-    network : PostProcessing, LearnedProximal or LearnedPrimalDual
-        Trained for tomography; one output of ``ParallelBeam.full`` is data.
+    network : PostProcessing, LearnedProximal, LearnedPrimalDual or LearnedProximalGradient
+        Trained for tomography; one output of ``ParallelBeam.full`` is data.  An equivariant network is written as the
+        ordinary one with the same output.
 
     Returns
     -------
@@ -130,8 +139,9 @@ def reconstructor_spec(network: HomeNetwork) -> tuple[dict, bytes]:
     if write is None:
         known = ", ".join(kind.__name__ for kind in RECONSTRUCTORS)
         raise ValueError(f"'network' must be one of {known}, got {type(network).__name__}")
-    if network.config.home.views is None:
-        raise ValueError(f"'network' must be trained for tomography, its home is {network.config.home}")
+    home = getattr(network.config, "home", network.config)  # the last family knows tomography alone
+    if home.views is None:
+        raise ValueError(f"'network' must be trained for tomography, its home is {home}")
     weights: list[bytes] = []
 
     def stack(where: str, layers: Iterable[nn.Module]) -> list[dict]:
@@ -139,7 +149,7 @@ def reconstructor_spec(network: HomeNetwork) -> tuple[dict, bytes]:
         weights.append(values)
         return written
 
-    spec = {"family": network.config.family, "size": network.config.home.size} | write(network, stack)
+    spec = {"family": network.config.family, "size": home.size} | write(network, stack)
     return spec, b"".join(weights)
 
 
@@ -165,10 +175,16 @@ def _learned_primal_dual(network: LearnedPrimalDual, stack) -> dict:
     return {"memory": network.config.memory, "steps": steps}
 
 
+def _learned_proximal_gradient(network: LearnedProximalGradient, stack) -> dict:
+    steps = [stack(f"step {k}", expanded(layers)) for k, layers in enumerate(network.blocks)]
+    return {"memory": network.config.memory, "steps": steps}
+
+
 RECONSTRUCTORS = {
     PostProcessing: _post_processing,
     LearnedProximal: _learned_proximal,
     LearnedPrimalDual: _learned_primal_dual,
+    LearnedProximalGradient: _learned_proximal_gradient,
 }
 
 

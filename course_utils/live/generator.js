@@ -13,25 +13,29 @@ import { expectLength } from "./check.js";
  * adjoint of the other, and that is why the adjoint of a convolution is a transposed convolution.
  */
 function windows(channels, H, W, h, w, { kernel, stride, padding }) {
-  const runs = []; // three numbers each: first entry in the columns, length, first pixel; pixels lie `stride` apart
-  for (let c = 0, row = 0; c < channels; c++) {
-    for (let ky = 0; ky < kernel; ky++) {
-      for (let kx = 0; kx < kernel; kx++, row += h * w) {
-        for (let y = 0; y < h; y++) {
-          const Y = y * stride - padding + ky;
-          if (Y < 0 || Y >= H) continue;
-          const x0 = Math.max(0, Math.ceil((padding - kx) / stride));
-          const x1 = Math.min(w - 1, Math.floor((W - 1 + padding - kx) / stride));
-          if (x1 >= x0) runs.push(row + y * w + x0, x1 - x0 + 1, (c * H + Y) * W + x0 * stride - padding + kx);
+  let table = null; // worked out once, when it is needed first: the loops below then have nothing to decide
+  const listed = () => {
+    const runs = []; // three numbers each: first entry in the columns, length, first pixel; pixels lie `stride` apart
+    for (let c = 0, row = 0; c < channels; c++) {
+      for (let ky = 0; ky < kernel; ky++) {
+        for (let kx = 0; kx < kernel; kx++, row += h * w) {
+          for (let y = 0; y < h; y++) {
+            const Y = y * stride - padding + ky;
+            if (Y < 0 || Y >= H) continue;
+            const x0 = Math.max(0, Math.ceil((padding - kx) / stride));
+            const x1 = Math.min(w - 1, Math.floor((W - 1 + padding - kx) / stride));
+            if (x1 >= x0) runs.push(row + y * w + x0, x1 - x0 + 1, (c * H + Y) * W + x0 * stride - padding + kx);
+          }
         }
       }
     }
-  }
-  const table = Int32Array.from(runs); // worked out once: the loops below then have nothing to decide
+    return Int32Array.from(runs);
+  };
 
   return {
     size: channels * kernel * kernel,
     gather(image, columns) {
+      table ??= listed();
       columns.fill(0); // entries of windows that hang over the border
       for (let r = 0; r < table.length; r += 3) {
         const to = table[r], count = table[r + 1], from = table[r + 2];
@@ -39,6 +43,7 @@ function windows(channels, H, W, h, w, { kernel, stride, padding }) {
       }
     },
     scatter(columns, image) {
+      table ??= listed();
       for (let r = 0; r < table.length; r += 3) {
         const from = table[r], count = table[r + 1], to = table[r + 2];
         for (let i = 0; i < count; i++) image[to + i * stride] += columns[from + i];
@@ -55,14 +60,17 @@ function lent(n) {
 }
 
 /**
- * out = W * x + bias with kernels of 3 x 3 and as many pixels as before: three times as fast as by columns, which are
- * nine times as large as x. As in `multiply`, two channels and four pixels go together; the border of zeros is wide
- * enough for the last four.
+ * out = W * x + bias with kernels of 3 x 3, H x width pixels out: three times as fast as by columns, which are nine
+ * times as large as x. As in `multiply`, two channels and four pixels go together; the border of zeros is wide enough
+ * for the last four. With padding 0, x brings its own border.
  */
-function slide3(x, W, bias, out, inChannels, outChannels, H, width) {
+function slide3(x, W, bias, out, inChannels, outChannels, H, width, padding) {
   const S = 4 * Math.ceil(width / 4) + 2, plane = (H + 2) * S, n = H * width, x0 = lent(inChannels * plane).fill(0);
+  const rows = H + 2 - 2 * padding, length = width + 2 - 2 * padding;
   for (let c = 0, row = 0; c < inChannels; c++) {
-    for (let y = 0; y < H; y++, row += width) x0.set(x.subarray(row, row + width), c * plane + (y + 1) * S + 1);
+    for (let y = 0; y < rows; y++, row += length) {
+      x0.set(x.subarray(row, row + length), c * plane + (y + padding) * S + padding);
+    }
   }
   for (let c = 0; c < outChannels; c += 2) {
     const d = Math.min(c + 1, outChannels - 1); // an odd last channel is computed twice
@@ -175,7 +183,9 @@ const LAYERS = {
       inputs: inChannels * H * Wd,
       shape: [outChannels, h, w],
       forward(x) {
-        if (kernel === 3 && stride === 1 && padding === 1) return slide3(x, W, bias, out, inChannels, outChannels, H, Wd);
+        if (kernel === 3 && stride === 1 && padding <= 1) {
+          return slide3(x, W, bias, out, inChannels, outChannels, h, w, padding);
+        }
         const gathered = lent(number);
         view.gather(x, gathered);
         multiply(W, gathered, out, outChannels, view.size, h * w);
@@ -187,6 +197,54 @@ const LAYERS = {
         back.fill(0);
         view.scatter(columns, back);
         return back;
+      },
+    };
+  },
+
+  /** A border of pixels that repeat the nearest one of the image; its derivative transposed adds them to that one. */
+  replicationPad({ padding }, [channels, H, W]) {
+    const h = H + 2 * padding, w = W + 2 * padding, inputs = channels * H * W;
+    const inside = (k, n) => Math.min(n - 1, Math.max(0, k - padding)), from = new Int32Array(channels * h * w);
+    for (let c = 0, i = 0; c < channels; c++) {
+      for (let row = 0; row < h; row++) {
+        for (let column = 0; column < w; column++, i++) from[i] = (c * H + inside(row, H)) * W + inside(column, W);
+      }
+    }
+    const out = new Float32Array(from.length), back = new Float32Array(inputs);
+    return {
+      inputs,
+      shape: [channels, h, w],
+      forward(x) {
+        for (let i = 0; i < from.length; i++) out[i] = x[from[i]];
+        return out;
+      },
+      vjp(g) {
+        back.fill(0);
+        for (let i = 0; i < from.length; i++) back[from[i]] += g[i];
+        return back;
+      },
+    };
+  },
+
+  /** x + f(x), f a stack of layers. */
+  residual({ layers }, shape, take) {
+    const f = stack(layers, shape, take), size = shape.reduce((a, b) => a * b);
+    if (`${f.shape}` !== `${shape}`) throw new Error(`a residual block makes ${f.shape} of ${shape}`);
+    const kept = new Float32Array(size); // the layers may write over what they are given
+    const sum = (part) => {
+      for (let i = 0; i < size; i++) kept[i] += part[i];
+      return kept;
+    };
+    return {
+      inputs: size,
+      shape,
+      forward(x) {
+        kept.set(x);
+        return sum(f.forward(x));
+      },
+      vjp(g) {
+        kept.set(g);
+        return sum(f.vjp(g));
       },
     };
   },

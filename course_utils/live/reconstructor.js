@@ -1,6 +1,6 @@
 /**
- * Learned reconstruction from tomographic data: a U-Net behind filtered back-projection, learned proximal gradient,
- * learned primal-dual.
+ * Learned reconstruction from tomographic data: a U-Net behind filtered back-projection, learned proximal gradient
+ * (that with memory images may be equivariant), learned primal-dual.
  *
  *     const network = reconstructor(spec, decodeFloat16(bytes), A);
  *     for (const { x, iterations } of network(y)) ...
@@ -91,6 +91,21 @@ const FAMILIES = {
         const v = x.map((value, i) => value - tau * gradient[i]), added = c.forward(Float32Array.from(v));
         x = v.map((value, i) => value + added[i]);
         yield { x, iterations: k + 1 };
+      }
+    };
+  },
+
+  /** (x, s) += layers(x, A^T (A x - y), s), s being `memory` images. */
+  "equivariant proximal gradient"({ memory, steps }, A, take) {
+    const parts = steps.map(layers => stack(layers, [memory + 2, A.size, A.size], take));
+    return function* (y) {
+      const state = new Float32Array((1 + memory) * A.n), x = state.subarray(0, A.n);
+      yield { x: x.slice(), iterations: 0 };
+      for (const [k, part] of parts.entries()) {
+        const gradient = A.adjoint(A.forward(x).map((value, i) => value - y[i]));
+        const change = part.forward(beside(x, gradient, state.subarray(A.n)));
+        for (let i = 0; i < state.length; i++) state[i] += change[i];
+        yield { x: x.slice(), iterations: k + 1 };
       }
     };
   },
