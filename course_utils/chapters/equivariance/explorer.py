@@ -43,7 +43,7 @@ HERE = Path(__file__).parent
 N_SHOWN = 4
 WHITE = 254  # so that 0.5 is stored exactly
 MOVED, TRUE = "moved", "true"
-OTHERS = {"turned reconstruction gΦ(y)": MOVED, "turned object": TRUE}
+OTHERS = {"turned Φ(y)": MOVED, "turned object": TRUE}
 SPANS = {MOVED: 0.1, TRUE: 0.5}
 MINUS = {MOVED: "minus gΦ(y)", TRUE: "minus the object"}
 
