@@ -37,9 +37,30 @@ def test_rivals_differ_in_one_thing():
     few, many = (networks[name][0] for name in training_sizes.CONTROLS)
     assert few.group is None and 1 < few.n_weights / equivariant.n_weights < 1.2
     assert many.group == "C4" and many.n_weights == pytest.approx(ordinary.n_weights, rel=0.02)
-    for name, recipe in (("ordinary", "ordinary-shapes"), ("augmented", "augmented-shapes")):
-        assert RECIPES[recipe].model == ordinary and RECIPES[recipe].turned == networks[name][1]
-    assert RECIPES["equivariant-shapes"].model == equivariant
+    shipped = {name: RECIPES[f"{name}-shapes"] for name in ("ordinary", "augmented", "equivariant")}
+    assert replace(shipped["augmented"], turned=False) == shipped["ordinary"]
+    model = replace(shipped["equivariant"].model, group=None)
+    assert replace(shipped["equivariant"], model=model) == shipped["ordinary"]
+
+
+def test_a_pair_keeps_its_noise_and_is_turned_as_a_pair():
+    """The data of the turned network are those of the turned image, with the noise turned as well."""
+    A, x = training_sizes.scan(), training_sizes.training_images("shapes", 10, 0)[:1]
+    network = training_sizes.OnPairs.drawn(training_sizes.ORDINARY, 0)
+    network.data = {"train": A(x), "val": A(x)}
+    pair = x, torch.tensor([0])
+    seen = []
+    network.path = lambda y, A=None: seen.append(y) or [y.new_zeros(1, 1, 28, 28)]
+    for network.turned in (False, True):
+        for seed in range(8):
+            network.losses(pair, torch.Generator().manual_seed(seed))
+    assert all(torch.equal(y, seen[0]) for y in seen[:8])
+    turned = [A(torch.rot90(x, k, (2, 3))) for k in range(4)]
+    found = [[torch.allclose(y, t, atol=1e-5) for t in turned].index(True) for y in seen[8:]]
+    assert len(set(found)) > 2
+    network.eval()
+    network.losses(pair, torch.Generator().manual_seed(1))
+    assert torch.equal(seen[-1], seen[0]), "validation pairs are not turned"
 
 
 def test_seeds_see_other_images_where_there_are_enough_and_tests_are_of_another_patient():
