@@ -33,7 +33,7 @@ from course_utils.results import save_result
 TARGETS = {"latent": 0.15, "regularisers": 0.5, "initialisation": 0.5}
 DEFAULT_TARGET, MARGIN = 0.5, 3.0
 RECORD = os.environ.get("COURSE_RECORD", "0") not in ("", "0")
-PRESSES = 3 if RECORD else 1
+PRESSES, RETRIES = 3 if RECORD else 1, 3
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,10 @@ def test_the_explorers_of_a_chapter_redraw_in_time(explorers, text, tmp_path):
                 box.screenshot(path=REPOSITORY / "book" / "images" / "explorer.png")
             measured = explore(page, box, PRESSES)
             assert measured, f"{name}: no control found"
-            if again := late_controls(measured, target):  # the machine may have been busy: the better of two
+            for _ in range(RETRIES):  # the machine may have been busy: the best of several
+                again = late_controls(measured, target)
+                if not again:
+                    break
                 for control, seconds in explore(page, box, PRESSES, only=again).items():
                     both = [found for found in (seconds, measured[control]) if found is not None]
                     measured[control] = min(both, default=None)
