@@ -1126,7 +1126,7 @@ for name in ("ordinary", "equivariant"):
 # which are upright. Each is trained three times, with other images, other noise and other first weights; on the scan
 # with 50 slices the images are the same, because there are no more.
 #
-# The problem is a small one, so that 74 networks can be trained: 20 views of 28 × 28 pixels, $\sigma=0.05$, images of
+# The problem is a small one, so that 81 networks can be trained: 20 views of 28 × 28 pixels, $\sigma=0.05$, images of
 # Shapes and of the CT scans averaged to that size. The noise of a training pair is drawn once, as in a measurement.
 #
 # The test images are turned by 0, 90 and 45 degrees. In Shapes the circle is always at the lower right and the
