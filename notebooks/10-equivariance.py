@@ -316,13 +316,14 @@ assert abs(corners["residual denoiser"][0] - corners["residual denoiser"][1]) < 
 markdown_table(["grey value at the corners of the rectangle (truth 0.5)", "upright", "after the half turn"], lines)
 
 # %% [markdown]
-# The motion that training had shown costs nothing; this is the control. The half turn costs the U-Net most, although it
-# makes neither of a disc nor of an upright rectangle anything else: it only moves them. So what is lost there is
-# **not** a matter of orientation. Look at what the U-Net has drawn. After the half turn the rectangle lies where discs
-# used to be, and it is rounded; the disc lies where rectangles used to be, and it gets flat sides. The table measures
-# the first of these on all images, at the four corner pixels: the U-Net has learned *what to expect where*, and draws
-# that. Under quarter turns, disc and rectangle lie in the two quadrants that training left nearly empty. The learned
-# proximal gradient loses less; what happens to its corners is within their spread. The denoiser loses least.
+# The motion that training had shown costs a tenth of a dB at most; this is the control. The half turn costs the U-Net
+# most, although it makes neither of a disc nor of an upright rectangle anything else: it only moves them. So what is
+# lost there is **not** a matter of orientation. Look at what the U-Net has drawn. After the half turn the rectangle
+# lies where discs used to be, and it is rounded; the disc lies where rectangles used to be, and it gets flat sides. The
+# table measures the first of these on all images, at the four corner pixels: the U-Net has learned *what to expect
+# where*, and draws that. Under quarter turns, disc and rectangle lie in the two quadrants that training left nearly
+# empty. The learned proximal gradient loses less; what happens to its corners is within their spread. The denoiser
+# loses least.
 #
 # Why not? We did not take the networks apart. A conjecture that fits: the noise of a pixel can be told from its
 # surroundings, while the artefacts of 30 views spread over the whole image, and removing them rewards a network that

@@ -72,14 +72,14 @@ def equivariant_imaging_losses(
     H, shift = check_group(group), check_count("shift", shift, minimum=0)
     weight = check_nonnegative("weight", weight)
     first = network(y, A)
-    other = _moved_each(first, H, shift, generator)
+    other = moved_each(first, H, shift, generator)
     again = network(A(other), A)
     data = (A(first) - y).pow(2).flatten(1).sum(1).mean()
     equivariance = (again - other).pow(2).flatten(1).sum(1).mean()
     return {"loss": data + weight * equivariance, "data": data, "equivariance": equivariance}
 
 
-def _moved_each(x: Tensor, H: Group, shift: int, generator: torch.Generator) -> Tensor:
+def moved_each(x: Tensor, H: Group, shift: int, generator: torch.Generator) -> Tensor:
     """Each image moved by an element of the group and a shift of its own."""
     device = generator.device
     elements = torch.randint(H.order, (len(x),), generator=generator, device=device).tolist()

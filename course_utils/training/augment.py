@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from .._check import check_finite, check_generator, check_tensor
+from ..equivariance import Group
+from ..equivariance.imaging import moved_each
 
 __all__ = ["augment", "quarter_turns"]
 
@@ -121,5 +123,4 @@ def quarter_turns(x: Tensor, generator: torch.Generator) -> Tensor:
     check_generator(generator)
     if x.shape[-1] != x.shape[-2]:
         raise ValueError(f"'x' must be square, because a quarter turn swaps its sides, got {tuple(x.shape)}")
-    turns = torch.randint(4, (len(x),), generator=generator, device=generator.device).tolist()
-    return torch.stack([torch.rot90(image, k, (1, 2)) for image, k in zip(x, turns, strict=True)])
+    return moved_each(x, Group("C4"), 0, generator)

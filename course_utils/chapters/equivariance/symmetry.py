@@ -26,10 +26,10 @@ D4 = Group("D4")
 ELEMENTS = {"quarter turn": 1, "half turn": 2, "three quarters": 3, "transposed": 5}
 #: Name -> the regulariser with a weight.
 FUNCTIONALS: dict[str, Callable[[float], Regulariser]] = {
-    "TV, forward differences": lambda lam: TV(lam),
-    "TV, mean over four corners": lambda lam: SymmetricTV(lam),
+    "TV, forward differences": TV,
+    "TV, mean over four corners": SymmetricTV,
     "anisotropic TV": lambda lam: TV(lam, isotropic=False),
-    "TGV": lambda lam: TGV(lam),
+    "TGV": TGV,
     "Haar wavelets": lambda lam: Wavelets(lam, "haar", levels=3),
     "db4 wavelets": lambda lam: Wavelets(lam, "db4", levels=3),
 }

@@ -23,7 +23,6 @@ from ...equivariance import (
     act_on_data,
     equal_weights,
     reconstruction_error,
-    rotate,
 )
 from ...metrics import psnr, ssim
 from ...operators import ParallelBeam, measure
@@ -35,6 +34,7 @@ from ...training.recipe import TrainConfig
 from ...training.trainer import evenly_spaced, train
 from ...tuning import geometric, tuned_run
 from .sizes_figures import longer_figure, longer_story, sizes_figure, sizes_story
+from .turning import turned_image
 
 __all__ = ["EXPERIMENTS", "NETWORKS", "SIZES", "TRAIN", "scan", "test_data", "turned"]
 
@@ -98,9 +98,7 @@ def images_of(data: str, split: str) -> Tensor:
 
 def turned(x: Tensor, degrees: int) -> Tensor:
     """Images turned counter-clockwise: exactly by quarter turns, else by interpolation, grey values in [0, 1]."""
-    if degrees % 90 == 0:
-        return torch.rot90(x, degrees // 90, (2, 3))
-    return rotate(x, math.radians(degrees)).clamp(0, 1)
+    return turned_image(x, degrees).clamp(0, 1)
 
 
 @functools.lru_cache(maxsize=1)
