@@ -152,6 +152,7 @@ def train(
     if labels is not None:
         _check_labels(labels, len(images), len(val))
         val = val, labels[1]
+    _lay_out(model, torch.channels_last)
     run = _Run(model, config, images, folder, change, None if labels is None else labels[0])
     bar = tqdm(total=config.steps, initial=run.step, disable=not progress, unit="step", mininterval=1.0)
     started = time.perf_counter() - run.seconds
@@ -167,6 +168,7 @@ def train(
             run.save()
     bar.close()
     model.load_state_dict(run.best if config.keep == "best" else run.average.state_dict())
+    _lay_out(model, torch.contiguous_format)
     ended = "patience" if run.stale >= config.patience else "budget" if run.step >= config.steps else "by hand"
     return {
         "history": run.history,
@@ -177,6 +179,13 @@ def train(
         "stopped": ended,
         "seconds": round(run.seconds, 1),
     }
+
+
+def _lay_out(model: Trainable, layout: torch.memory_format) -> None:
+    """Where the weights of convolutions lie: with the channels last, a step takes up to a quarter less time."""
+    for weights in model.parameters():
+        if weights.dim() == 4:
+            weights.data = weights.data.contiguous(memory_format=layout)
 
 
 def _check_labels(labels, *counts: int) -> None:
