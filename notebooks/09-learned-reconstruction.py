@@ -174,8 +174,8 @@ def title(name):
 # the seeds and the curve of its run. They are small. That is fair to the comparison, because they all are, and it is a
 # limit of it, because larger ones may rank differently.
 #
-# **Predict, then run.** TV knows edges, the VAE of chapter 05 has seen 2,000 shapes, the networks have seen pairs. Order
-# them by PSNR: FBP, TV, VAE *hard*, FBP with a U-Net, learned primal-dual.
+# **Predict, then run.** TV knows edges, the VAE of chapter 07 has seen shapes, the networks have seen pairs. Order them
+# by PSNR: FBP, TV, VAE *hard*, FBP with a U-Net, learned primal-dual.
 
 # %% mystnb={"image": {"alt": "Rows: two test images, circle and rectangle. Columns: truth, filtered back-projection with streaks and noise, TV with patches, and four learned methods, nearly like the truth. Each with its PSNR and its residual."}} slideshow={"cut": 0.5}
 first = ["fbp", "tv", "hard", "post-processing", "primal-dual"]
@@ -494,6 +494,7 @@ found |= {name: answer(name) for name in ("tv", "ridge")}
 image_rows({title(n): found[n].x[:1] for n in ("tv", *critics)}, truth=x[:1], size=1.3)
 plt.show()
 
+# %% [markdown]
 # > **NETT.** A fourth way (Li et al. 2020) trains a network $N$ on pairs of FBP and truth to find the *artefacts* of an
 # > image, $N(x_{\rm bad})\approx x_{\rm bad}-x$ and $N(x)\approx0$ for true images, and uses $R(x)=\lVert N(x)\rVert^2$.
 # > The network of post-processing becomes a regulariser, and the data keep a say. It is in the library,
@@ -1095,7 +1096,7 @@ markdown_table(
 # **Predict, then run.** Which families lose their lead over TV, and where? Is there one that gains from twice as many
 # views?
 
-# %% mystnb={"image": {"alt": "A coloured table: mean PSNR minus that of TV for every method in by_name and eight places in columns. Most fields of the first column are blue, better than TV; further right many are red."}} slideshow={"cut": 0.6}
+# %% mystnb={"image": {"alt": "A coloured table: mean PSNR minus that of TV in rows for every method, in columns for eight places. Most fields of the first column are blue, better than TV; further right many are red."}} slideshow={"cut": 0.6}
 learned_figure(learned)
 plt.show()
 

@@ -100,6 +100,8 @@ def missing_parts(notebook) -> list[str]:
         if is_code(cell):
             magic = re.search(r"^\s*[%!].*$", cell.source, re.MULTILINE)  # nbval lets a wrong magic pass
             want(not magic, f"magic or shell line {magic and magic.group()!r}")
+            words = re.search(r"^# (?:>|#|\*\*|- ).*$", cell.source, re.MULTILINE)
+            want(not words, f"text in a cell of code {words and words.group()!r}")
         want("![](" not in cell.source, "a picture without alt text")
     return complaints
 
@@ -282,6 +284,7 @@ def test_a_good_small_chapter_passes(tmp_path):
         ('tags=["explorer"]', "", "no cell tagged explorer"),
         (' mystnb={"image": {"alt": "A straight line through the origin."}}', "", "no alt text"),
         ("answer = 0", "# %time answer = 0", "magic"),
+        ("answer = 0", "answer = 0\n\n# > **Note.**", "text in a cell of code"),
         ("# Predict", "# ![](a.png)\n# Predict", "without alt text"),
     ],
 )
