@@ -88,6 +88,21 @@ box.redrawn = new Promise(resolve => {
 });
 }"""
 )
+#: box.pictures: the times at which another picture stands, from now on; box.stands(): what tells pictures apart.
+FOLLOW = (
+    "([box]) => {"
+    + PICTURE
+    + """
+box.pictures = [];
+box.stands = digest;
+let last = picture().src;
+new MutationObserver(() => {
+  if (picture().src === last) return;
+  last = picture().src;
+  box.pictures.push(performance.now());
+}).observe(box, { subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
+}"""
+)
 
 
 @contextmanager
@@ -276,6 +291,29 @@ def redraws(page, box, control, presses: int, patience: float) -> list[float | N
     restore()
     page.evaluate(SETTLED)
     return seconds
+
+
+def drag(page, box, moves: int = 100, pause: float = 0.012) -> tuple[float, list[float]]:
+    """Drag the first slider of an explorer to the right; seconds of the drag, and when pictures came after its end.
+
+    Each move of the mouse brings another value; the times of pictures that came before the end are negative.
+    """
+    handle, control = box.element_handle(), box.locator(".noUi-handle").first
+    control.scroll_into_view_if_needed()
+    place = control.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    step = box.locator(".noUi-target").first.bounding_box()["width"] / (moves + 10)
+    page.evaluate(FOLLOW, [handle])
+    page.mouse.move(x, y)
+    page.mouse.down()
+    start = page.evaluate("performance.now()")
+    for k in range(moves):
+        page.mouse.move(x + (k + 1) * step, y)
+        time.sleep(pause)
+    end = page.evaluate("performance.now()")
+    page.mouse.up()
+    page.evaluate(SETTLED)
+    return (end - start) / 1000, [(shown - end) / 1000 for shown in page.evaluate("box => box.pictures", handle)]
 
 
 def explore(page, box, presses: int = 1, patience: float = PATIENCE, only=None) -> dict[str, float | None]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from course_utils import figures as plots
 from course_utils.explore import EXPLORERS, Explorer
+from course_utils.explore.base import SWIFT
 from course_utils.explore.controls import same
 
 BORDER = 6  # pixels that must be white: nothing is cut off at the edge
@@ -89,7 +90,7 @@ def test_the_widget_and_the_static_picture(name):
     for control in explorer.controls.values():
         assert control.description
         assert control.tooltip
-        assert not getattr(control, "continuous_update", False)
+        assert getattr(control, "continuous_update", True)
     assert "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()
     static = explorer.static()
     assert static.alt == explorer.alt
@@ -111,7 +112,7 @@ def demo(**settings):
         return figure
 
     controls = {
-        "size": ipywidgets.IntSlider(1, 1, 3, description="size", tooltip="how many", continuous_update=True),
+        "size": ipywidgets.IntSlider(1, 1, 3, description="size", tooltip="how many"),
         "grid": ipywidgets.Checkbox(False, description="grid", tooltip="lines"),
     }
     return Explorer("demo", controls, draw, "A line.", **settings), calls
@@ -133,6 +134,20 @@ def test_a_move_redraws_once_and_an_error_stands_beside_the_figure():
     explorer.controls["size"].value = 1
     assert problem.layout.display == "none"
     assert figure.value == first
+
+
+def test_after_two_slow_redraws_a_control_waits_for_its_release_until_a_swift_one(monkeypatch):
+    explorer, _ = demo()
+    size, grid = explorer.controls["size"], explorer.controls["grid"]
+    assert size.continuous_update and explorer.picture
+    for seconds, on_the_way in ((2 * SWIFT, True), (3 * SWIFT, False), (SWIFT / 2, True)):
+        clock = iter([0.0, seconds])
+        monkeypatch.setattr(time, "perf_counter", lambda clock=clock: next(clock))
+        size.value = 3 - size.value
+        assert explorer.seconds == seconds and size.continuous_update is on_the_way
+    monkeypatch.undo()
+    grid.value = True  # a tick has nothing to drag
+    assert not hasattr(grid, "continuous_update")
 
 
 def test_the_grid_is_every_combination_or_what_was_asked_for():

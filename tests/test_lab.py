@@ -22,7 +22,7 @@ import dashboard
 import nbformat
 import pytest
 from chapter_tools import has_tag
-from lab_tools import PATIENCE, cell_errors, explore, explorer_name, lab_in, seen
+from lab_tools import PATIENCE, SETTLED, cell_errors, drag, explore, explorer_name, lab_in, seen
 from measured import MEASURED
 
 from course_utils._files import REPOSITORY
@@ -188,3 +188,57 @@ def test_the_driver_measures_sees_dead_controls_and_sees_errors(lab):
         assert cell_errors(page) == []
         with pytest.raises(AssertionError, match="after a move: ZeroDivisionError"):
             explore(page, broken, patience=2)
+
+
+DRAGGED = """
+import time
+import ipywidgets
+from matplotlib.figure import Figure
+from course_utils.explore import Explorer
+
+def explorer(name, seconds):
+    def draw(size):
+        time.sleep(seconds)
+        figure = Figure(figsize=(6, 3))
+        axes = figure.subplots()
+        axes.plot([0, size], [0, 1])
+        axes.set(xlim=(0, 200), title=str(size))
+        return figure
+
+    slider = ipywidgets.IntSlider(0, 0, 200, description="size", tooltip="length", layout={"width": "600px"})
+    return Explorer(name, {"size": slider}, draw, alt="A line.")
+
+explorer("swift", 0)
+# CELL
+explorer("slow", SLOW)
+"""
+SLOW, PER_SECOND, SETTLING = 0.4, 5, 0.5
+
+
+@pytest.mark.parametrize("name", ["swift", "slow"])
+def test_a_dragged_slider_redraws_on_the_way_and_ends_at_its_last_value(lab, name):
+    cells = [nbformat.v4.new_code_cell(part) for part in DRAGGED.replace("SLOW", str(SLOW)).split("# CELL\n")]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA)
+    one = SLOW if name == "slow" else 0.1
+    with lab(notebook, f"dragged-{name}") as page:
+        box = page.locator(f".explorer-{name}")
+        for attempt in range(RETRIES):  # the machine may have been busy
+            length, times = drag(page, box)
+            before, settled = sum(at < 0 for at in times), max(times)
+            MEASURED.append(
+                f"drag {name}: {before} pictures in {length:.1f} s, the last {1000 * settled:.0f} ms after the release"
+            )
+            stands = box.evaluate("box => box.stands()")
+            box.locator(".noUi-handle").focus()
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowLeft")
+            page.evaluate(SETTLED)
+            assert box.evaluate("box => box.stands()") == stands, "the picture is not that of the last value"
+            if name == "slow":  # two pictures on the way say that it is slow, when the next is already asked for
+                assert before <= (3 if attempt == 0 else 0) and len(times) <= before + 1
+            enough = name == "slow" or before / length > PER_SECOND / MARGIN
+            if enough and settled < MARGIN * (SETTLING + one):
+                return
+            page.keyboard.press("Home")
+            page.evaluate(SETTLED)
+    pytest.fail("\n".join(MEASURED[-RETRIES:]))

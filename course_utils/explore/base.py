@@ -17,16 +17,23 @@ from ..figures.pixels import figure_png
 from .controls import can_have, same, stops
 from .widgets import tooltip_of, view
 
-__all__ = ["MAX_FRAMES", "Explorer"]
+__all__ = ["MAX_FRAMES", "SWIFT", "Explorer"]
 
 MAX_FRAMES = 60  # pictures of one explorer on a page without a kernel: more would make the page slow to load
+SWIFT = 0.3  # seconds that a redraw may take to be done while a control is being dragged
 
 WIDTH = {"description_width": "6.5em"}
 HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
 
 
 class Explorer:
-    """A figure that is redrawn when a control moves.
+    """A figure that is redrawn when a control moves, also while it is dragged.
+
+    The notebook has one message of a control under way at a time; what the control says meanwhile is kept, the newest
+    value alone, and sent when the picture is there.  So no queue builds up, and the last value is always drawn.  When
+    the last two redraws both took longer than ``SWIFT``, the control waits until it is released, since the reader
+    would wait for two slow pictures there, that of a value passed on the way and the last one; a swift redraw ends
+    this.
 
     Parameters
     ----------
@@ -86,7 +93,7 @@ class Explorer:
             if not getattr(control, "description", "") or not tooltip_of(control):
                 raise ValueError(f"'controls[{key!r}]' must have a description and a tooltip")
             if hasattr(control, "continuous_update"):
-                control.continuous_update = False  # one redraw per move, none on the way
+                control.continuous_update = True
             if "description_width" in getattr(control.style, "keys", ()):
                 control.style.description_width = WIDTH["description_width"]
         for argument, values in (("grid", grid), ("frames", frames)):
@@ -95,7 +102,7 @@ class Explorer:
                 raise ValueError(f"'{argument}' names controls that do not exist: {', '.join(sorted(unknown))}")
         self.name, self.controls, self.draw, self.alt, self.dpi = name, dict(controls), draw, alt, dpi
         self.default = self.values
-        self.seconds = float("nan")  # of the last redraw
+        self.seconds = 0.0  # of the last redraw
         self._grid = {key: list((grid or {}).get(key) or stops(control)) for key, control in controls.items()}
         self._widget: ipywidgets.VBox | None = None
         self.live = live
@@ -166,7 +173,7 @@ class Explorer:
         return self._figure.value
 
     def _redraw(self, change=None) -> None:
-        start = time.perf_counter()
+        before, start = self.seconds, time.perf_counter()
         try:
             self._figure.value = self.png()
         except Exception as error:  # a callback's traceback is easily lost: say it beside the figure, then raise
@@ -175,6 +182,8 @@ class Explorer:
             raise
         self._problem.layout.display = "none"
         self.seconds = time.perf_counter() - start
+        if change is not None and hasattr(change.owner, "continuous_update"):
+            change.owner.continuous_update = min(self.seconds, before) <= SWIFT
 
     def page(self) -> str:
         """HTML for a page without a kernel: computed in the browser, or pictures computed beforehand.
