@@ -19,6 +19,7 @@ from PIL import Image
 
 from course_utils.explore import EXPLORERS, Explorer
 from course_utils.explore import page as pages
+from course_utils.explore.controls import same
 
 HEAVIEST = 1_500_000  # characters of one explorer; a chapter with precomputed pictures has one of these
 
@@ -61,6 +62,35 @@ def test_the_page_is_complete_in_itself(name):
         assert control["label"] and control["title"]
         assert len(control["labels"]) != 1, "a control that cannot be moved"
         assert len(set(control["labels"])) == len(control["labels"]), "two stops that look alike"
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.slow
+def test_the_page_has_the_controls_of_the_notebook_and_their_values_or_says_what_it_lacks(name):
+    explorer, text = made(name)
+    note = html.unescape(re.search(r'class="cp-note" hidden>(.*?)</p>', text)[1])
+    shown = {control["key"]: control for control in stored(text)["controls"]}
+    assert list(shown) == [key for key in explorer.controls if key in shown], "the same order, and no others"
+    for key, control in explorer.controls.items():
+        values, default = pages.control_values(control), explorer.default[key]
+        number = len(values)
+        if values and not any(same(value, default) for value in values):
+            values = sorted([*values, default])  # where a slider begins may lie between its steps
+        if key not in shown:
+            assert explorer.live is None
+            assert f"{control.description} stays {pages.value_label(control, default)}" in note
+            continue
+        on_page = shown[key]
+        assert (on_page["label"], on_page["title"]) == (control.description, pages.tooltip_of(control))
+        assert on_page["labels"] == [pages.value_label(control, value) for value in on_page["values"]]
+        if isinstance(control, ipywidgets.Button):
+            continue  # it counts, here and there
+        assert same(on_page["values"][on_page["start"]], default)
+        places = [next(k for k, v in enumerate(values) if same(v, value)) for value in on_page["values"]]
+        assert places == sorted(places)
+        if len(places) < number:
+            assert explorer.live is None
+            assert f"{control.description} has {len(places)} of {number} values" in note
 
 
 def test_without_frames_and_live_there_is_no_page():

@@ -1,8 +1,11 @@
 """What live explorers compute in the page, against the library: images, solutions, objectives."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from page_tools import look, made, press, settled
 
 from course_utils import TV, Hard, LearnedCovariance, Tikhonov, reconstruct
@@ -14,6 +17,7 @@ from course_utils.chapters.properties import explorer as properties
 from course_utils.chapters.regularisers import explorer as regularisers
 from course_utils.chapters.regularisers import parabola
 from course_utils.chapters.tomography import explorer as tomography
+from course_utils.explore import EXPLORERS
 from course_utils.explore.page import WEB, control_values, palette_module
 from course_utils.live import bundle
 from course_utils.metrics import psnr
@@ -29,6 +33,43 @@ def close(found, wanted, tolerance: float = 1e-3) -> None:
 #: What the page has drawn, typed arrays as lists.
 IMAGES = """name => Object.fromEntries(Object.entries(document.querySelector(".course-page")[name])
   .map(([family, found]) => [family, [...found.image]]))"""
+
+
+#: Where the numbers stand that a live explorer shows, in the page as in the notebook.
+SHOWN = {
+    "denoising": r"TV, ([\d.]+) dB",
+    "iterations": r"error ([\d.]+); the best is ([\d.]+), at k = (\d+)|stops at k = (\d+), with ([\d.]+)",
+    "latent": r"‖z‖ = ([\d.]+)",
+    "interpolation": r"‖z‖ = ([\d.]+)",
+    "regularisers": r"PSNR ([\d.]+) dB|objective ([\d.]+)",
+    "initialisation": r"f = ([\d.]+) after (\d+) it|(\d+) per cent \w+\s+the ([\d.]+)",
+    "parabola": r"(\d+) minimisers|(\d+) times as far",
+    "tomography": r"PSNR ([\d.]+) dB|residual ([\d.]+) of the noise",
+    "mri": r"(?:x|\(z\)|filled) ([\d.]+) dB|misfit ([\d.]+) of|std ([\d.]+)",
+    "attack": r"change ([\d.]+) = ([\d.]+)|at most ([\d.]+) in|PSNR ([\d.]+) dB before|([\d.]+) dB after",
+    "turn": r"([\d.]+) dB|error ([\d.]+)\n",
+}
+
+
+def numbers(pattern: str, words: str) -> list[float]:
+    return sorted(float(number.rstrip(".")) for match in re.findall(pattern, words) for number in match if number)
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_a_live_page_shows_the_numbers_of_the_notebook(show, name):
+    explorer, text = made(name)
+    if explorer.live is None:
+        assert name not in SHOWN
+        return
+    pattern = SHOWN[name] if "|" in SHOWN[name] else SHOWN[name] + "|($^)"  # so that each match is a tuple
+    figure = explorer.draw(**explorer.default)
+    wanted = [found.get_text() for found in figure.findobj(Text) if found.get_visible()]
+    with show(text) as page:
+        page.wait_for_function("document.querySelector('.cp-values').textContent !== ''", timeout=60_000)
+        found = page.locator(".cp-live").inner_text()
+    wanted = numbers(pattern, "\n".join(wanted) + "\n")
+    assert len(wanted) >= 1
+    assert numbers(pattern, found) == pytest.approx(wanted, rel=0.03), (wanted, found)
 
 
 def test_the_latent_walk_draws_what_the_library_draws(show):

@@ -214,7 +214,8 @@ def _compose(
         for name, content in blocks.items()
     )
     width, height = Image.open(io.BytesIO(still)).size
-    values = json.dumps({"controls": specifications, **data}, ensure_ascii=False, separators=(",", ":"))
+    told = {"name": explorer.name, "play": explorer.play, "controls": specifications}
+    values = json.dumps(told | data, ensure_ascii=False, separators=(",", ":"))
     return HTML.format(
         name=explorer.name,
         id=f"course-{explorer.name}-{next(_serial)}",
@@ -283,7 +284,7 @@ def frames_page(explorer: Explorer) -> str:
         _specification(key, explorer.controls[key], values) for key, values in frames.items() if len(values) > 1
     ]
     offsets = [0, *itertools.accumulate(len(layer) for layer in layers)]
-    note = f"{len(combinations)} pictures, computed beforehand at the listed values. A running notebook has all values."
+    note = f"{len(combinations)} pictures, computed beforehand. {_restrictions(explorer, frames)}"
     return _compose(
         explorer,
         ground,
@@ -293,6 +294,18 @@ def frames_page(explorer: Explorer) -> str:
         WEB / "frames.js",
         note,
     )
+
+
+def _restrictions(explorer: Explorer, frames: Mapping[str, list]) -> str:
+    """Which controls and values of the notebook the page lacks."""
+    lacking = []
+    for key, control in explorer.controls.items():
+        has, of = len(frames.get(key, [None])), len(control_values(control))
+        if has == 1 < of:
+            lacking.append(f"{control.description} stays {value_label(control, explorer.default[key])}")
+        elif has < of:
+            lacking.append(f"{control.description} has {has} of {of} values")
+    return f"Here {', '.join(lacking)}; a running notebook has all." if lacking else "They are those of the notebook."
 
 
 def palette_module() -> str:
@@ -320,7 +333,6 @@ def live_page(
     script: Path,
     data: Mapping | None = None,
     blocks: Mapping[str, bytes] | None = None,
-    extra: Sequence[dict] = (),
     note: str = "Computed in this page, while you move the controls.",
 ) -> str:
     """HTML of a figure that computes in the browser.
@@ -336,8 +348,6 @@ def live_page(
         Numbers and words for the script, as JSON.
     blocks : dict of str -> bytes, optional
         Weights and the like, stored with a checksum.
-    extra : sequence of dict, optional
-        Controls that only the page has: key, kind, label, title, labels, values, start.
     note : str
     """
     specifications = [
@@ -347,7 +357,7 @@ def live_page(
     return _compose(
         explorer,
         still,
-        [*specifications, *extra],
+        specifications,
         dict(data or {}),
         dict(blocks or {}),
         script,

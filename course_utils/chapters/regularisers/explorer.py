@@ -30,21 +30,21 @@ __all__ = ["initialisation_explorer", "method_explorer"]
 
 M, SIGMA, N_IMAGES = 150, 0.05, 10
 MATRIX_SEED, NOISE_SEED = 0, 3
-NOISE_NORM = SIGMA * M**0.5  # Morozov: the expected norm of the noise, nearly
+MEASUREMENTS, SIGMAS = (25, 50, 75, 100, M, 200, 300, 400), (0.0, 0.01, 0.02, SIGMA, 0.1, 0.2)
 SPAN = 0.6  # grey values of residuals run from minus this (blue) to this (red)
 METHODS = {"hard": "hard", "relaxed": "relaxed", "sparse": "sparse", "Tikhonov": "tikhonov", "TV": "tv"}
 FAMILIES = {"VAE": "vae", "AE": "ae", "GAN": "wgan"}
 
 
-@cache
-def _problem() -> tuple[LinearOperator, Tensor, Tensor]:
+@lru_cache(maxsize=16)
+def _problem(m: int = M, sigma: float = SIGMA) -> tuple[LinearOperator, Tensor, Tensor]:
     """Operator, the first test image of each digit from number 100 on, and their data: the problem of Fig. 9."""
     data = load("mnist")
     labels = data.test_labels[100:]
     index = [100 + int((labels == digit).nonzero()[0]) for digit in range(N_IMAGES)]
     x = data.test[index]
-    A = GaussianMatrix(M, 28, torch.Generator().manual_seed(MATRIX_SEED))
-    return A, x, measure(A, x, SIGMA, torch.Generator().manual_seed(NOISE_SEED))
+    A = GaussianMatrix(m, 28, torch.Generator().manual_seed(MATRIX_SEED))
+    return A, x, measure(A, x, sigma, torch.Generator().manual_seed(NOISE_SEED))
 
 
 @cache
@@ -91,8 +91,8 @@ def _pixels(image: Tensor) -> np.ndarray:
 
 
 @lru_cache(maxsize=512)
-def _solve(method: str, lam: float, mu: float, family: str, image: int) -> Result:
-    A, _, y = _problem()
+def _solve(method: str, lam: float, mu: float, family: str, image: int, m: int, sigma: float) -> Result:
+    A, _, y = _problem(m, sigma)
     y = y[image : image + 1]
     if method == "tikhonov":
         return reconstruct(A, y, Tikhonov(lam))
@@ -118,7 +118,7 @@ FORMULAS = {
 
 
 def method_explorer() -> Explorer:
-    """Tikhonov, TV, hard, relaxed and sparse on one compressed sensing problem (m = 150, sigma = 0.05).
+    """Tikhonov, TV, hard, relaxed and sparse on compressed sensing, with any number of measurements and any noise.
 
     Shows truth, data, reconstruction and residual, the two parts G(z) and u of the reconstruction, its PSNR and
     objective, and on a gauge whether the data are fitted better or worse than the noise allows.
@@ -126,7 +126,7 @@ def method_explorer() -> Explorer:
     Example
     -------
     >>> explorer = method_explorer()
-    >>> explorer.draw(method="tv", lam=0.01, mu=0.1, generator="vae", image=3).axes[0].get_title()
+    >>> explorer.draw(**explorer.default | {"method": "tv", "lam": 0.01}).axes[0].get_title()
     'truth'
     """
     figure = _one_figure((8.4, 2.85))
@@ -142,15 +142,16 @@ def method_explorer() -> Explorer:
     absent = [images[k][0].text(13.5, 13.5, "no\ngenerator", ha="center", va="center", color="0.45") for k in (4, 5)]
     with rc_context(STYLE):
         gauge = figure.add_axes((0.575, 0.2, 0.41, 0.06))
-    gauge.set(xscale="log", xlim=(0.03, 8), ylim=(0, 1), yticks=[], xlabel=r"$\|Ax-y\|$; dashed: $\sigma\sqrt{m}$")
-    gauge.axvline(NOISE_NORM, color=COLOURS["black"], linestyle="--")
+    gauge.set(xscale="log", xlim=(0.01, 10), ylim=(0, 1), yticks=[], xlabel=r"$\|Ax-y\|$; dashed: $\sigma\sqrt{m}$")
+    expected = gauge.axvline(1.0, color=COLOURS["black"], linestyle="--")
     needle = gauge.plot([1], [0.5], marker="D", markersize=8, color=COLOURS["vermilion"], clip_on=False)[0]
 
-    def draw(method: str, lam: float, mu: float, generator: str, image: int) -> Figure:
-        A, x, y = _problem()
+    def draw(method: str, lam: float, mu: float, generator: str, image: int, m: int, sigma: float) -> Figure:
+        A, x, y = _problem(m, sigma)
         truth, data = x[image : image + 1], y[image : image + 1]
         learned, two_weights = method in ("hard", "relaxed", "sparse"), method in ("relaxed", "sparse")
-        result = _solve(method, float(lam), float(mu) if two_weights else 0.0, generator if learned else "", image)
+        weights = float(lam), float(mu) if two_weights else 0.0
+        result = _solve(method, *weights, generator if learned else "", image, m, sigma)
         residual = float((A(result.x) - data).norm())
         backprojected = A.T(data)
         u = result.u if learned else torch.zeros_like(truth)
@@ -168,14 +169,17 @@ def method_explorer() -> Explorer:
         else:
             used = rf"$\lambda = {lam:.2g}$   ({name} and $\mu = {mu:.2g}$ play no part)"
         caption.set_text(f"{FORMULAS[method]}\n{used}")
-        fit = residual / NOISE_NORM
+        noise = sigma * m**0.5  # Morozov: the expected norm of the noise, nearly
         verdict = "fits to the noise level"
-        if not 0.9 <= fit <= 1.1:
-            verdict = "fits the noise too" if fit < 1 else "fits the data less than the noise allows"
+        if not noise:
+            verdict = "there is no noise"
+        elif not 0.9 <= residual / noise <= 1.1:
+            verdict = "fits the noise too" if residual < noise else "fits the data less than the noise allows"
         numbers.set_text(
             f"PSNR {float(psnr(result.x, truth)):.1f} dB     objective {float(result.objective):.3g}     {verdict}"
         )
-        needle.set_xdata([min(max(residual, 0.03), 8)])
+        expected.set(xdata=[noise, noise], visible=noise > 0)
+        needle.set_xdata([min(max(residual, 0.011), 9)])
         return figure
 
     controls = {
@@ -190,13 +194,20 @@ def method_explorer() -> Explorer:
         "image": widgets.Dropdown(
             options=list(range(N_IMAGES)), value=3, description="digit", tooltip="which test image"
         ),
-    }
+        "m": widgets.SelectionSlider(
+            options=list(MEASUREMENTS), value=M, description="measurements m", tooltip="number of random projections"
+        ),
+        "sigma": widgets.SelectionSlider(
+            options=[(f"{value:g}", value) for value in SIGMAS], value=SIGMA, description="noise σ",
+            tooltip="standard deviation of the noise",
+        ),
+    }  # fmt: skip
     alt = (
-        "A handwritten digit, its 150 noisy random projections, the reconstruction of the chosen method with its "
+        "A handwritten digit, its noisy random projections, the reconstruction of the chosen method with its "
         "residual, its part in the range of the generator and the deviation from it; PSNR, objective, and a gauge "
         "that compares the residual norm with the norm of the noise."
     )
-    grid = {"lam": [1e-5, 0.1, 10.0], "mu": [1e-4, 10.0], "image": [8]}
+    grid = {"lam": [1e-5, 0.1, 10.0], "mu": [1e-4, 10.0], "image": [8], "m": [25], "sigma": [0.0]}
     explorer = Explorer(
         "regularisers",
         controls,
@@ -334,6 +345,6 @@ def initialisation_explorer() -> Explorer:
         draw,
         alt,
         grid=grid,
-        live=lambda: initialisation_page(explorer, *_problem(), _models()),
+        live=lambda: initialisation_page(explorer, *_problem(), _models(), MATRIX_SEED),
     )
     return explorer

@@ -22,7 +22,12 @@ N_CANDIDATES = 128
 
 
 def initialisation_page(
-    explorer: Explorer, A: LinearOperator, x: Tensor, y: Tensor, models: dict[str, tuple[Generator, Dictionary]]
+    explorer: Explorer,
+    A: LinearOperator,
+    x: Tensor,
+    y: Tensor,
+    models: dict[str, tuple[Generator, Dictionary]],
+    matrix_seed: int,
 ) -> str:
     """Algorithm 1 in the page, on the data of the notebook; the dictionary's answers are computed now.
 
@@ -33,6 +38,8 @@ def initialisation_page(
     x, y : (N, 1, 28, 28) and (N, m) tensors
         Truths and data.
     models : dict of family -> (generator, dictionary of starts)
+    matrix_seed : int
+        Of the torch generator that drew A.
     """
     lam = torch.tensor(control_values(explorer.controls["lam"]))
     references = []  # for each family (N, number of weights, d)
@@ -42,14 +49,13 @@ def initialisation_page(
     data, blocks = stored_generators({family: G for family, (G, _) in models.items()})
     blocks |= {
         "digits": grey_bytes(x),
-        "matrix": A.M.half().numpy().astype("<f2").tobytes(),
         "data": floats(y),
         "references": floats(torch.cat(references)),
     }
     return live_page(
         explorer,
         HERE / "initialisation.js",
-        {**data, "d": next(iter(models.values()))[0].latent_dim, "m": A.m},
+        {**data, "d": next(iter(models.values()))[0].latent_dim, "m": A.m, "matrixSeed": matrix_seed},
         blocks,
         note="Algorithm 1 runs in this page. The dotted line and its image were computed beforehand.",
     )
@@ -58,7 +64,7 @@ def initialisation_page(
 def method_page(
     explorer: Explorer, x: Tensor, models: dict[str, tuple[Generator, Dictionary]], matrix_seed: int, noise_seed: int
 ) -> str:
-    """The five methods in the page, with two more controls: number of measurements and noise level.
+    """The five methods in the page.
 
     Parameters
     ----------
@@ -73,22 +79,11 @@ def method_page(
     data, blocks = stored_generators({family: G for family, (G, _) in models.items()})
     candidates = torch.cat([dictionary.z[:N_CANDIDATES] for _, dictionary in models.values()])
     blocks |= {"digits": grey_bytes(x), "candidates": floats(candidates)}
-    extra = []
-    for key, label, title, values, start in (
-        ("m", "measurements m", "number of random projections", [25, 50, 75, 100, 150, 200, 300, 400], 150),
-        ("sigma", "noise σ", "standard deviation of the noise", [0.0, 0.01, 0.02, 0.05, 0.1, 0.2], 0.05),
-    ):
-        labels = [f"{value:g}" for value in values]
-        extra.append(
-            {"key": key, "kind": "range", "label": label, "title": title, "labels": labels, "values": values}
-            | {"start": values.index(start)}
-        )
     return live_page(
         explorer,
         HERE / "regularisers.js",
         {**data, "d": candidates.shape[1], "matrixSeed": matrix_seed, "noiseSeed": noise_seed},
         blocks,
-        extra=extra,
         note="Solved in this page, by Algorithms 1 to 3, conjugate gradients or a primal-dual method. "
         "The matrix and the noise are those of the notebook, drawn here from the same seeds.",
     )
