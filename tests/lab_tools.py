@@ -327,7 +327,7 @@ def explore(page, box, presses: int = 1, patience: float = PATIENCE, only=None) 
     measured = {}
     for index in range(controls.count()):
         control = controls.nth(index)
-        if control.evaluate("e => Boolean(e.closest('.explorer-static'))"):
+        if control.evaluate("e => Boolean(e.closest('.explorer-static, .explorer-tools'))"):
             continue
         # a row of buttons and a slider over a list lack the class that other widgets have
         closest = "e => (e.closest('.jupyter-widgets, .widget-toggle-buttons, .widget-hslider') ?? e).innerText"

@@ -50,15 +50,18 @@ def block(text: str, name: str) -> bytes:
 
 
 @contextmanager
-def shown(browser, path: Path, text: str, javascript: bool = True, width: int = 900):
-    """Writes a page and opens it; a request for anything but this file, or a word in the console, fails."""
+def shown(browser, path: Path, text: str, javascript: bool = True, width: int = 900, link: str = ""):
+    """Writes a page and opens it, at the fragment ``link`` of its address.
+
+    A request for anything but this file, or a word in the console, fails.
+    """
     path.write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><body>{text}</body></html>', "utf-8")
     asked, said = [], []
     context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=javascript)
     context.set_default_timeout(15_000)
 
     def only_this_file(route):
-        if route.request.url == path.as_uri():
+        if route.request.url.split("#")[0] == path.as_uri():
             route.continue_()
         else:
             asked.append(route.request.url)
@@ -68,7 +71,7 @@ def shown(browser, path: Path, text: str, javascript: bool = True, width: int = 
     page = context.new_page()
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(path.as_uri())
+    page.goto(path.as_uri() + link)
     try:
         yield page
         assert not asked, f"asked for something outside: {asked}"

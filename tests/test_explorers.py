@@ -150,6 +150,32 @@ def test_after_two_slow_redraws_a_control_waits_for_its_release_until_a_swift_on
     assert not hasattr(grid, "continuous_update")
 
 
+def test_reset_redraws_once_and_keep_leaves_a_copy_with_its_values():
+    explorer, calls = demo()
+    explorer.controls["size"].value, explorer.controls["grid"].value = 2, True
+    first = explorer.picture
+    assert explorer._kept.layout.display == "none"
+    reset, keep = explorer.widget.children[3].children[0].children
+    keep.click()
+    words, kept = explorer._kept.children
+    assert explorer._kept.layout.display is None
+    assert (words.value, kept.value) == ("Kept: size: 2; grid: yes", first)
+    del calls[:]
+    reset.click()
+    assert explorer.values == explorer.default and calls == [(1, False)]
+    assert explorer.picture != first == kept.value
+
+
+def test_only_a_list_of_values_can_be_played():
+    for wrong in ("size", "grid", "length"):
+        with pytest.raises(ValueError, match="'play' must name a control that is a SelectionSlider"):
+            demo(play=wrong)
+    slider = ipywidgets.SelectionSlider(options=[1, 2, 5], value=2, description="size", tooltip="how many")
+    explorer = Explorer("demo", {"size": slider}, lambda size: Figure(figsize=(1, 1)), "Nothing.", play="size")
+    *_, player = explorer.widget.children[3].children[0].children
+    assert isinstance(player, ipywidgets.Play) and (player.min, player.value, player.max) == (0, 1, 2)
+
+
 def test_the_grid_is_every_combination_or_what_was_asked_for():
     assert len(demo()[0].grid) == 4  # least = default, greatest; two ticks
     explorer, _ = demo(grid={"size": [1, 2]})

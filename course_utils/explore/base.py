@@ -20,6 +20,7 @@ from .widgets import tooltip_of, view
 __all__ = ["MAX_FRAMES", "SWIFT", "Explorer"]
 
 MAX_FRAMES = 60  # pictures of one explorer on a page without a kernel: more would make the page slow to load
+PACE = 400  # milliseconds from one step of a playing control to the next
 SWIFT = 0.3  # seconds that a redraw may take to be done while a control is being dragged
 
 WIDTH = {"description_width": "6.5em"}
@@ -57,12 +58,14 @@ class Explorer:
         the pictures are computed beforehand; at most 60.  A control that is not named keeps its default value.
     live : callable, optional
         For the same page: ``live()`` -> HTML of a version that computes in the browser.  It goes before ``frames``.
+    play : str, optional
+        A control over a list of values, such as the number of iterations, that can be played, step by step.
 
     Raises
     ------
     ValueError
         A control without description or tooltip; a grid or frames for an unknown control; more than 60 frames,
-        or frames at values that the control cannot have.
+        or frames at values that the control cannot have; ``play`` names no ``SelectionSlider``.
 
     Example
     -------
@@ -88,6 +91,7 @@ class Explorer:
         dpi: float = 90,
         frames: Mapping[str, list] | None = None,
         live: Callable[[], str] | None = None,
+        play: str | None = None,
     ) -> None:
         for key, control in controls.items():
             if not getattr(control, "description", "") or not tooltip_of(control):
@@ -100,9 +104,13 @@ class Explorer:
             unknown = set(values or {}) - set(controls)
             if unknown:
                 raise ValueError(f"'{argument}' names controls that do not exist: {', '.join(sorted(unknown))}")
+        if play is not None and not isinstance(controls.get(play), ipywidgets.SelectionSlider):
+            raise ValueError(f"'play' must name a control that is a SelectionSlider, got {play!r}")
+        self.play = play
         self.name, self.controls, self.draw, self.alt, self.dpi = name, dict(controls), draw, alt, dpi
         self.default = self.values
         self.seconds = 0.0  # of the last redraw
+        self._still = False  # while several controls move at once
         self._grid = {key: list((grid or {}).get(key) or stops(control)) for key, control in controls.items()}
         self._widget: ipywidgets.VBox | None = None
         self.live = live
@@ -160,11 +168,52 @@ class Explorer:
             # so the text stands beside it, for screen readers only.
             words = ipywidgets.HTML(f'<span style="{HIDDEN}">{html.escape(self.alt)}</span>', layout={"height": "0"})
             words.add_class("explorer-alt")
-            self._widget = ipywidgets.VBox([box, self._problem, self._figure, words])
+            self._widget = ipywidgets.VBox([box, self._problem, self._figure, self._tools(), words])
             self._widget.add_class("course-explorer")
             self._widget.add_class(f"explorer-{self.name}")
             self._redraw()
         return self._widget
+
+    def _tools(self) -> ipywidgets.VBox:
+        """Reset, keep, and a player, as below the figure of a page; then what was kept."""
+        self._kept = ipywidgets.VBox(
+            [ipywidgets.HTML(), ipywidgets.Image(format="png", layout={"max_width": "100%"})],
+            layout={"display": "none"},
+        )
+        reset, keep = (ipywidgets.Button(description=name, layout={"width": "6em"}) for name in ("Reset", "Keep"))
+        reset.tooltip, keep.tooltip = "all controls as they stood at first", "keep this picture, to compare it"
+        reset.on_click(lambda _: self.reset())
+        keep.on_click(lambda _: self.keep())
+        buttons = [reset, keep]
+        if self.play is not None:
+            played = self.controls[self.play]
+            player = ipywidgets.Play(max=len(played.options) - 1, value=played.index, interval=PACE)
+            ipywidgets.jslink((player, "value"), (played, "index"))  # the notebook itself counts
+            buttons.append(player)
+        tools = ipywidgets.VBox([ipywidgets.HBox(buttons), self._kept])
+        tools.add_class("explorer-tools")
+        return tools
+
+    def reset(self) -> None:
+        """All controls as they stood at first; one redraw."""
+        self._still = True
+        try:
+            for key, control in self.controls.items():
+                control.value = self.default[key]
+        finally:
+            self._still = False
+        if self._widget is not None:
+            self._redraw()
+
+    def keep(self) -> None:
+        """Below the figure, a copy of it as it is now, with what the controls say, to be compared with later ones."""
+        from .page import value_label
+
+        picture = self.picture
+        said = "; ".join(f"{c.description}: {value_label(c, c.value)}" for c in self.controls.values())
+        words, image = self._kept.children
+        words.value, image.value = f"Kept: {html.escape(said)}", picture
+        self._kept.layout.display = None
 
     @property
     def picture(self) -> bytes:
@@ -173,6 +222,8 @@ class Explorer:
         return self._figure.value
 
     def _redraw(self, change=None) -> None:
+        if self._still:
+            return
         before, start = self.seconds, time.perf_counter()
         try:
             self._figure.value = self.png()

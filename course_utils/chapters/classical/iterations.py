@@ -261,7 +261,7 @@ def iterations_explorer() -> Explorer:
         ),
     }  # fmt: skip
     grid = {"k": [1, 20, 300], "sigma": [10**-2.5, 0.01, 0.1]}
-    explorer = Explorer("iterations", controls, _Drawing(), ALT, grid=grid, live=lambda: _page(explorer))
+    explorer = Explorer("iterations", controls, _Drawing(), ALT, grid=grid, live=lambda: _page(explorer), play="k")
     return explorer
 
 

@@ -113,4 +113,4 @@ def denoiser_explorer() -> Explorer:
         ),
     }  # fmt: skip
     frames = {"denoiser": list(DENOISERS), "sigma": list(STRENGTHS), "k": list(ITERATIONS)}
-    return Explorer("denoiser", controls, _Drawing(), ALT, frames=frames)
+    return Explorer("denoiser", controls, _Drawing(), ALT, frames=frames, play="k")

@@ -14,7 +14,7 @@ export function openPage(root) {
     problem.setAttribute("role", "alert");
     problem.textContent = `This figure cannot be moved here: ${error?.message ?? error}. Below is its stored picture.`;
     root.prepend(problem);
-    const rest = ".cp-controls, .cp-live, .cp-over, .cp-values, .cp-note";
+    const rest = ".cp-controls, .cp-live, .cp-over, .cp-values, .cp-note, .cp-tools, .cp-kept, .cp-kept-values";
     for (const part of root.querySelectorAll(rest)) part.hidden = true;
     root.querySelector(".cp-picture").hidden = false;
     root.dataset.state = "failed";

@@ -1,19 +1,28 @@
 // An explorer's controls and its words. The first argument is what `openPage` gives.
 
 import { make } from "./dom.js";
+import { tools } from "./tools.js";
 
 // The controls, native ones so that keyboard and screen reader know them. The place of a control is an index into
-// the listed values. move(key) is called after each move.
-export function controls({ root, data, guarded }, move) {
+// the listed values. move(key) is called after each move, move() when several controls have moved at once.
+export function controls(page, move) {
+  const { root, data, guarded } = page;
   const box = root.querySelector(".cp-controls");
   root.querySelector(".cp-note").hidden = false; // says how a figure that moves was made
   const at = Object.fromEntries(data.controls.map(control => [control.key, control.start]));
   const setters = {};
-  const moved = (key, index) => {
+  const set = (key, index) => {
     at[key] = index;
     setters[key](index);
+  };
+  const after = key => {
     root.dataset.state = "moved";
+    below.moved();
     guarded(move)(key);
+  };
+  const moved = (key, index) => {
+    set(key, index);
+    after(key);
   };
   for (const control of data.controls) {
     const { key, label, title, labels } = control;
@@ -54,18 +63,23 @@ export function controls({ root, data, guarded }, move) {
     box.append(part);
   }
   const spec = Object.fromEntries(data.controls.map(control => [control.key, control]));
-  return {
+  const panel = {
     index: at,
     value: key => (spec[key].values ? spec[key].values[at[key]] : at[key]),
     label: key => spec[key].labels[at[key]],
     // from the drawing side: a dragged dot moves its sliders
-    set: (key, index) => { at[key] = index; setters[key](index); },
+    set,
     words: () => data.controls.filter(control => control.labels.length)
       .map(control => `${control.label}: ${control.labels[at[control.key]]}`).join("; "),
     enable: (key, on) => {
       for (const input of box.querySelectorAll(`[data-key="${key}"]`)) input.disabled = !on;
     },
   };
+  const below = tools(page, panel, places => {
+    for (const [key, index] of Object.entries(places)) set(key, index);
+    after();
+  });
+  return panel;
 }
 
 export function say({ root }, text) {
