@@ -1186,7 +1186,7 @@ cost_table([table[key] for key in keys])
 methods = method_explorer()
 methods.static()
 
-# %% tags=["explorer"] mystnb={"image": {"alt": "The same figure with controls: method, lambda, mu, generator, digit, number of measurements and noise."}}
+# %% tags=["explorer"] mystnb={"image": {"alt": "The same figure with controls: method, lambda, mu, generator, digit, number of data and noise."}}
 methods
 
 # %% [markdown]

@@ -284,7 +284,7 @@ def frames_page(explorer: Explorer) -> str:
         _specification(key, explorer.controls[key], values) for key, values in frames.items() if len(values) > 1
     ]
     offsets = [0, *itertools.accumulate(len(layer) for layer in layers)]
-    note = f"{len(combinations)} pictures, computed beforehand. {_restrictions(explorer, frames)}"
+    note = f"{len(combinations)} pictures, computed beforehand{_restrictions(explorer, frames)}"
     return _compose(
         explorer,
         ground,
@@ -297,7 +297,7 @@ def frames_page(explorer: Explorer) -> str:
 
 
 def _restrictions(explorer: Explorer, frames: Mapping[str, list]) -> str:
-    """Which controls and values of the notebook the page lacks."""
+    """Which controls and values of the notebook the page lacks, as the end of a sentence."""
     lacking = []
     for key, control in explorer.controls.items():
         has, of = len(frames.get(key, [None])), len(control_values(control))
@@ -305,7 +305,7 @@ def _restrictions(explorer: Explorer, frames: Mapping[str, list]) -> str:
             lacking.append(f"{control.description} stays {value_label(control, explorer.default[key])}")
         elif has < of:
             lacking.append(f"{control.description} has {has} of {of} values")
-    return f"Here {', '.join(lacking)}; a running notebook has all." if lacking else "They are those of the notebook."
+    return f". Here {', '.join(lacking)}; a running notebook has all." if lacking else ": all that the notebook has."
 
 
 def palette_module() -> str:

@@ -36,14 +36,22 @@ METHODS = {"hard": "hard", "relaxed": "relaxed", "sparse": "sparse", "Tikhonov":
 FAMILIES = {"VAE": "vae", "AE": "ae", "GAN": "wgan"}
 
 
-@lru_cache(maxsize=16)
-def _problem(m: int = M, sigma: float = SIGMA) -> tuple[LinearOperator, Tensor, Tensor]:
-    """Operator, the first test image of each digit from number 100 on, and their data: the problem of Fig. 9."""
+@cache
+def _truths() -> Tensor:
+    """The first test image of each digit from number 100 on."""
     data = load("mnist")
     labels = data.test_labels[100:]
-    index = [100 + int((labels == digit).nonzero()[0]) for digit in range(N_IMAGES)]
-    x = data.test[index]
-    A = GaussianMatrix(m, 28, torch.Generator().manual_seed(MATRIX_SEED))
+    return data.test[[100 + int((labels == digit).nonzero()[0]) for digit in range(N_IMAGES)]]
+
+
+@lru_cache(maxsize=len(MEASUREMENTS))
+def _operator(m: int) -> GaussianMatrix:
+    return GaussianMatrix(m, 28, torch.Generator().manual_seed(MATRIX_SEED))
+
+
+def _problem(m: int = M, sigma: float = SIGMA) -> tuple[LinearOperator, Tensor, Tensor]:
+    """Operator, images, and their data: by default the problem of Fig. 9."""
+    A, x = _operator(m), _truths()
     return A, x, measure(A, x, sigma, torch.Generator().manual_seed(NOISE_SEED))
 
 
@@ -142,7 +150,7 @@ def method_explorer() -> Explorer:
     absent = [images[k][0].text(13.5, 13.5, "no\ngenerator", ha="center", va="center", color="0.45") for k in (4, 5)]
     with rc_context(STYLE):
         gauge = figure.add_axes((0.575, 0.2, 0.41, 0.06))
-    gauge.set(xscale="log", xlim=(0.01, 10), ylim=(0, 1), yticks=[], xlabel=r"$\|Ax-y\|$; dashed: $\sigma\sqrt{m}$")
+    gauge.set(xscale="log", xlim=(0.01, 9), ylim=(0, 1), yticks=[], xlabel=r"$\|Ax-y\|$; dashed: $\sigma\sqrt{m}$")
     expected = gauge.axvline(1.0, color=COLOURS["black"], linestyle="--")
     needle = gauge.plot([1], [0.5], marker="D", markersize=8, color=COLOURS["vermilion"], clip_on=False)[0]
 
@@ -179,7 +187,7 @@ def method_explorer() -> Explorer:
             f"PSNR {float(psnr(result.x, truth)):.1f} dB     objective {float(result.objective):.3g}     {verdict}"
         )
         expected.set(xdata=[noise, noise], visible=noise > 0)
-        needle.set_xdata([min(max(residual, 0.011), 9)])
+        needle.set_xdata([min(max(residual, 0.011), 8)])
         return figure
 
     controls = {
@@ -195,7 +203,7 @@ def method_explorer() -> Explorer:
             options=list(range(N_IMAGES)), value=3, description="digit", tooltip="which test image"
         ),
         "m": widgets.SelectionSlider(
-            options=list(MEASUREMENTS), value=M, description="measurements m", tooltip="number of random projections"
+            options=list(MEASUREMENTS), value=M, description="data m", tooltip="number of random projections"
         ),
         "sigma": widgets.SelectionSlider(
             options=[(f"{value:g}", value) for value in SIGMAS], value=SIGMA, description="noise σ",

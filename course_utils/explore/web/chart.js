@@ -32,7 +32,7 @@ let clips = 0; // each pair of axes needs a name of its own for its frame
 //   {kind: "bars", x, y, colors, width}, {kind: "hline" | "vline", at, color, dash}, {kind: "text", x, y, text}.
 export function chart({ root }, label, { width = 330, height = 230, xlabel = "", ylabel = "", xlog = false,
   ylog = false, xticks = null, yticks = null, left = 52 } = {}) {
-  const room = root.querySelector(".cp-card").clientWidth; // of a phone; a figure that is not shown yet has none
+  const room = root.querySelector(".cp-card").clientWidth - 12; // of a phone; a figure that is not shown yet has none
   if (room > 200) width = Math.min(width, room); // shrunk by the browser, the words would be too small to read
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   const right = 12, top = 24, bottom = xlabel ? 42 : 26;
