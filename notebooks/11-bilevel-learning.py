@@ -779,7 +779,11 @@ markdown_table(
 )
 
 # %% [markdown]
-# STOCHASTICTEXT
+# At equal cost the few windows are lowest, although no step of theirs sees the objective. Gradient descent with all windows
+# has the time for a fifth of the steps, and the largest step, with which the few windows still come down, throws it off.
+# L-BFGS-B has used most of the budget before its line search has found the scale of the steps; at the end it falls
+# fastest, and what it does with a larger budget is not shown. Each method has its best of three first steps (L-BFGS-B
+# finds its own), there is one draw of windows and noise, and all runs were ended by the budget: an example, no ranking.
 
 # %% [markdown]
 # ## 7 Learning a regulariser: the field of experts
@@ -982,7 +986,7 @@ assert sum(branch["unreached"]) == 0 and max(branch["quotient_apart"]) < 1e-4
 # gradients are used with the smooth network alone; the weights that they find are then judged with the original one.
 #
 # The blur of chapter 05, $\sigma=0.1$, eight training digits, $f$ as in section 1; the grid has 15 pairs, and the searches
-# 15 evaluations at most (`python -m course_utils.reproduce bilevel-weights`). **Predict, then run.** What does learning gain
+# have about as many evaluations (`python -m course_utils.reproduce bilevel-weights`). **Predict, then run.** What does learning gain
 # over the grid on test digits?
 
 # %% mystnb={"image": {"alt": "Left and middle, the plane of lambda and mu for relaxed and for sparse with the points of the grid and the ways of the searches, which end near the best points of the grid or between them. Right, PSNR on test digits minus that of the best of the grid, one dot for each digit, with the means."}}
@@ -1002,9 +1006,10 @@ markdown_table(
 )
 
 # %% [markdown]
-# - **All ways end at nearly the same $\lambda$**, and on the test digits the differences to the grid are smaller than their
-#   spread over the digits. For two weights a grid is a good method, and 15 pairs were enough; learning saves the choice
-#   of the grid, and not evaluations.
+# - **For relaxed all ways end at nearly the same $\lambda$**, and on the test digits all differences to the grid are smaller
+#   than their spread over the digits. For sparse the search lowers $f$ in training, and nothing of it is left on the test
+#   digits; eight training digits are few. So for two weights a grid is a good method, and 15 pairs were enough: learning
+#   saves the choice of the grid, and not evaluations.
 # - **$\mu$ hardly matters where it is small.** On the way of the gradients it falls by nearly two powers of ten while $f$
 #   falls by less than one per cent. The best pair of the relaxed grid lies at its lower end, where $f$ is as flat.
 # - The $f$ of the gradients is that of the smooth network, so that it must not be compared with the two others; the test
