@@ -79,6 +79,8 @@ def learned_weights(x: Tensor, y: Tensor, price: float, evaluations: int) -> Lea
 
 def random_pairs(n: int, power: float, generator: torch.Generator) -> list[int]:
     """n pairs: those at the centre, and others that are drawn without replacement, rather low ones than high ones."""
+    if n <= CENTRE:
+        return list(range(n))
     k = torch.arange(CENTRE, SIZE // 2, dtype=torch.float64)
     drawn = torch.multinomial((1 + k) ** -power, n - CENTRE, generator=generator)
     return [*range(CENTRE), *sorted((CENTRE + drawn).tolist())]

@@ -56,7 +56,7 @@ def stochastic_figure(record: Mapping) -> Figure:
             )  # fmt: skip
     axes[0].set(xlabel="iterations of both levels", ylabel="objective, training windows")
     axes[1].set(xlabel="iterations of both levels", ylabel="mean PSNR, test windows (dB)")
-    axes[0].legend(loc="best", fontsize=8)
+    axes[1].legend(loc="upper left", fontsize=8, title="strong: best first step", title_fontsize=8)
     return figure
 
 
