@@ -18,9 +18,8 @@
 #
 # - write the choice of a parameter as a problem in two levels, and bound the error of an inexact lower level from what a
 #   computer knows (exercise 1);
-# - derive the hypergradient by the implicit function theorem, compute it with two solves, and bound its error (exercise 2
-#   and the explorer);
-# - say what unrolling learns instead (exercise 3);
+# - derive the hypergradient by the implicit function theorem, compute it with two solves, bound its error (exercise 2 and
+#   the explorer), and say what unrolling learns instead (exercise 3);
 # - find the accuracy that the next decision needs, from values alone (exercise 4) and from gradients (exercise 5), and
 #   tell where a fixed accuracy wins, loses, or fails without a sign;
 # - learn the filters of a regulariser, or which lines of $k$-space to measure, and test them on another person's brain;
