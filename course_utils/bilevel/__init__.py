@@ -25,10 +25,14 @@ from .dynamic_dfo import dynamic_dfo
 from .experts import FieldOfExperts
 from .hypergradient import HessianSolution, Hypergradient, hypergradient, solve_hessian, unrolled_gradient
 from .interpolation import Evaluation
+from .isgd import isgd
+from .local import LocalGradient, LocalMinimum, local_hypergradient, local_minimum
 from .lower import Linearised, LowerLevel
 from .maid import hoag, maid
+from .newton import HuberSignals, NewtonSolution, semismooth_newton
 from .problem import Bilevel, Learned, condition_penalty
 from .residuals import Residuals
+from .sampling import LineSampling
 from .solve import LowerSolution, solve_lower
 from .tv import FourierSampling, SmoothTV
 from .upper import learn_lbfgsb
@@ -39,9 +43,15 @@ __all__ = [
     "FieldOfExperts",
     "FourierSampling",
     "HessianSolution",
+    "HuberSignals",
+    "NewtonSolution",
+    "semismooth_newton",
     "Hypergradient",
     "Learned",
+    "LineSampling",
     "Linearised",
+    "LocalGradient",
+    "LocalMinimum",
     "LowerLevel",
     "LowerSolution",
     "Residuals",
@@ -51,7 +61,10 @@ __all__ = [
     "dynamic_dfo",
     "hoag",
     "hypergradient",
+    "isgd",
     "learn_lbfgsb",
+    "local_hypergradient",
+    "local_minimum",
     "maid",
     "solve_hessian",
     "solve_lower",
