@@ -23,7 +23,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN) -m pytest -n $(JOBS) --dist loadscope --no-lo
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test quick static book slides dashboard benchmark weights reproduce clean
+.PHONY: help lab test quick static book slides slides-pdf dashboard benchmark weights reproduce clean
 
 help:
 	@echo "make lab         set up everything and open JupyterLab at chapter 00"
@@ -31,6 +31,7 @@ help:
 	@echo "make quick       four minutes of them: no browser, no chapter is run, no book is made"
 	@echo "make book        run all chapters and make the HTML book -> book/_build/html   (needs npm; ARGS=--fast for a look)"
 	@echo "make slides      lecture slides of all chapters, explorers live -> book/_build/slides   (needs npm; ARGS=05 for one)"
+	@echo "make slides-pdf  the same slides, also printed -> book/_build/slides/*.pdf   (needs Chromium, too; ARGS=05 for one)"
 	@echo "make dashboard   the explorers of a chapter alone, in the browser   (ARGS=05)"
 	@echo "make benchmark   milliseconds per reconstruction, beside other libraries if installed -> results/benchmark.json"
 	@echo "make reproduce   experiments of the paper in full -> results/*.json   (hours; ARGS=fig9 for one, ARGS=list)"
@@ -65,6 +66,9 @@ book: $(VENV)/.installed-book
 
 slides: $(VENV)/.installed-book
 	$(BIN) book/slides.py $(ARGS)
+
+slides-pdf: $(VENV)/.installed-test
+	$(BIN) book/slides.py --pdf $(ARGS)
 
 dashboard: $(VENV)/.installed-dashboard
 	$(BIN) book/dashboard.py $(or $(ARGS),00)

@@ -494,3 +494,28 @@ def test_every_slide_fits_and_can_be_read(page):
     page.evaluate("Reveal.slide(0, 0)")
     page.evaluate("document.querySelector('.present .body').insertAdjacentHTML('beforeend', '<p>line</p>'.repeat(40))")
     assert any("too high" in fault for fault in page.evaluate(FAULTS))
+
+
+def test_a_printed_deck_has_a_page_for_each_slide_and_cuts_nothing(deck, page, browser):
+    total = page.evaluate("Reveal.getTotalSlides()")
+    printed_deck = slides.on_paper(browser, deck)
+    content = printed_deck.read_bytes()
+    assert printed_deck == deck.with_suffix(".pdf") and content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", content)) == total
+    paper = browser.new_page()
+    paper.emulate_media(media="print")
+    paper.goto(f"{deck.as_uri()}?print-pdf")
+    paper.wait_for_function(slides.DRAWN)
+    boxes = "document.querySelectorAll('.body, .math.block, .body pre')"
+    wide = paper.evaluate(f"[...{boxes}].filter(box => box.scrollWidth > box.clientWidth + 1).length")
+    high = paper.evaluate(f"[...{boxes}].filter(box => box.scrollHeight > box.clientHeight + 1).length")
+    assert (wide, high) == (0, 0) and paper.locator("mjx-container").count() > 0
+    paper.close()
+
+
+def test_what_cannot_be_printed_says_why(deck, browser, monkeypatch):
+    with pytest.raises(RuntimeError, match="99-small.html could not be printed"):
+        slides.on_paper(browser, deck, patience=0.001)
+    monkeypatch.setattr(slides.browser, "browser_path", lambda: None)
+    with pytest.raises(RuntimeError, match="Chromium"):
+        slides.printed([deck])
