@@ -60,6 +60,7 @@ static: $(VENV)/.installed-test
 	$(BIN) -m ruff check .
 	$(BIN) -m ruff format --check .
 	$(VENV)/bin/typos
+	$(BIN) -m mypy
 
 book: $(VENV)/.installed-book
 	$(BIN) book/build.py $(ARGS)
@@ -84,5 +85,5 @@ weights: $(VENV)/.installed-lab
 	$(BIN) -m course_utils.training --ship
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache book/_build
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache book/_build
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +

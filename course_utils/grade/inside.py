@@ -61,7 +61,7 @@ def judge(module: str, token: str) -> Callable[[Callable[[Any], Any]], None]:
     say, dumps, before = print, json.dumps, _state(modules)
 
     def graded(call: Callable[[Any], Any]) -> None:
-        answer = None
+        answer: Any = None
         if not (changed := _changed(before, _state(modules))):
             answer = call(checks)
             changed = _changed(before, _state(modules))
