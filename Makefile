@@ -1,5 +1,5 @@
 # Every target sets up what it needs: a virtual environment in .venv, made from nothing.
-#   make lab          JupyterLab at chapter 00
+#   make lab          JupyterLab at your copy of chapter 00
 #   make test         all tests, as CI runs them
 #   make book         the HTML book
 # Settings (make test TORCH="torch==2.13.0"):
@@ -23,17 +23,18 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN) -m pytest -n $(JOBS) --dist loadscope --no-lo
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test quick static book slides dashboard benchmark weights reproduce clean
+.PHONY: help lab test quick static book slides slides-pdf dashboard benchmark weights reproduce clean
 
 help:
-	@echo "make lab         set up everything and open JupyterLab at chapter 00"
+	@echo "make lab         set up everything and open JupyterLab at your copy of chapter 00, notebooks/work"
 	@echo "make test        set up everything and run all tests, as CI does   (a browser and npm are used if they are there; ARGS=-x)"
 	@echo "make quick       four minutes of them: no browser, no chapter is run, no book is made"
 	@echo "make book        run all chapters and make the HTML book -> book/_build/html   (needs npm; ARGS=--fast for a look)"
 	@echo "make slides      lecture slides of all chapters, explorers live -> book/_build/slides   (needs npm; ARGS=05 for one)"
+	@echo "make slides-pdf  the same slides, also printed -> book/_build/slides/*.pdf   (needs Chromium, too; ARGS=05 for one)"
 	@echo "make dashboard   the explorers of a chapter alone, in the browser   (ARGS=05)"
 	@echo "make benchmark   milliseconds per reconstruction, beside other libraries if installed -> results/benchmark.json"
-	@echo "make reproduce   experiments of the paper in full -> results/*.json   (hours; ARGS=fig9 for one, ARGS=list)"
+	@echo "make reproduce   experiments of the paper in full -> results/*.json   (17 hours of jobs; ARGS=fig9 for one, ARGS=list)"
 	@echo "make weights     train the shipped generators again   (hours)"
 	@echo "make clean       remove .venv and everything generated, but not runs/"
 
@@ -45,8 +46,11 @@ $(VENV)/.installed-%: pyproject.toml
 	@$(BIN) -m pip install --quiet -e ".[$*]"
 	@touch $@ $(if $(filter test,$*),$(VENV)/.installed-lab $(VENV)/.installed-book)
 
+# Copies to work in, as the image for a hub makes them: what is there already is somebody's work.
 lab: $(VENV)/.installed-lab
-	$(BIN) -m jupyter lab notebooks/00-start-here.ipynb --LabApp.default_url=/lab/tree/00-start-here.ipynb $(AS_ROOT)
+	mkdir -p notebooks/work
+	for f in notebooks/student/*.ipynb; do [ -e notebooks/work/$${f##*/} ] || cp $$f notebooks/work/; done
+	$(BIN) -m jupyter lab notebooks --LabApp.default_url=/lab/tree/work/00-start-here.ipynb $(AS_ROOT)
 
 # What is missing is named and skipped; with CI=true it fails.
 test: static
@@ -59,12 +63,16 @@ static: $(VENV)/.installed-test
 	$(BIN) -m ruff check .
 	$(BIN) -m ruff format --check .
 	$(VENV)/bin/typos
+	$(BIN) -m mypy
 
 book: $(VENV)/.installed-book
 	$(BIN) book/build.py $(ARGS)
 
 slides: $(VENV)/.installed-book
 	$(BIN) book/slides.py $(ARGS)
+
+slides-pdf: $(VENV)/.installed-test
+	$(BIN) book/slides.py --pdf $(ARGS)
 
 dashboard: $(VENV)/.installed-dashboard
 	$(BIN) book/dashboard.py $(or $(ARGS),00)
@@ -80,5 +88,5 @@ weights: $(VENV)/.installed-lab
 	$(BIN) -m course_utils.training --ship
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache book/_build
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache book/_build
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
     python book/build.py            -> book/_build/html/index.html
     python book/build.py --fast     with the smaller experiments (COURSE_FAST=1), for a quick look -> _build/html-fast
+    python book/build.py --pdf      the slides in it also as PDF; needs Chromium and playwright
 
 Chapters that did not change are not run again.  Warnings are errors.  Once MathJax is in the cache, nothing here
 needs a network, and neither do the pages.
@@ -25,6 +26,7 @@ import head
 import mathjax
 import nbformat
 import pages
+import slides
 import syllabus
 from execute import ChapterError, execute, library_digest
 from prepare import PageError, page
@@ -43,7 +45,7 @@ def bibliography_keys() -> set[str]:
     return set(re.findall(r"^@\w+\{([^,\s]+),", (BOOK / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def lay_out(source: Path, executed: Path) -> None:
+def lay_out(source: Path, executed: Path, pdf: bool = False) -> None:
     """Everything that Jupyter Book reads, in one new folder."""
     shutil.rmtree(source, ignore_errors=True)
     (source / "notebooks").mkdir(parents=True)
@@ -77,7 +79,7 @@ def lay_out(source: Path, executed: Path) -> None:
     known = bibliography_keys()
     for text in chapters():
         notebook = nbformat.read(executed / f"{text.stem}.ipynb", as_version=4)
-        nbformat.write(page(notebook, text.stem, known), source / "notebooks" / f"{text.stem}.ipynb")
+        nbformat.write(page(notebook, text.stem, known, pdf), source / "notebooks" / f"{text.stem}.ipynb")
     (source / "library").mkdir()
     for room in api.ROOMS:
         (source / "library" / f"{room}.md").write_text(api.page(room), encoding="utf-8")
@@ -106,6 +108,7 @@ def write_pages(source: Path, site: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fast", action="store_true", help="run the chapters with their smaller experiments")
+    parser.add_argument("--pdf", action="store_true", help="print the slides, too")
     options = parser.parse_args(arguments)
     start, library = time.monotonic(), library_digest()
     executed = BUILD / ("executed-fast" if options.fast else "executed")
@@ -113,9 +116,10 @@ def main(arguments: list[str] | None = None) -> None:
         for text in chapters():
             execute(text, executed, library, options.fast)
         source, site = (BUILD / "source-fast", FAST_SITE) if options.fast else (BUILD / "source", SITE)
-        lay_out(source, executed)
+        lay_out(source, executed, options.pdf)
         write_pages(source, site)
         head.finish(site)
+        slides.publish(executed, site / "slides", options.pdf)  # last: they have heads of their own
     except (ChapterError, PageError, IntegrityError, OSError, RuntimeError) as error:
         raise SystemExit(f"the book was not made: {error}") from error
     print(f"{site / 'index.html'}, made in {time.monotonic() - start:.0f} s")

@@ -34,18 +34,22 @@ def keys(notebook) -> set[str]:
     return {key for cell in notebook.cells if cell.cell_type == "markdown" for key in KEY.findall(cell.source)}
 
 
-def openers(stem: str) -> str:
-    """One line of links that open this chapter elsewhere; where it can be run, without the solutions."""
+def openers(stem: str, pdf: bool = False) -> str:
+    """Links that open this chapter elsewhere, where it can be run without the solutions; and its slides."""
     path = f"notebooks/student/{stem}.ipynb"
     links = {
         "Colab": f"https://colab.research.google.com/github/{GITHUB}/blob/main/{path}",
         "Binder": f"https://mybinder.org/v2/gh/{GITHUB}/main?urlpath=lab/tree/{path}",
         "with solutions, on GitHub": f"https://github.com/{GITHUB}/blob/main/notebooks/{stem}.ipynb",
     }
-    return "Run this chapter: " + " · ".join(f"[{name}]({link})" for name, link in links.items())
+    run = " · ".join(f"[{name}]({link})" for name, link in links.items())
+    # the slides are no page of the book, so that only HTML can lead there
+    slides = [f'<a href="../slides/{stem}.{ending}">{name}</a>'
+              for ending, name in (("html", "slides"), ("pdf", "slides as PDF"))[: 1 + pdf]]  # fmt: skip
+    return f"Run this chapter: {run}  \nTeach it: {' · '.join(slides)}"
 
 
-def page(notebook, stem: str, known: Iterable[str]):
+def page(notebook, stem: str, known: Iterable[str], pdf: bool = False):
     """The notebook that becomes the page of a chapter; ``notebook`` itself is left alone.
 
     Parameters
@@ -56,6 +60,8 @@ def page(notebook, stem: str, known: Iterable[str]):
         ``NN-slug``.
     known : iterable of str
         The keys of the bibliography; they become links into it.
+    pdf : bool
+        There are slides as PDF to lead to.
 
     Raises
     ------
@@ -76,7 +82,7 @@ def page(notebook, stem: str, known: Iterable[str]):
     if unknown := keys(result) - set(known):
         raise PageError(f"{stem}: references.bib has no {', '.join(sorted(unknown))}")
     title, _, rest = result.cells[0].source.partition("\n")
-    result.cells[0].source = f"{title}\n\n{openers(stem)}\n{rest}"
+    result.cells[0].source = f"{title}\n\n{openers(stem, pdf)}\n{rest}"
     for cell in result.cells:
         if cell.cell_type == "markdown":
             cell.source = KEY.sub(r"{cite}`\1`", cell.source)

@@ -9,7 +9,8 @@ experiment shows, and the sentence that says so, come on the next one.
 
 A cell's ``slideshow: {slide_type: ...}`` overrules: ``skip`` leaves it out, ``slide`` shows all of it, code
 included, and ``notes`` gives it to the speaker.  ``slideshow: {cut: 0.5}`` divides a picture whose letters would be too
-small in two, at the blank line nearest to that part of its way down, or across if it is much wider than high.
+small in two, at the blank lines near that part of its way down, or across if it is much wider than high; ``cut: [0.3,
+0.7]`` in three.  With ``keep: 0.1`` the first tenth, with labels or names, is repeated in the further parts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import copy
 import html
 import io
 import re
+import textwrap
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +34,10 @@ ANSWERS = re.compile(r"solution|answer|hint", re.IGNORECASE)
 PREDICTION = re.compile(r"\*\*Predict[^*]*\*\*")
 #: Pixels for a picture; how wide a column of words beside it must be; the pixels that the title of a chapter takes.
 WIDTH, HEIGHT, COLUMN, TITLE = 1240, 630, 300, 220
+#: Where a picture may be cut: so many blank lines, at most this share of its size from the place that was named.
+BLANK, NEAR = 3, 0.03
+#: Letters in a printed line that can be read on a slide.
+LONGEST = 110
 
 
 @dataclass
@@ -67,8 +73,25 @@ def is_table(printed: str) -> bool:
 
 
 def report(printed: str) -> list[str]:
-    """What an experiment has printed: a few lines that can be read on a slide, without longer ones and run times."""
-    lines = [line for line in printed.strip("\n").splitlines() if len(line) <= 110 and not re.search(r"\d s\b", line)]
+    """What an experiment has printed: a few lines that can be read on a slide, without longer ones and run times.
+
+    A long line that the one before announces is broken instead.
+
+    Example
+    -------
+    >>> report("The loss is 1.\\n" + 60 * "so " + "\\nIt took 7 s.")
+    ['The loss is 1.']
+    >>> [len(line) for line in report("Three losses:\\n" + 60 * "so ")]
+    [13, 109, 73]
+    """
+    lines, announced = [], False
+    for line in printed.strip("\n").splitlines():
+        if not re.search(r"\d s\b", line):
+            if len(line) <= LONGEST:
+                lines.append(line)
+            elif announced:
+                lines += textwrap.wrap(line, LONGEST, initial_indent="  ", subsequent_indent="  ")
+        announced = line.rstrip().endswith(":")
     return lines if len(lines) <= 14 else []
 
 
@@ -85,9 +108,18 @@ def joined(outputs: list) -> list:
     return found
 
 
-def cut(picture: bytes, place: float | None) -> list[bytes]:
-    """A picture, or its two parts, divided at the blank line nearest to ``place``, from 0 to 1."""
-    if place is None:
+def cut(picture: bytes, places: float | list[float] | None, keep: float | None = None) -> list[bytes]:
+    """A picture in parts, divided at blank lines near ``places``: shares of its height, or of its width if it is wide.
+
+    What stands before the blank line at ``keep``, labels of rows or the names of columns, is repeated in each further
+    part, because a part must not lose what says what it shows.
+
+    Raises
+    ------
+    ValueError
+        A place is not in (0, 1) or has no blank line near it, or a place does not lie behind the one before.
+    """
+    if places is None:
         return [picture]
     pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
     axis = int(pixels.shape[1] > 1.5 * pixels.shape[0])  # 0: down, 1: across
@@ -96,12 +128,25 @@ def cut(picture: bytes, place: float | None) -> list[bytes]:
         return np.flatnonzero((part < 250).any(axis=(1 - axis, 2)))
 
     lines = drawn(pixels, axis)
-    blank = np.setdiff1d(np.arange(lines.min(initial=0), lines.max(initial=0)), lines)
-    if not 0 < place < 1 or not len(blank):
-        raise ValueError(f"'cut' must lie in (0, 1), in a picture with a blank line, got {place}")
-    at = blank[np.abs(blank - place * pixels.shape[axis]).argmin()]
+    ends = np.flatnonzero(np.diff(lines) > BLANK)
+    gaps = [(int(lines[k]) + 1, int(lines[k + 1])) for k in ends]  # first blank line, and first one drawn again
+
+    def gap(place: float) -> int:
+        wanted = place * pixels.shape[axis]
+        first, last = min(gaps, key=lambda g: max(g[0] - wanted, wanted - g[1], 0.0), default=(0, 0))
+        if not (0 < place < 1 and first - NEAR * pixels.shape[axis] <= wanted <= last + NEAR * pixels.shape[axis]):
+            there = ", ".join(f"{(a + b) / 2 / pixels.shape[axis]:.3f}" for a, b in gaps) or "none"
+            raise ValueError(f"'cut' and 'keep': expected a place with blank lines (there: {there}), got {place}")
+        return (first + last) // 2
+
+    at = [gap(place) for place in np.atleast_1d(places)]
+    kept = 0 if keep is None else gap(keep)
+    if sorted({kept, *at}) != [kept, *at]:
+        raise ValueError(f"'cut' and 'keep': expected places one behind the other, got {keep} and {places}")
+    strip = pixels[:kept] if axis == 0 else pixels[:, :kept]
     parts = []
-    for part in np.split(pixels, [at], axis=axis):
+    for k, part in enumerate(np.split(pixels, at, axis=axis)):
+        part = np.concatenate([strip, part], axis) if k else part
         rows, columns = drawn(part, 0), drawn(part, 1)
         buffer = io.BytesIO()
         Image.fromarray(part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]).save(buffer, "png")
@@ -228,7 +273,7 @@ class Writer:
         """A prediction, with the sentences of its paragraph that lead to it, alone on a slide."""
         slide = self.next_slide()
         slide.kind = "question"
-        context = rendered(before) if before.strip() else ""
+        context = rendered(shortened(before, True, False, most=len(before))) if before.strip() else ""
         slide.parts.append(f'{context}<div class="predict">{rendered(question)}</div>')
         self.asked = True
         self.first = False  # what else this text says, the speaker may say
@@ -259,8 +304,8 @@ class Writer:
             elif "text/html" in data:
                 self.show(data["text/html"], "explorer" if "course-page" in data["text/html"] else "output")
             elif "image/png" in data:
-                place = cell.metadata.get("slideshow", {}).get("cut")
-                for part in cut(base64.b64decode(data["image/png"]), place):
+                marks = cell.metadata.get("slideshow", {})
+                for part in cut(base64.b64decode(data["image/png"]), marks.get("cut"), marks.get("keep")):
                     self.picture(part, alt)
                 self.note(f"<p>{html.escape(alt)}</p>")
             elif "text/markdown" in data:

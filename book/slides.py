@@ -3,19 +3,24 @@
     python book/slides.py           -> book/_build/slides/NN-slug.html
     python book/slides.py 05        this chapter alone
     python book/slides.py --fast    with the smaller experiments, for a quick look -> book/_build/slides-fast
+    python book/slides.py --pdf     each also printed, NN-slug.pdf beside it; needs Chromium and playwright
 
-What goes on them: ``slide_rules``.  Explorers stay live, and no deck needs a network or a kernel.
+What goes on them: ``slide_rules``.  Explorers stay live, and no deck needs a network or a kernel; in a PDF an explorer
+is a picture.  The book carries the decks of all its chapters, see ``build``.
 """
 
 from __future__ import annotations
 
 import argparse
 import html
+import importlib.util
 import re
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import browser
 import mathjax
 import nbformat
 import reveal
@@ -23,7 +28,7 @@ from execute import ChapterError, execute, library_digest
 from prepare import PageError
 from slide_rules import Slide, slides
 
-from course_utils._files import REPOSITORY, IntegrityError
+from course_utils._files import REPOSITORY, IntegrityError, atomic
 from course_utils.notebooks import chapters
 
 BOOK = REPOSITORY / "book"
@@ -119,10 +124,73 @@ def write(notebook, folder: Path, stem: str) -> Path:
     return target
 
 
+#: All slides are drawn, with their pictures and the first picture of every explorer.
+DRAWN = """window.Reveal?.isReady() && Reveal.getSlides().every(slide => slide.dataset.drawn === "yes")
+  && [...document.images].every(image => image.complete)
+  && ![...document.querySelectorAll(".course-page")].some(explorer => explorer.dataset.busy === "yes")"""
+
+
+def on_paper(opened, deck: Path, patience: float = 120) -> Path:
+    """A deck as a PDF beside it, a slide a page, by an opened browser.
+
+    Parameters
+    ----------
+    opened : playwright's Browser
+    deck : Path
+    patience : float
+        Seconds that its slides may take to be drawn.
+
+    Raises
+    ------
+    RuntimeError
+        They were not drawn in time.
+    """
+    from playwright.sync_api import Error
+
+    page = opened.new_page(viewport={"width": 1280, "height": 720})
+    page.emulate_media(media="print")  # before the slides are measured
+    try:
+        page.goto(f"{deck.resolve().as_uri()}?print-pdf")
+        page.wait_for_function(DRAWN, timeout=1000 * patience)
+        target = deck.with_suffix(".pdf")
+        with atomic(target) as temporary:
+            page.pdf(path=temporary, prefer_css_page_size=True, print_background=True)
+    except Error as error:
+        raise RuntimeError(f"{deck.name} could not be printed: {error}") from error
+    finally:
+        page.close()
+    return target
+
+
+def printed(decks: Iterable[Path]) -> list[Path]:
+    """Each deck as a PDF beside it.
+
+    Raises
+    ------
+    RuntimeError
+        There is no browser, or no playwright to drive it, or a deck was not drawn in time.
+    """
+    if importlib.util.find_spec("playwright") is None:
+        raise RuntimeError('printing needs playwright: pip install -e ".[test]"')
+    if (path := browser.browser_path()) is None:
+        raise RuntimeError("printing needs Chromium or Chrome: apt install chromium, or playwright install chromium")
+    with browser.launched(path) as opened:
+        return [on_paper(opened, deck) for deck in decks]
+
+
+def publish(executed: Path, folder: Path, pdf: bool = False) -> None:
+    """The decks of all chapters that lie executed in a folder, with what they load; if asked also as PDF."""
+    furnish(folder)
+    decks = [write(nbformat.read(executed / f"{t.stem}.ipynb", as_version=4), folder, t.stem) for t in chapters()]
+    if pdf:
+        printed(decks)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="which chapters (default: all)")
     parser.add_argument("--fast", action="store_true", help="run the chapters with their smaller experiments")
+    parser.add_argument("--pdf", action="store_true", help="print each deck, too")
     options = parser.parse_args(arguments)
     executed = BOOK / "_build" / ("executed-fast" if options.fast else "executed")
     decks = DECKS.with_name("slides-fast") if options.fast else DECKS
@@ -131,7 +199,8 @@ def main(arguments: list[str] | None = None) -> None:
         furnish(decks)
         for text in found:
             notebook = nbformat.read(execute(text, executed, library, options.fast), as_version=4)
-            print(write(notebook, decks, text.stem))
+            made = write(notebook, decks, text.stem)
+            print(made, *(printed([made]) if options.pdf else ()), flush=True)
     except (ChapterError, PageError, IntegrityError, OSError, RuntimeError, ValueError) as error:
         raise SystemExit(f"the slides were not made: {error}") from error
 

@@ -17,6 +17,7 @@ import sys
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .operators import LinearOperator
 
@@ -63,7 +64,9 @@ class Metered:
 
     def __init__(self, function: Callable, name: str, limit: int = CALLS, why: Callable | None = None) -> None:
         self.function, self.name, self.limit, self.why = function, name, limit, why
-        self.calls, self.first, self.last = 0, [], []
+        self.calls = 0
+        self.first: list[tuple] = []
+        self.last: list[tuple] = []
 
     def __call__(self, *args, **kwargs):
         self.calls += 1
@@ -80,7 +83,7 @@ class Metered:
 def metered(argument, name: str):
     """``argument`` as a check hands it over: functions and operators count their calls, the rest is as it was."""
     if isinstance(argument, LinearOperator):
-        counted = copy.copy(argument)  # shares the tensors; the two maps below belong to the copy alone
+        counted: Any = copy.copy(argument)  # shares the tensors; the two maps below belong to the copy alone
         counted._forward = Metered(argument._forward, name, CALLS_OF_OPERATOR)
         counted._adjoint = Metered(argument._adjoint, f"{name}.T", CALLS_OF_OPERATOR)
         return counted

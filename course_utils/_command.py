@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 __all__ = ["run"]
 
@@ -14,6 +15,7 @@ READER_GONE = 141
 
 def run(main: Callable[[], int | None]) -> None:
     """Call ``main`` and end the process with its status; quietly if nobody reads on, as with ``| head -1``."""
+    status: Any
     try:
         try:
             status = main()

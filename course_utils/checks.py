@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -85,7 +86,7 @@ def as_numbers(value) -> Tensor | None:
     True
     """
     if isinstance(value, (list, tuple)):
-        parts = [as_numbers(part) for part in value]
+        parts: list[Any] = [as_numbers(part) for part in value]
         if not parts or any(part is None or part.shape != parts[0].shape for part in parts):
             return None
         return torch.stack([part.to(max((p.dtype for p in parts), key=lambda d: d.is_complex)) for part in parts])
@@ -251,10 +252,10 @@ def judge(
     (False, 'the norm is 4, which is 2 times too large; did you forget the square root?')
     """
     values, worst, allowed, complaint = [], 0.0, atol, ""
-    for answer, target in zip(found, expected, strict=True):
+    for answer, wanted in zip(found, expected, strict=True):
         if answer is None or answer is Ellipsis:
             return False, f"{what} is still empty: replace the placeholder"
-        value, target = as_numbers(answer), as_numbers(target)
+        value, target = as_numbers(answer), cast(Tensor, as_numbers(wanted))
         if value is None:
             return False, f"{what} must be {'a number' if not target.ndim else 'a tensor'}, got {type(answer).__name__}"
         if not target.ndim and value.numel() == 1:
@@ -294,7 +295,7 @@ def judge(
     for explanation, wrong in (mistakes or {}).items():
         if all(_same(v, w, loose, atol) for v, w in zip(values, wrong, strict=True)):
             return False, f"{complaint}; {explanation}"
-    targets = [as_numbers(target) for target in expected]
+    targets = [cast(Tensor, as_numbers(wanted)) for wanted in expected]
     if all(v.shape == t.shape for v, t in zip(values, targets, strict=True)):
         hint = _factor(values, targets, loose)
         return False, f"{complaint}; {hint}" if hint else complaint
@@ -374,5 +375,5 @@ class _Lazy(Sequence):
     def __len__(self) -> int:
         return len(self.cases)
 
-    def __getitem__(self, k: int):
+    def __getitem__(self, k: Any) -> Any:
         return self.mistake(*self.cases[k])

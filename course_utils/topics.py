@@ -120,7 +120,7 @@ def check(parts: Iterable[Part], sections: Mapping[str, Mapping[int, str]]) -> N
     """
     wrong = []
     for topic in (topic for part in parts for topic in part.topics):
-        rooms = [ROOM.fullmatch(room).groups() for room in topic.where]
+        rooms = [(room[:2], room[3:]) for room in topic.where]
         missing = [f"{chapter}.{n}" for chapter, n in rooms if int(n) not in sections.get(chapter, {})]
         missing += [f"course_utils.{name}" for name in topic.functions if not _there(name)]
         wrong += [f"{topic.source}, {topic.topic!r}: there is no {name}" for name in missing]
@@ -145,7 +145,7 @@ def folds(parts: Iterable[Part]) -> list[str]:
         A room lies in a chapter that does not exist.
     """
     stems = {f"{chapter.number:02d}": chapter.stem for chapter in catalogue().values()}
-    lines = []
+    lines: list[str] = []
     for part in parts:
         whole, _, place = part.source.partition(", ")
         divided = any(topic.source != part.source for topic in part.topics)

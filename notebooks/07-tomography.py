@@ -408,7 +408,7 @@ print("Best weight still at the end of its grid:", ", ".join(edges) or "none")
 print(generator_words())
 tomography_table(stored["rows"])
 
-# %% mystnb={"image": {"alt": "Left: PSNR of the test images for FBP, Tikhonov, TV and the generators with three methods each. Right: two examples with residuals: TV has blobs and soft outlines, the AE and VAE draw a clear circle and rectangle with errors at the edges only."}} slideshow={"cut": 0.37}
+# %% mystnb={"image": {"alt": "Left: PSNR of the test images for FBP, Tikhonov, TV and the generators with three methods each. Right: two examples with residuals: TV has blobs and soft outlines, the AE and VAE draw a clear circle and rectangle with errors at the edges only."}} slideshow={"cut": 0.395}
 table_and_examples(stored, x)
 plt.show()
 

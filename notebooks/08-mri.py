@@ -155,7 +155,7 @@ masks = {
     "25 spokes": radial_mask(128, 25),
 }
 
-# %% mystnb={"image": {"alt": "Four columns. Top: the sampled part of k-space. Middle: the point spread function, the inverse transform of the mask: one point; three equal points in a row, the fourth beyond the edge; a bright point with a noisy line; a bright point with a faint star. Bottom: the zero-filled brain: perfect; four brains over each other; blurred to the sides with horizontal streaks; a recognisable brain with a grain in it."}} slideshow={"cut": 0.67}
+# %% mystnb={"image": {"alt": "Four columns. Top: the sampled part of k-space. Middle: the point spread function, the inverse transform of the mask: one point; three equal points in a row, the fourth beyond the edge; a bright point with a noisy line; a bright point with a faint star. Bottom: the zero-filled brain: perfect; four brains over each other; blurred to the sides with horizontal streaks; a recognisable brain with a grain in it."}} slideshow={"cut": 0.664, "keep": 0.073}
 kspace_figure(x[:1], masks)
 plt.show()
 
@@ -228,7 +228,7 @@ assert checks.zero_fill(zero_fill)
 # of squares*, one of the analytic formulas of the lectures (part I.1). It is $|x|$ if $\sum_c|s_c|^2=1$, as in our
 # simulation.
 
-# %% mystnb={"image": {"alt": "Four coils around a brain. Top: the sensitivities, bright at one side each. Bottom: what each coil sees, and the root sum of squares, an evenly bright brain."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Four coils around a brain. Top: the sensitivities, bright at one side each. Bottom: what each coil sees, and the root sum of squares, an evenly bright brain."}} slideshow={"cut": 0.4}
 maps = simulate_coil_maps(128, 4)
 coil_figure(maps, x[:1])
 plt.show()
@@ -529,7 +529,7 @@ assert limit > encoded
 ceilings = load_result("ceilings")
 print("Ours:", origin(ceilings))
 
-# %% mystnb={"image": {"alt": "Three panels, one for each test head: PSNR of the nearest image in the range over 32 to 512 components. Without augmentation 17 to 20 dB and flat; with it, curves that rise by about a decibel for each doubling, nearly the same for one and for two training heads. Two stars in the panel of S1, below the curves, mark the VAE."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Three panels, one for each test head: PSNR of the nearest image in the range over 32 to 512 components. Without augmentation 17 to 20 dB and flat; with it, curves that rise by about a decibel for each doubling, nearly the same for one and for two training heads. Two stars in the panel of S1, below the curves, mark the VAE."}} slideshow={"cut": 0.36, "keep": 0.04}
 experiments()["ceilings"].figure(ceilings)
 plt.show()
 
@@ -579,7 +579,7 @@ assert same_size > found_best
 fig12 = load_result("fig12")
 print("Ours:", origin(fig12))
 
-# %% mystnb={"image": {"alt": "Left: mean PSNR over the noise level for Tikhonov, hard, relaxed and sparse, with bars for the spread. Right: one test brain reconstructed by each method at several noise levels, with PSNR."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Left: mean PSNR over the noise level for Tikhonov, hard, relaxed and sparse, with bars for the spread. Right: one test brain reconstructed by each method at several noise levels, with PSNR."}}
 experiments()["fig12"].figure(fig12)
 plt.show()
 
@@ -812,7 +812,7 @@ plt.show()
 # The lectures (part II.2) show what the model says about *one* pixel: column $i$ of $\Sigma$, that is, how the truth
 # deviates elsewhere if it deviates upwards at pixel $i$. It takes two triangular solves.
 
-# %% mystnb={"image": {"alt": "A brain slice with four marked pixels, and for each its surroundings and the learned covariance with them: a patch, red at the centre: on the scalp long and thin with blue beside it and a second red line farther in, on the midline upright, in white matter wide, in the air a few pixels; above it the standard deviation of the pixel."}} slideshow={"cut": 0.4}
+# %% mystnb={"image": {"alt": "A brain slice with four marked pixels, and for each its surroundings and the learned covariance with them: a patch, red at the centre: on the scalp long and thin with blue beside it and a second red line farther in, on the midline upright, in white matter wide, in the air a few pixels; above it the standard deviation of the pixel."}} slideshow={"cut": 0.45}
 spots = {"scalp": (64, 20), "midline": (64, 62), "white matter": (58, 76), "air": (16, 16)}
 with torch.no_grad():
     pixel_covariances(x[1:2], models["covariance"].covariance(models["covariance"].encode(x[1:2])), spots)
@@ -971,7 +971,7 @@ for k in (1, 3, 5 if FAST else 12):
     at = reconstruct(A, y[:1], R, solver="alternating", start=at.z, x0=at.x, max_iter=k - max(by_rounds), trace=True)
     by_rounds[k] = at
 
-# %% mystnb={"image": {"alt": "Left: the objective over the rounds of the alternation, falling fast in the first rounds and slowly then. Right: the truth and the image after 0, 1, 3 and the last round, with PSNR."}} slideshow={"cut": 0.4}
+# %% mystnb={"image": {"alt": "Left: the objective over the rounds of the alternation, falling fast in the first rounds and slowly then. Right: the truth and the image after 0, 1, 3 and the last round, with PSNR."}} slideshow={"cut": 0.44}
 rounds_figure(by_rounds, truth[:1])
 plt.show()
 
@@ -1019,7 +1019,7 @@ found["covariance,\nlog det as printed"] = reconstruct(
     **start,
 )
 
-# %% mystnb={"image": {"alt": "One test slice, 25 spokes: zero-filled with streaks, Tikhonov, TV, hard, identity, diagonal and covariance, each with PSNR, and the residuals below."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "One test slice, 25 spokes: zero-filled with streaks, Tikhonov, TV, hard, identity, diagonal and covariance, each with PSNR, and the residuals below."}} slideshow={"cut": 0.46, "keep": 0.12}
 columns = {"zero-filled": A.T(y)} | {name: r.x for name, r in found.items() if "printed" not in name}
 image_rows({name: image[:1] for name, image in columns.items()}, truth=truth[:1])
 plt.show()
@@ -1091,7 +1091,7 @@ print(f"Zero filling has {nothing:.1f} dB. Below it: {', '.join(below) or 'none'
 covariance = load_result("covariance")
 print("Ours:", origin(covariance))
 
-# %% mystnb={"image": {"alt": "Nine plots of mean PSNR: over the number of spokes at two noise levels, and over the noise at 25 spokes. First row: identity, diagonal, covariance and three variational networks, with a faint line at the setting for which each was trained. Second row: zero filling, Tikhonov, TV, hard, adapted weights, relaxed and sparse. Third row: published curves of knees."}} slideshow={"cut": 0.67}
+# %% mystnb={"image": {"alt": "Nine plots of mean PSNR: over the number of spokes at two noise levels, and over the noise at 25 spokes. First row: identity, diagonal, covariance and three variational networks, with a faint line at the setting for which each was trained. Second row: zero filling, Tikhonov, TV, hard, adapted weights, relaxed and sparse. Third row: published curves of knees."}} slideshow={"cut": 0.65}
 experiments()["covariance"].figure(covariance)
 plt.show()
 
@@ -1099,7 +1099,7 @@ plt.show()
 # The last row is not ours. It shows curves for knees, which we read off the drawing of a poster. Another organ gives
 # other levels of PSNR, so only the shapes can be compared. One slice at a few settings:
 
-# %% mystnb={"image": {"alt": "The middle of one test slice by every method at several settings, with PSNR, and the residuals below each image."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "The middle of one test slice by every method at several settings, with PSNR, and the residuals below each image."}} slideshow={"cut": [0.377, 0.686], "keep": 0.071}
 examples_figure(covariance, example_truth(covariance))
 plt.show()
 
@@ -1147,7 +1147,7 @@ print(next(note for note in covariance_notes(covariance) if note.startswith("TV 
 folds = load_result("heads")
 print("Ours:", origin(folds))
 
-# %% mystnb={"image": {"alt": "Two panels, 25 and 125 spokes: PSNR minus that of TV for the mean alone, identity, diagonal and covariance, with a mark and a bar for each of three test heads. Only covariance lies above zero on all of them in both panels."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Two panels, 25 and 125 spokes: PSNR minus that of TV for the mean alone, identity, diagonal and covariance, with a mark and a bar for each of three test heads. Only covariance lies above zero on all of them in both panels."}} slideshow={"cut": 0.53, "keep": 0.06}
 experiments()["heads"].figure(folds)
 plt.show()
 
@@ -1192,7 +1192,7 @@ markdown_table(
 # the solution of one linear system. The first control takes the same networks at $z=0$: $x\sim\mathcal
 # N(G(0),\Sigma(0))$, with a weight tuned in the same way. **Predict, then run:** does it beat TV?
 
-# %% mystnb={"image": {"alt": "PSNR over spokes at two noise levels and over noise at 25 spokes: covariance highest, one Gaussian without z and TV close together below it."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "PSNR over spokes at two noise levels and over noise at 25 spokes: covariance highest, one Gaussian without z and TV close together below it."}} slideshow={"cut": 0.36, "keep": 0.04}
 worth_figure(controls, covariance)
 plt.show()
 
@@ -1399,7 +1399,7 @@ for name in ("identity", "covariance"):
 with torch.no_grad():
     outcome["variational\nnetwork"] = pretrained("vn-brain-25-0.05")(y, A)
 
-# %% mystnb={"image": {"alt": "Rows: the test slice, the same with a bright spot, the same turned by 90 degrees. Columns: zero-filled, TV, identity, covariance and the variational network, each with its residual. The spot stays in all of them, dimmer in identity and covariance; on its side all look as upright."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Rows: the test slice, the same with a bright spot, the same turned by 90 degrees. Columns: zero-filled, TV, identity, covariance and the variational network, each with its residual. The spot stays in all of them, dimmer in identity and covariance; on its side all look as upright."}} slideshow={"cut": 0.36, "keep": 0.052}
 image_rows(outcome, truth=images)
 plt.show()
 

@@ -177,7 +177,7 @@ def title(name):
 # **Predict, then run.** TV knows edges, the VAE of chapter 07 has seen shapes, the networks have seen pairs. Order them
 # by PSNR: FBP, TV, VAE *hard*, FBP with a U-Net, learned primal-dual.
 
-# %% mystnb={"image": {"alt": "Rows: two test images, circle and rectangle. Columns: truth, filtered back-projection with streaks and noise, TV with patches, and four learned methods, nearly like the truth. Each with its PSNR and its residual."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Rows: two test images, circle and rectangle. Columns: truth, filtered back-projection with streaks and noise, TV with patches, and four learned methods, nearly like the truth. Each with its PSNR and its residual."}}
 first = ["fbp", "tv", "hard", "post-processing", "primal-dual"]
 found = {name: answer(name) for name in first}
 image_rows({title(name): found[name].x[:2] for name in first}, truth=x[:2], size=1.25)
@@ -249,7 +249,7 @@ print(f"Ours, for {SENSING}: {n_parameters(automap):,} weights")
 # **Predict, then run.** The eight steps of our learned proximal gradient method were trained together, so that the last
 # image is good. How do the images on the way look?
 
-# %% mystnb={"image": {"alt": "Iterates 1, 2, 3, 5 and 8 of the learned proximal gradient method for one image. The first is a dim blur, the next three are far too bright, with a PSNR below that of the first, and the eighth shows a clean circle and rectangle."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Iterates 1, 2, 3, 5 and 8 of the learned proximal gradient method for one image. The first is a dim blur, the next three are far too bright, with a PSNR below that of the first, and the eighth shows a clean circle and rectangle."}}
 proximal = network("proximal")
 with torch.no_grad():
     path = proximal.path(y[:1], A)[1:]
@@ -459,7 +459,7 @@ with torch.no_grad():
 # **Predict, then run.** What does the descent do after that number of steps, with the adversarial and with the
 # input-convex regulariser?
 
-# %% mystnb={"image": {"alt": "Mean PSNR over iterations of the descent from FBP for two regularisers. Both rise within a few steps to a marked maximum and fall afterwards, the adversarial one without end, the input-convex one to a plateau below its start."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "Mean PSNR over iterations of the descent from FBP for two regularisers. Both rise within a few steps to a marked maximum and fall afterwards, the adversarial one without end, the input-convex one to a plateau below its start."}}
 critics_record = load_result("learned-critics")
 print("Ours:", origin(critics_record))
 critics_figure(critics_record)
@@ -487,7 +487,7 @@ markdown_table(
 # tiny $\lambda$. The input-convex one has a minimiser, which is unique, but a poor image: it suppresses what is rough and
 # does not know what must stay. For both, the number of steps is a second regularisation parameter.
 
-# %% mystnb={"image": {"alt": "One row of reconstructions: truth, TV, the adversarial and the input-convex regulariser stopped early, and the ridge regulariser, each with PSNR and residual."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "One row of reconstructions: truth, TV, the adversarial and the input-convex regulariser stopped early, and the ridge regulariser, each with PSNR and residual."}}
 for row in critics_record["rows"]:
     found[row["critic"]] = reconstruct(A, y, stopped(row))
 found |= {name: answer(name) for name in ("tv", "ridge")}
@@ -1096,7 +1096,7 @@ markdown_table(
 # **Predict, then run.** Which families lose their lead over TV, and where? Is there one that gains from twice as many
 # views?
 
-# %% mystnb={"image": {"alt": "A coloured table: mean PSNR minus that of TV in rows for every method, in columns for eight places. Most fields of the first column are blue, better than TV; further right many are red."}} slideshow={"cut": 0.6}
+# %% mystnb={"image": {"alt": "A coloured table: mean PSNR minus that of TV in rows for every method, in columns for eight places. Most fields of the first column are blue, better than TV; further right many are red."}}
 learned_figure(learned)
 plt.show()
 
@@ -1106,7 +1106,7 @@ print(learned_story(learned))
 # %% [markdown]
 # The same in pictures, one test image for each of three places:
 
-# %% mystnb={"image": {"alt": "Rows: shapes, shapes with a bright spot in the circle, a chest. Columns: truth and one method of each family. All learned methods draw the shapes sharply, none shows the bright spot, and in the chest the networks and the generator lose a lung, which FBP and TV show."}} slideshow={"cut": 0.6}
+# %% mystnb={"image": {"alt": "Rows: shapes, shapes with a bright spot in the circle, a chest. Columns: truth and one method of each family. All learned methods draw the shapes sharply, none shows the bright spot, and in the chest the networks and the generator lose a lung, which FBP and TV show."}} slideshow={"cut": 0.51, "keep": 0.1}
 gallery(learned)
 plt.show()
 
@@ -1148,7 +1148,7 @@ assert max(lost, key=lost.get) == "primal-dual"
 # Where the number of views or the noise has changed, a user knows it. Methods with a weight can be tuned for the new
 # data; an end-to-end network would have to be trained again. Does that change the comparison?
 
-# %% mystnb={"image": {"alt": "Four panels, one for each other number of views or other noise: PSNR of every method with the weights of home, as an open mark, and with weights tuned there, as a filled one. Networks have a single mark."}} slideshow={"cut": 0.6}
+# %% mystnb={"image": {"alt": "Four panels, one for each other number of views or other noise: PSNR of every method with the weights of home, as an open mark, and with weights tuned there, as a filled one. Networks have a single mark."}}
 retuned_figure(learned)
 plt.show()
 
@@ -1729,7 +1729,7 @@ markdown_table(
     ],
 )
 
-# %% mystnb={"image": {"alt": "A coloured table: PSNR minus that of TV for methods on digits, at home, on turned digits, on clothes, with 300 measurements, and with half and twice the noise."}} slideshow={"cut": 0.5}
+# %% mystnb={"image": {"alt": "A coloured table: PSNR minus that of TV for methods on digits, at home, on turned digits, on clothes, with 300 measurements, and with half and twice the noise."}}
 digits_figure(digits)
 plt.show()
 

@@ -17,7 +17,7 @@ from needs import lacking, needed
 from course_utils._files import REPOSITORY, write_json
 from course_utils.notebooks import chapters
 
-#: A site that is there already, with its slides beside it, is tested instead of a new one.
+#: A site that is there already, with its slides in it, is tested instead of a new one.
 GIVEN = os.environ.get("COURSE_BOOK_SITE")
 
 
@@ -49,7 +49,7 @@ def site() -> Path:
     if found := given():
         return found
     jupyter_book()
-    packages(mathjax)
+    packages(mathjax, reveal)
     for text in chapters():
         executions.executed(text)
     note = build.BUILD / ".tests.json"

@@ -1,7 +1,7 @@
 """The built pages in headless Chromium, from a plain file server, with every request elsewhere refused.
 
 The book is made from the executed chapters with COURSE_FAST=1, once for all processes; see ``book_tools``.
-COURSE_BOOK_SITE=book/_build/html tests a site that is there, and the slides beside it.
+COURSE_BOOK_SITE=book/_build/html tests a site that is there, and the slides in it.
 Without Chromium, npm or Jupyter Book these tests skip, or fail where CI is set.
 """
 
@@ -94,8 +94,9 @@ def opened(browser, address):
 
 
 def names(site) -> list[str]:
-    """All pages that were made, as addresses within the site."""
-    return sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts)
+    """All pages that were made, as addresses within the site; the slides are no pages, see test_decks."""
+    found = [path.relative_to(site) for path in site.rglob("*.html")]
+    return sorted(path.as_posix() for path in found if path.parts[0] not in ("_static", "slides"))
 
 
 #: All that is asked of one page is done by one process, which opens it once; see conftest.
@@ -215,6 +216,7 @@ def test_a_chapter_can_be_opened_elsewhere_and_its_answers_are_folded(page):
     assert targets.count(colab) == 1 and targets.count(binder) == 1
     assert f"https://github.com/{GITHUB}/blob/main/notebooks/{text.stem}.ipynb" in targets
     assert not [target for target in targets if re.search(r"(mybinder|colab)\..*notebooks/\d", target)]
+    assert page.url.replace("/notebooks/", "/slides/") in targets
     notebook = generate(text)
     tags = [tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])]
     assert page.locator(".tag_solution details").count() == tags.count("solution") > 0

@@ -1,6 +1,6 @@
 """The slides of every chapter in headless Chromium, made from its one execution: each fits and can be read.
 
-With COURSE_BOOK_SITE the slides beside that site are tested instead.
+With COURSE_BOOK_SITE the slides of that site are tested instead.
 """
 
 import book_tools
@@ -23,7 +23,7 @@ def decks(tmp_path_factory):
 @pytest.mark.parametrize("text", chapters(), ids=lambda path: path.stem)
 def test_every_slide_of_a_chapter_fits_and_can_be_read(text, request, browser):
     if site := book_tools.given():
-        deck = (site.parent / "slides" / f"{text.stem}.html").resolve()
+        deck = (site / "slides" / f"{text.stem}.html").resolve()
     else:
         notebook = request.getfixturevalue("executed")(text).notebook
         deck = slides.write(notebook, request.getfixturevalue("decks"), text.stem)

@@ -300,16 +300,33 @@ def test_words_stand_below_a_wide_picture_and_beside_a_tall_one_and_never_make_i
     }
 
 
-def test_a_picture_is_cut_at_a_blank_line():
-    tall = base64.b64decode(png(100, 200, blank=range(80, 90)))
-    upper, lower = slide_rules.cut(tall, 0.5)
+def test_a_picture_is_cut_at_a_blank_line_near_the_place_that_is_named():
+    tall = base64.b64decode(png(100, 200, blank=[*range(20, 24), *range(80, 90), *range(97, 99)]))
+    upper, lower = slide_rules.cut(tall, 0.41)
     assert size(upper) == (100, 80) and size(lower) == (100, 110)  # without the blank rows between them
     assert slide_rules.cut(tall, None) == [tall]
-    with pytest.raises(ValueError, match="blank line"):
+    for wrong in (0.2, 0.49, 0.6, 1.1):  # two blank rows part lines of a title, not pictures
+        with pytest.raises(ValueError, match=r"there: 0\.110, 0\.425"):
+            slide_rules.cut(tall, wrong)
+    with pytest.raises(ValueError, match="there: none"):
         slide_rules.cut(base64.b64decode(PICTURE), 0.5)
     cell = code("f()", shown(image_png=base64.b64encode(tall).decode()), alt="Two.")
-    cell.metadata["slideshow"] = {"cut": 0.5}
+    cell.metadata["slideshow"] = {"cut": 0.42}
     assert [slide.kind for slide in made(text("## One"), cell)] == ["text", "picture", "picture"]
+
+
+def test_every_part_of_a_picture_keeps_its_labels():
+    pixels = np.full((60, 300, 3), 255, np.uint8)
+    for first, last, grey in ((0, 20, 10), (30, 100, 90), (120, 200, 120), (220, 300, 150)):
+        pixels[:, first:last] = grey
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    parts = [np.asarray(Image.open(io.BytesIO(part))) for part in slide_rules.cut(buffer.getvalue(), [0.37, 0.7], 0.08)]
+    assert [sorted({*part[:, :, 0].flatten()} - {255}) for part in parts] == [[10, 90], [10, 120], [10, 150]]
+    assert all(part.shape[0] == 60 for part in parts)
+    for places, keep in (([0.7, 0.37], 0.08), (0.37, 0.37), (0.37, 0.7)):
+        with pytest.raises(ValueError, match="one behind the other"):
+            slide_rules.cut(buffer.getvalue(), places, keep)
 
 
 def test_the_examples_of_the_rules_run():
@@ -477,3 +494,28 @@ def test_every_slide_fits_and_can_be_read(page):
     page.evaluate("Reveal.slide(0, 0)")
     page.evaluate("document.querySelector('.present .body').insertAdjacentHTML('beforeend', '<p>line</p>'.repeat(40))")
     assert any("too high" in fault for fault in page.evaluate(FAULTS))
+
+
+def test_a_printed_deck_has_a_page_for_each_slide_and_cuts_nothing(deck, page, browser):
+    total = page.evaluate("Reveal.getTotalSlides()")
+    printed_deck = slides.on_paper(browser, deck)
+    content = printed_deck.read_bytes()
+    assert printed_deck == deck.with_suffix(".pdf") and content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", content)) == total
+    paper = browser.new_page()
+    paper.emulate_media(media="print")
+    paper.goto(f"{deck.as_uri()}?print-pdf")
+    paper.wait_for_function(slides.DRAWN)
+    boxes = "document.querySelectorAll('.body, .math.block, .body pre')"
+    wide = paper.evaluate(f"[...{boxes}].filter(box => box.scrollWidth > box.clientWidth + 1).length")
+    high = paper.evaluate(f"[...{boxes}].filter(box => box.scrollHeight > box.clientHeight + 1).length")
+    assert (wide, high) == (0, 0) and paper.locator("mjx-container").count() > 0
+    paper.close()
+
+
+def test_what_cannot_be_printed_says_why(deck, browser, monkeypatch):
+    with pytest.raises(RuntimeError, match="99-small.html could not be printed"):
+        slides.on_paper(browser, deck, patience=0.001)
+    monkeypatch.setattr(slides.browser, "browser_path", lambda: None)
+    with pytest.raises(RuntimeError, match="Chromium"):
+        slides.printed([deck])

@@ -38,7 +38,11 @@ async function draw(slide) {
   if (!slide) return;
   if (!slide.dataset.drawn) { // a hidden slide has no size, and formulas are measured
     const shown = [...slide.querySelectorAll(".math")].filter(formula => !formula.closest("aside"));
-    if (shown.length) await MathJax.startup.promise.then(() => MathJax.typesetPromise(shown));
+    if (shown.length) {
+      await MathJax.startup.promise.then(() => MathJax.typesetPromise(shown));
+      void slide.offsetWidth; // asks for the fonts of the formulas, whose widths count
+      await document.fonts.ready;
+    }
   }
   fit(slide);
   slide.dataset.drawn = "yes";

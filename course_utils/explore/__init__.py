@@ -24,7 +24,7 @@ def _lazy(path: str) -> Callable[..., Explorer]:
     def factory(*args, **kwargs) -> Explorer:
         return getattr(import_module(module), function)(*args, **kwargs)
 
-    factory.path = path
+    factory.path = path  # type: ignore[attr-defined]  # a function may carry attributes
     return factory
 
 

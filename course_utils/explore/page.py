@@ -273,7 +273,8 @@ def share_blocks(texts: Sequence[str]) -> list[str]:
 
 def frames_page(explorer: Explorer) -> str:
     """HTML with the pictures of every combination of ``explorer.frames``, computed now."""
-    frames = {key: explorer.frames[key] for key in explorer.controls if key in explorer.frames}
+    stored = explorer.frames or {}
+    frames = {key: stored[key] for key in explorer.controls if key in stored}
     combinations = [dict(zip(frames, values, strict=True)) for values in itertools.product(*frames.values())]
     default = next(
         k for k, values in enumerate(combinations) if all(same(v, explorer.default[key]) for key, v in values.items())

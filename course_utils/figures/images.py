@@ -133,7 +133,8 @@ def image_rows(
             if residuals and name in quality:
                 place = axes[row, column + 1] if beside else axes[row + 1, k]
                 words = "residual" if beside and b == 0 else ""
-                difference = show_image(place, images[b] - truth[b], words, (-span, span), RESIDUAL_CMAP)
+                left = images[b] - truth[b]  # type: ignore[index]  # residuals are left out without a truth
+                difference = show_image(place, left, words, (-span, span), RESIDUAL_CMAP)
             elif residuals and not beside:
                 axes[row + 1, k].set_axis_off()
                 axes[row + 1, k].text(

@@ -6,6 +6,7 @@ Figures carry their alternative text: ``subplots(..., alt="...")`` makes one tha
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -31,7 +32,7 @@ COLOURS = {
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), "-")
 
 #: A method and a generator keep their colour through the course; dashes and markers say it without colour.
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "tikhonov": {"color": COLOURS["black"], "linestyle": ":", "marker": "v"},
     "tv": {"color": COLOURS["orange"], "linestyle": "--", "marker": "s"},
     "hard": {"color": COLOURS["blue"], "linestyle": "-", "marker": "o"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from IPython.display import Markdown
 from torch import Tensor
@@ -71,7 +72,7 @@ def solver_table(results: Mapping[str, Result], truth: Tensor) -> Markdown:
                 name,
                 f"{r.iterations.float().mean():.0f}",
                 f"{evaluations:.0f}",
-                f"{r.objective.mean():.4f}",
+                f"{cast(Tensor, r.objective).mean():.4f}",
                 f"{quality:.2f}",
             ]
         )
