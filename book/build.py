@@ -81,6 +81,11 @@ def lay_out(source: Path, executed: Path) -> None:
     (source / "library").mkdir()
     for room in api.ROOMS:
         (source / "library" / f"{room}.md").write_text(api.page(room), encoding="utf-8")
+    lay_out_assets(source)
+
+
+def lay_out_assets(source: Path) -> None:
+    """Pictures, style sheets and scripts of all pages, and MathJax."""
     # html_extra_path is copied as it is; scripts in _static would be put into every page
     shutil.copytree(BOOK / "static", source / "_static")
     shutil.copytree(BOOK / "images", source / "images")
@@ -92,7 +97,7 @@ def write_pages(source: Path, site: Path) -> None:
     """Run Jupyter Book on the laid-out sources.  Nothing is left of earlier builds, whose warnings would be lost."""
     if importlib.util.find_spec("jupyter_book") is None:
         raise PageError('Jupyter Book is not installed: pip install -e ".[book]", with Python 3.11 or newer')
-    work = BUILD / f"{site.name}-making"
+    work = site.with_name(f"{site.name}-making")
     shutil.rmtree(work, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", str(source), "--path-output", str(work), "-W", "-n", "--keep-going", "-q"]

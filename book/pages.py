@@ -7,6 +7,7 @@ import re
 import api
 import yaml
 from prepare import KEY
+from questions import questions
 
 from course_utils._files import REPOSITORY
 from course_utils.catalogue import catalogue
@@ -132,7 +133,7 @@ def explorer(name: str) -> str:
 
 
 def exercises() -> str:
-    """Every exercise of every chapter, as lists; each item carries the mark that the page's script looks for."""
+    """Every exercise, quiz and prediction of every chapter, as lists with the marks that the page's script reads."""
     parts = []
     for text in chapters():
         notebook = generate(text)
@@ -140,6 +141,12 @@ def exercises() -> str:
             f'- <span data-exercise="{text.stem[:2]}-{number}"></span>Exercise {number} ({grade}): {name}'
             for number, grade, name in EXERCISE.findall(prose(notebook))
         ]
+        asked = [
+            q for cell in notebook.cells if cell.cell_type == "markdown" for q in questions(cell.source, text.stem)
+        ]
+        for kind, name in {"quiz": "Quiz", "prediction": "Predictions"}.items():
+            if keys := [question.key for question in asked if question.kind == kind]:
+                lines.append(f'- {name}: <span data-{kind}="{" ".join(keys)}">{len(keys)} questions</span>')
         parts.append(f"## [{title(notebook)}](notebooks/{text.stem}.ipynb)\n\n" + "\n".join(lines))
     return "\n\n".join(parts)
 
