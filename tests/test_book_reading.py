@@ -5,8 +5,10 @@ where CI is set.
 """
 
 import book_tools
+import paper
 import pytest
 import small_book
+from needs import needed
 
 PAGE = f"notebooks/{small_book.STEM}.html"
 
@@ -153,3 +155,57 @@ def test_what_does_not_scroll_is_no_stop_of_the_tab_key(page):
 def test_a_fold_is_called_what_it_says(page):
     assert page.get_by_text("What it shows: answer first").count() > 0
     assert page.locator("article summary[aria-label]").count() == 0
+
+
+# On paper
+
+
+def test_what_opens_for_paper_is_there_at_once_and_in_black_on_white(page):
+    """A fold that fades in is printed while it is still white."""
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.set_viewport_size({"width": 673, "height": 900})
+    page.emulate_media(media="print")
+    page.wait_for_function("!document.querySelector('article details:not([open])')")
+    opened = "article details > :not(summary)"
+    assert page.locator(opened).count() > 3
+    fading = "parts => parts.filter(part => getComputedStyle(part).animationName !== 'none').length"
+    assert page.eval_on_selector_all(opened, fading) == 0
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    wide = "boxes => boxes.filter(box => box.getBoundingClientRect().right > innerWidth + 1).length"
+    assert page.eval_on_selector_all("article :is(pre, table, img, mjx-container)", wide) == 0
+    page.emulate_media(media="screen")
+    page.wait_for_function("document.querySelector('article details:not([open])')")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_pages_are_bound_with_titles_and_links_that_lead_to_the_book_on_the_web(browser, site, tmp_path):
+    pypdf = needed("pypdf", 'pypdf is not installed: pip install -e ".[pdf]"')
+    target = tmp_path / "small.pdf"
+    sheets = paper.bind(paper.printed(browser, site, [f"notebooks/{small_book.STEM}", "progress"]), target)
+    bound = pypdf.PdfReader(target)
+    assert len(bound.pages) == sheets >= 2
+    assert [entry.title for entry in bound.outline] == ["98 Small", "Progress"]
+    text = " ".join(" ".join(sheet.extract_text() for sheet in bound.pages).split())
+    for part in (
+        "TV wins by far",
+        "assert value > 1",
+        "The reason for it",
+        "argument_29=29",
+        "as said of it",
+        "import os",
+    ):
+        assert part in text, part
+    assert "Skip to" not in text and "Show it without" not in text
+    links = [note.get_object()["/A"]["/URI"] for sheet in bound.pages for note in sheet.get("/Annots", [])
+             if "/A" in note.get_object() and "/URI" in note.get_object()["/A"]]  # fmt: skip
+    assert "https://example.org/" in links and not [link for link in links if "127.0.0.1" in link or "file:" in link]
+
+
+def test_pages_to_print_are_found_by_number_and_name_and_unknown_ones_refused(tmp_path):
+    files = paper.wanted([])
+    assert files[0] == "index" and len(files) == len(set(files)) > 20
+    assert paper.wanted(["notation", "02"]) == ["notebooks/02-classical-solutions", "notation"]
+    with pytest.raises(ValueError, match="'77'"):
+        paper.wanted(["77"])
+    with pytest.raises(SystemExit, match="make book"):
+        paper.main(["02", "--site", str(tmp_path)])

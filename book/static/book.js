@@ -36,16 +36,21 @@ function linkExplorers() {
     document.querySelector("#pst-skip-link")?.after(skipLink("Skip to the first explorer", explorers[0]));
 }
 
-// On paper nothing is folded; afterwards everything is as it was.
+// On paper nothing is folded and nothing is dark; afterwards everything is as it was.
 let unfolded = [];
+let theme = null;
 function unfold() {
   const closed = [...document.querySelectorAll("article details:not([open])")];
   for (const part of closed) part.open = true;
   unfolded.push(...closed);
+  theme ??= document.documentElement.dataset.theme ?? "light";
+  document.documentElement.dataset.theme = "light";
 }
 function fold() {
   for (const part of unfolded) part.open = false;
   unfolded = [];
+  if (theme) document.documentElement.dataset.theme = theme;
+  theme = null;
 }
 window.addEventListener("beforeprint", unfold);
 window.addEventListener("afterprint", fold);
