@@ -51,8 +51,10 @@ def lay_out(source: Path, executed: Path) -> None:
         shutil.copyfile(BOOK / name, source / name)
     (source / "_toc.yml").write_text(pages.contents(), encoding="utf-8")
     records = {text.stem: json.loads((executed / f"{text.stem}.json").read_text("utf-8")) for text in chapters()}
+    notebooks = {text.stem: nbformat.read(executed / f"{text.stem}.ipynb", as_version=4) for text in chapters()}
+    pictures = {stem: pages.first_picture(notebook) for stem, notebook in notebooks.items()}
     made = {
-        "<!-- chapters -->": pages.chapter_list,
+        "<!-- chapters -->": lambda: pages.cards({stem: alt for stem, (_, alt) in pictures.items()}),
         "<!-- chapter by chapter -->": pages.teaching,
         "<!-- explorer -->": lambda: pages.explorer("regularisers"),
         "<!-- notation -->": pages.notation,
@@ -75,13 +77,14 @@ def lay_out(source: Path, executed: Path) -> None:
                 text = text.replace(mark, make())
         (source / path.name).write_text(pages.cited(text), encoding="utf-8")
     known = bibliography_keys()
-    for text in chapters():
-        notebook = nbformat.read(executed / f"{text.stem}.ipynb", as_version=4)
-        nbformat.write(page(notebook, text.stem, known), source / "notebooks" / f"{text.stem}.ipynb")
+    for stem, notebook in notebooks.items():
+        nbformat.write(page(notebook, stem, known), source / "notebooks" / f"{stem}.ipynb")
     (source / "library").mkdir()
     for room in api.ROOMS:
         (source / "library" / f"{room}.md").write_text(api.page(room), encoding="utf-8")
     lay_out_assets(source)
+    for stem, (picture, _) in pictures.items():
+        (source / "images" / f"{stem}.png").write_bytes(pages.thumbnail(picture))
 
 
 def lay_out_assets(source: Path) -> None:

@@ -7,7 +7,6 @@ function letScroll() {
   for (const box of document.querySelectorAll("article table, article mjx-container, article pre")) {
     const scrolls = box.scrollWidth > box.clientWidth && getComputedStyle(box).overflowX !== "visible";
     if (scrolls) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
   }
 }
 
@@ -71,3 +70,4 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const fold of document.querySelectorAll("article details > summary[aria-label]")) fold.removeAttribute("aria-label");
 });
 window.addEventListener("resize", letScroll);
+document.addEventListener("toggle", letScroll, true); // a fold opens
