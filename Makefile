@@ -23,13 +23,14 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN) -m pytest -n $(JOBS) --dist loadscope --no-lo
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test quick static book slides slides-pdf dashboard benchmark weights reproduce clean
+.PHONY: help lab test quick static book pdf slides slides-pdf dashboard benchmark weights reproduce clean
 
 help:
 	@echo "make lab         set up everything and open JupyterLab at your copy of chapter 00, notebooks/work"
 	@echo "make test        set up everything and run all tests, as CI does   (a browser and npm are used if they are there; ARGS=-x)"
 	@echo "make quick       four minutes of them: no browser, no chapter is run, no book is made"
 	@echo "make book        run all chapters and make the HTML book -> book/_build/html   (needs npm; ARGS=--fast for a look)"
+	@echo "make pdf         print the pages of the book into one file -> book/_build/course.pdf   (needs Chromium; ARGS=05 for one)"
 	@echo "make slides      lecture slides of all chapters, explorers live -> book/_build/slides   (needs npm; ARGS=05 for one)"
 	@echo "make slides-pdf  the same slides, also printed -> book/_build/slides/*.pdf   (needs Chromium, too; ARGS=05 for one)"
 	@echo "make dashboard   the explorers of a chapter alone, in the browser   (ARGS=05)"
@@ -67,6 +68,11 @@ static: $(VENV)/.installed-test
 
 book: $(VENV)/.installed-book
 	$(BIN) book/build.py $(ARGS)
+
+# The pages are those of make book; they are made first if there are none.
+pdf: $(VENV)/.installed-pdf
+	test -f book/_build/html/index.html || $(BIN) book/build.py
+	$(BIN) book/paper.py $(ARGS)
 
 slides: $(VENV)/.installed-book
 	$(BIN) book/slides.py $(ARGS)

@@ -1,7 +1,8 @@
-"""The browser that prints slides and that the tests drive: a Chromium or a Chrome, without a screen."""
+"""The browser that prints and that the tests drive: a Chromium or a Chrome, without a screen."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,10 +28,20 @@ def browser_path() -> str | None:
 
 
 @contextmanager
-def launched(path: str) -> Iterator:
-    """The browser at ``path``, as playwright hands it out, closed in the end."""
+def chromium() -> Iterator:
+    """The browser, as playwright hands it out, closed in the end.
+
+    Raises
+    ------
+    RuntimeError
+        There is no browser, or no playwright to drive it.
+    """
+    if importlib.util.find_spec("playwright") is None:
+        raise RuntimeError('printing needs playwright: pip install -e ".[test]"')
     from playwright.sync_api import sync_playwright
 
+    if (path := browser_path()) is None:
+        raise RuntimeError("no Chromium or Chrome found: apt install chromium, or playwright install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
         try:

@@ -53,8 +53,10 @@ def lay_out(source: Path, executed: Path, pdf: bool = False) -> None:
         shutil.copyfile(BOOK / name, source / name)
     (source / "_toc.yml").write_text(pages.contents(), encoding="utf-8")
     records = {text.stem: json.loads((executed / f"{text.stem}.json").read_text("utf-8")) for text in chapters()}
+    notebooks = {text.stem: nbformat.read(executed / f"{text.stem}.ipynb", as_version=4) for text in chapters()}
+    pictures = {stem: pages.first_picture(notebook) for stem, notebook in notebooks.items()}
     made = {
-        "<!-- chapters -->": pages.chapter_list,
+        "<!-- chapters -->": lambda: pages.cards({stem: alt for stem, (_, alt) in pictures.items()}),
         "<!-- chapter by chapter -->": pages.teaching,
         "<!-- explorer -->": lambda: pages.explorer("regularisers"),
         "<!-- notation -->": pages.notation,
@@ -77,12 +79,18 @@ def lay_out(source: Path, executed: Path, pdf: bool = False) -> None:
                 text = text.replace(mark, make())
         (source / path.name).write_text(pages.cited(text), encoding="utf-8")
     known = bibliography_keys()
-    for text in chapters():
-        notebook = nbformat.read(executed / f"{text.stem}.ipynb", as_version=4)
-        nbformat.write(page(notebook, text.stem, known, pdf), source / "notebooks" / f"{text.stem}.ipynb")
+    for stem, notebook in notebooks.items():
+        nbformat.write(page(notebook, stem, known, pdf), source / "notebooks" / f"{stem}.ipynb")
     (source / "library").mkdir()
     for room in api.ROOMS:
         (source / "library" / f"{room}.md").write_text(api.page(room), encoding="utf-8")
+    lay_out_assets(source)
+    for stem, (picture, _) in pictures.items():
+        (source / "images" / f"{stem}.png").write_bytes(pages.thumbnail(picture))
+
+
+def lay_out_assets(source: Path) -> None:
+    """Pictures, style sheets and scripts of all pages, and MathJax."""
     # html_extra_path is copied as it is; scripts in _static would be put into every page
     shutil.copytree(BOOK / "static", source / "_static")
     shutil.copytree(BOOK / "images", source / "images")
@@ -94,7 +102,7 @@ def write_pages(source: Path, site: Path) -> None:
     """Run Jupyter Book on the laid-out sources.  Nothing is left of earlier builds, whose warnings would be lost."""
     if importlib.util.find_spec("jupyter_book") is None:
         raise PageError('Jupyter Book is not installed: pip install -e ".[book]", with Python 3.11 or newer')
-    work = BUILD / f"{site.name}-making"
+    work = site.with_name(f"{site.name}-making")
     shutil.rmtree(work, ignore_errors=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", str(source), "--path-output", str(work), "-W", "-n", "--keep-going", "-q"]

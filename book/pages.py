@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 
 import api
 import yaml
+from PIL import Image, ImageOps
 from prepare import KEY
+from questions import questions
 
 from course_utils._files import REPOSITORY
 from course_utils.catalogue import catalogue
@@ -23,6 +27,8 @@ PARTS = {
     "Study and teach": ("methods", "progress", "teaching", "syllabus"),
     "Look up": ("notation", "library", "sources", "run-times", "bibliography", "credits"),
 }
+#: Pixels of the picture on a chapter's card.
+THUMBNAIL = (480, 270)
 #: Sections of chapter 00 that make up the page on notation.
 LOOKED_UP = ("Conventions", "Notation", "Glossary")
 #: A numbered section of a chapter: "## 3 The adjoint".
@@ -47,13 +53,44 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def chapter_list() -> str:
-    """The chapters with their questions."""
-    rows = [
-        [f"{chapter.number:02d}", f"[{chapter.title}](notebooks/{chapter.stem}.ipynb)", chapter.question]
+def first_picture(notebook) -> tuple[bytes, str]:
+    """The first picture that an executed chapter shows, with its description.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if picture := output.get("data", {}).get("image/png"):
+                return base64.b64decode(picture), cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+    raise ValueError(f"{title(notebook)} shows no picture")
+
+
+def thumbnail(picture: bytes) -> bytes:
+    """The picture, small, on a white card of the proportions 16 : 9."""
+    image = ImageOps.pad(Image.open(io.BytesIO(picture)).convert("RGB"), THUMBNAIL, Image.Resampling.LANCZOS, "white")
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return buffer.getvalue()
+
+
+def cards(descriptions: dict[str, str]) -> str:
+    """The chapters as cards: picture, title, question.
+
+    Parameters
+    ----------
+    descriptions : dict of str -> str
+        What the picture ``images/NN-slug.png`` shows, by ``NN-slug``.
+    """
+    parts = [
+        f":::{{grid-item-card}} {chapter.number:02d} {chapter.title}\n"
+        f":link: notebooks/{chapter.stem}\n:link-type: doc\n"
+        f":img-top: images/{chapter.stem}.png\n:img-alt: {descriptions[chapter.stem]}\n\n{chapter.question}\n:::"
         for chapter in catalogue().values()
     ]
-    return table(["", "chapter", "its question"], rows)
+    return "::::{grid} 1 2 2 3\n:gutter: 3\n\n" + "\n".join(parts) + "\n::::"
 
 
 def contents() -> str:
@@ -132,7 +169,7 @@ def explorer(name: str) -> str:
 
 
 def exercises() -> str:
-    """Every exercise of every chapter, as lists; each item carries the mark that the page's script looks for."""
+    """Every exercise, quiz and prediction of every chapter, as lists with the marks that the page's script reads."""
     parts = []
     for text in chapters():
         notebook = generate(text)
@@ -140,6 +177,12 @@ def exercises() -> str:
             f'- <span data-exercise="{text.stem[:2]}-{number}"></span>Exercise {number} ({grade}): {name}'
             for number, grade, name in EXERCISE.findall(prose(notebook))
         ]
+        asked = [
+            q for cell in notebook.cells if cell.cell_type == "markdown" for q in questions(cell.source, text.stem)
+        ]
+        for kind, name in {"quiz": "Quiz", "prediction": "Predictions"}.items():
+            if keys := [question.key for question in asked if question.kind == kind]:
+                lines.append(f'- {name}: <span data-{kind}="{" ".join(keys)}">{len(keys)} questions</span>')
         parts.append(f"## [{title(notebook)}](notebooks/{text.stem}.ipynb)\n\n" + "\n".join(lines))
     return "\n\n".join(parts)
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 import nbformat
+import questions
 
 from course_utils.explore.page import share_blocks
 from course_utils.notebooks import GITHUB
@@ -85,7 +86,6 @@ def page(notebook, stem: str, known: Iterable[str], pdf: bool = False):
     result.cells[0].source = f"{title}\n\n{openers(stem, pdf)}\n{rest}"
     for cell in result.cells:
         if cell.cell_type == "markdown":
-            cell.source = KEY.sub(r"{cite}`\1`", cell.source)
             continue
         cell.metadata.pop("execution", None)
         _without_widgets(cell, stem)
@@ -94,6 +94,13 @@ def page(notebook, stem: str, known: Iterable[str], pdf: bool = False):
                 _fold(cell, fold, prompt)
         if not cell.metadata.get("tags") and (prompt := shown_only(cell.source)):
             _fold(cell, "hide-input", prompt)
+    try:
+        questions.hide(result.cells, stem)
+        for cell in result.cells:
+            if cell.cell_type == "markdown":
+                cell.source = KEY.sub(r"{cite}`\1`", questions.marked(cell.source, stem))
+    except ValueError as error:
+        raise PageError(str(error)) from error
     return result
 
 

@@ -57,6 +57,16 @@
     boxes.push(box);
   }
 
+  // What was answered on the chapters' pages; the functions are those of questions.js.
+  const answers = keptAnswers();
+  for (const place of list.querySelectorAll("[data-quiz], [data-prediction]")) {
+    const keys = (place.dataset.quiz ?? place.dataset.prediction).split(" ");
+    const given = keys.map((key) => answers[key]).filter(Boolean);
+    const right = given.filter((answer) => answer.right).length;
+    place.textContent = `${given.length} of ${keys.length} answered`;
+    if ("quiz" in place.dataset && given.length) place.textContent += `, ${right} of them right`;
+  }
+
   clear.addEventListener("click", () => {
     for (const box of boxes) box.checked = false;
     done.clear();

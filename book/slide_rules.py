@@ -32,6 +32,8 @@ from course_utils.explore.page import share_blocks
 
 ANSWERS = re.compile(r"solution|answer|hint", re.IGNORECASE)
 PREDICTION = re.compile(r"\*\*Predict[^*]*\*\*")
+#: How a list of choices begins; see ``questions``.
+CHOICE = "- [ ] "
 #: Pixels for a picture; how wide a column of words beside it must be; the pixels that the title of a chapter takes.
 WIDTH, HEIGHT, COLUMN, TITLE = 1240, 630, 300, 220
 #: Where a picture may be cut: so many blank lines, at most this share of its size from the place that was named.
@@ -251,6 +253,8 @@ class Writer:
             elif block.kind == "paragraph":
                 leads = following.displayed if following else not self.mode and block.source.endswith(":")
                 self.paragraph(block, leads, whole=slide_type == "slide" or bool(self.mode))
+            elif block.source.startswith(CHOICE):
+                self.choices(block.html.replace("<li>[ ] ", "<li>"))
             elif block.kind not in ("hr", "html_block"):
                 self.show(block.html)
             if folds and "</details>" in block.source:
@@ -277,6 +281,14 @@ class Writer:
         slide.parts.append(f'{context}<div class="predict">{rendered(question)}</div>')
         self.asked = True
         self.first = False  # what else this text says, the speaker may say
+
+    def choices(self, made: str) -> None:
+        """What can be answered to a prediction stands with it; in a quiz below its question."""
+        slide = self.slides[-1]
+        if slide.kind == "question" and self.asked:
+            slide.parts[-1] = f"{slide.parts[-1].removesuffix('</div>')}{made}</div>"
+        else:
+            self.show(made)
 
     def code(self, cell, slide_type: str = "") -> None:
         """A code cell: what it shows."""

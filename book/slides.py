@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import html
-import importlib.util
 import re
 import shutil
 import sys
@@ -170,11 +169,7 @@ def printed(decks: Iterable[Path]) -> list[Path]:
     RuntimeError
         There is no browser, or no playwright to drive it, or a deck was not drawn in time.
     """
-    if importlib.util.find_spec("playwright") is None:
-        raise RuntimeError('printing needs playwright: pip install -e ".[test]"')
-    if (path := browser.browser_path()) is None:
-        raise RuntimeError("printing needs Chromium or Chrome: apt install chromium, or playwright install chromium")
-    with browser.launched(path) as opened:
+    with browser.chromium() as opened:
         return [on_paper(opened, deck) for deck in decks]
 
 

@@ -109,7 +109,8 @@ def chapters(names: list[str] | None = None, folder: Path = NOTEBOOKS) -> list[P
 def generate(text: Path):
     """The notebook that a chapter's text stands for: no outputs, only the metadata that the course uses.
 
-    A cell's id is made from its content, so an edit changes one id and an insertion moves none.
+    Solutions are folded in JupyterLab.  A cell's id is made from its content, so an edit changes one id and an
+    insertion moves none.
 
     Parameters
     ----------
@@ -142,6 +143,8 @@ def _parsed(source: str):
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+            if "solution" in cell.metadata.get("tags", []):
+                cell.metadata["jupyter"] = {"source_hidden": True}  # JupyterLab shows it folded
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
         seen[digest] += 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"

@@ -694,27 +694,39 @@ assert misfit["hard, small lambda"] > 1.05 * noise and misfit["relaxed, small la
 #
 # **1.** Method P has 1 dB more than method Q on the images on which both were tuned. What do you conclude?
 #
+# - [ ] P is the better method.
+# - [ ] P is the better method for images of this kind.
+# - [ ] Nothing yet.
+#
 # <details><summary>Answer</summary>
 #
-# Nothing yet. Tuning fits the weights to those images, and the method with more weights profits more. Compare on
+# **Nothing yet.** Tuning fits the weights to those images, and the method with more weights profits more. Compare on
 # images that were not used for tuning, and look at the spread as well as at the mean.
 # </details>
 #
 # **2.** A reconstruction looks sharp and free of noise. Is it good?
 #
+# - [ ] Yes, at least on average.
+# - [ ] Not for that reason.
+# - [ ] No, because it fits the noise.
+#
 # <details><summary>Answer</summary>
 #
-# Not for that reason. Hard always looks like an output of $G$, also when $G$ has no output like the truth, as with
-# the 8 above. Compare $Ax$ with the data: a misfit well above $\sigma\sqrt m$ is a warning that you can see without
-# the truth. The reverse does not hold: relaxed's 8 has the right misfit and is still worse than TV's.
+# **Not for that reason.** Hard always looks like an output of $G$, also when $G$ has no output like the truth, as with
+# the 8 above. Compare $Ax$ with the data: a misfit well above $\sigma\sqrt m$ is a warning that you can see without the
+# truth. The reverse does not hold: relaxed's 8 has the right misfit and is still worse than TV's.
 # </details>
 #
 # **3.** The generator was trained on sharp digits only. Why can it be used for deblurring, tomography and
 # compressed sensing alike?
 #
+# - [ ] The three operators are alike.
+# - [ ] It is trained a little further for each operator.
+# - [ ] It describes images, not measurements.
+#
 # <details><summary>Answer</summary>
 #
-# It describes images, not measurements. The operator $A$ enters only in the misfit, which is known and not learned.
+# **It describes images, not measurements.** The operator $A$ enters only in the misfit, which is known and not learned.
 # No pairs of data and truth were needed (paper, Sect. 1: the learning is unsupervised).
 # </details>
 #

@@ -950,39 +950,55 @@ assert settings[1][1].min() > 0.3 and 784 - len(settings[1][1]) == 634
 #
 # **1.** A colleague inverts a blur without adding noise, in float32, and gets garbage. Why?
 #
+# - [ ] Rounding is noise.
+# - [ ] The inverse was computed wrongly.
+# - [ ] Float32 cannot hold the grey values.
+#
 # <details><summary>Answer</summary>
 #
-# Rounding is noise. Float32 carries a relative error of about $10^{-7}$; a longer or wider blur easily has $1/s_r >
+# **Rounding is noise.** Float32 carries a relative error of about $10^{-7}$; a longer or wider blur easily has $1/s_r >
 # 10^7$. Ill-posedness does not need a noisy instrument.
 # </details>
 #
 # **2.** You measure everything twice, with independent noise. What happens to the singular values, and to the two
 # terms of equation (5)?
 #
+# - [ ] Both terms halve.
+# - [ ] The noise term halves, and the first term stays.
+# - [ ] The first term halves, and the noise term stays.
+#
 # <details><summary>Answer</summary>
 #
-# Stacking $A$ on itself (without rescaling) multiplies every $s_k$ by $\sqrt2$ and leaves the $v_k$ alone. The
-# noise term halves: that is averaging. The first term does not move: measuring the same thing again shows nothing
-# that was invisible before. For that you need *other* measurements.
+# **The noise term halves, and the first term stays.** Stacking $A$ on itself (without rescaling) multiplies every $s_k$
+# by $\sqrt2$ and leaves the $v_k$ alone: that is averaging. The first term does not move, because measuring the same
+# thing again shows nothing that was invisible before. For that you need *other* measurements.
 # </details>
 #
 # **3.** Can a reconstruction fit the data exactly, look perfect, and be wrong?
 #
+# - [ ] No, because an exact fit determines the image.
+# - [ ] Only if the data are noisy.
+# - [ ] Yes.
+#
 # <details><summary>Answer</summary>
 #
-# Yes: the impostor below exercise 3 fits the data of a 0 exactly and shows a 4. Data fit says nothing about the null
-# space.
+# **Yes.** The impostor below exercise 3 fits the data of a 0 exactly and shows a 4. Data fit says nothing about the
+# null space.
 # </details>
 #
 # **4.** A paper on tomography simulates its data with the matrix that it then inverts, at a noise level of $10^{-4}$, and
 # reports almost 32 dB. The author's instrument has the geometry of section 9. What should she expect of it, and what would you
 # ask her to do?
 #
+# - [ ] As much as in the paper, because the geometry is the same.
+# - [ ] Less, because the error of the discrete model remains.
+# - [ ] More, because her instrument has less noise.
+#
 # <details><summary>Answer</summary>
 #
-# About 25 dB, as the honest curve says: below the dotted line less noise no longer helps, because the error of the
-# discrete model remains. She should simulate on a finer grid (or with another projector), and report noise levels that
-# are clearly above the model error.
+# **Less, because the error of the discrete model remains.** About 25 dB, as the honest curve says: below the dotted
+# line less noise no longer helps. She should simulate on a finer grid (or with another projector), and report noise
+# levels that are clearly above the model error.
 # </details>
 
 # %% [markdown]

@@ -163,6 +163,11 @@ markdown_table(["answer", "PSNR (dB), mean of 8", "misfit / expected noise"], ro
 #
 # **Predict, then run.** Without noise and with 125 views the ramp should win. Which filter will win with 15 views and
 # no noise: does a lack of views call for a window, as noise does?
+#
+# - [ ] Ram-Lak
+# - [ ] Shepp-Logan
+# - [ ] Hann
+# - [ ] Hann, 0.35
 
 # %%
 truths = load("shapes").test[:8]
@@ -224,6 +229,11 @@ markdown_table(["noise σ", "views", *(f"{name} (dB)" for name in filters)], lin
 #
 # **Predict, then run.** A step and a ramp both climb from 0 to 1. Which of the two is cheaper for H1, TV and TGV? And
 # which penalty notices that a step is slanted?
+#
+# - [ ] The ramp is cheaper for all three.
+# - [ ] The ramp is cheaper for H1 and TGV, not for TV.
+# - [ ] The ramp is cheaper for TGV alone.
+# - [ ] All three charge them alike.
 
 # %%
 penalties = {
@@ -781,6 +791,10 @@ markdown_table(["method", "PSNR (dB)", "contrast of the spot that is left"], lin
 # **Predict, then run.** $\|e\|_2^2$ has the mean $m\sigma^2$ and the standard deviation $\sqrt{2m}\,\sigma^2$: for
 # $m=784$ it is known to 5 per cent. Morozov asks for a *residual* as large as the noise. Will its weight be larger or
 # smaller than that of SURE, which asks for a good *prediction*?
+#
+# - [ ] larger
+# - [ ] smaller
+# - [ ] about equal
 
 # %% mystnb={"image": {"alt": "PSNR against lambda for Tikhonov and for TV with a marker for each rule. Both curves have a broad top; L-curve, GCV and SURE choose smaller weights than the best for Tikhonov, Morozov's is close to it; for TV, GCV and SURE choose smaller weights, Morozov and the L-curve larger ones. One image is shown."}}
 images = 4 if FAST else 12
@@ -1029,6 +1043,11 @@ assert abs(held["drawn from the prior"] - 0.9) < 0.01 and held["digits"] > 0.99 
 #
 # **Predict, then run.** The MAP image of TV is flat between its edges. Is the *mean* of all probable images flat, too?
 # And which of the two has the better PSNR?
+#
+# - [ ] The mean is flat, and better than MAP.
+# - [ ] The mean is flat, and worse than MAP.
+# - [ ] The mean is not flat, and better than MAP.
+# - [ ] The mean is not flat, and worse than MAP.
 
 # %%
 data, random = measure(B, digit, 0.1, seeded(0)), seeded(1)
@@ -1332,31 +1351,44 @@ families_table(record)
 # **1.** You double the number of views, with the same noise in each datum. What happens to Morozov's $\lambda$ for
 # Tikhonov?
 #
+# - [ ] It falls to a half.
+# - [ ] It doubles.
+# - [ ] It depends on how $A$ is scaled.
+#
 # <details><summary>Answer</summary>
 #
-# Let the new views repeat the old ones with fresh noise. Their average has noise of the variance $\sigma^2/2$, so
-# $\lambda/\|A\|^2$ falls, because less noise has to be suppressed. $\lambda$ itself need not fall, because $\|A\|^2$
-# has doubled. If $A$ is divided by its norm, as in this course, and each datum keeps the same $\sigma$, the signal in
-# each datum shrinks by $\sqrt2$. That cancels the averaging, and Morozov's $\lambda$ stays as it was.
+# **It depends on how $A$ is scaled.** Let the new views repeat the old ones with fresh noise. Their average has noise
+# of the variance $\sigma^2/2$, so $\lambda/\|A\|^2$ falls, because less noise has to be suppressed. $\lambda$ itself
+# need not fall, because $\|A\|^2$ has doubled. If $A$ is divided by its norm, as in this course, and each datum keeps
+# the same $\sigma$, the signal in each datum shrinks by $\sqrt2$. That cancels the averaging, and Morozov's $\lambda$
+# stays as it was.
 # </details>
 #
 # **2.** Landweber without noise converges to the pseudo-inverse. Is it then true that with little noise one should
 # iterate for a long time?
 #
+# - [ ] Yes, the longer the better.
+# - [ ] For longer, but not without end.
+# - [ ] No, the number of steps does not depend on the noise.
+#
 # <details><summary>Answer</summary>
 #
-# For longer, yes; the best $k$ grows as the noise falls (explorer 2). But for any fixed noise $k\to\infty$ gives the
-# pseudo-inverse of the noisy data, whose error is as large as in chapter 01. "Little" is measured against $1/s_i$, not
-# against 1.
+# **For longer, but not without end.** The best $k$ grows as the noise falls (explorer 2). But for any fixed noise
+# $k\to\infty$ gives the pseudo-inverse of the noisy data, whose error is as large as in chapter 01. "Little" is
+# measured against $1/s_i$, not against 1.
 # </details>
 #
 # **3.** A colleague samples a TV posterior, averages, and gets an image without flat pieces. He suspects a bug. Do
 # you?
 #
+# - [ ] Yes, because TV makes images flat.
+# - [ ] Yes, because the chains have not converged.
+# - [ ] No.
+#
 # <details><summary>Answer</summary>
 #
-# No. Flat pieces belong to the most probable image. No draw has any, because they have the probability zero, and the
-# mean has none either. Ask instead for the effective sample size, R-hat, and whether chains from different starts
+# **No.** Flat pieces belong to the most probable image. No draw has any, because they have the probability zero, and
+# the mean has none either. Ask instead for the effective sample size, R-hat, and whether chains from different starts
 # agree.
 # </details>
 #

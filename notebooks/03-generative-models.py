@@ -97,6 +97,10 @@ print(mnist)
 # and covariance of 20,000 digits, all $784\cdot785/2$ numbers of it, and draw.
 #
 # **Predict, then run.** Will you recognise digits in the second row?
+#
+# - [ ] yes, most of them
+# - [ ] yes, a few of them
+# - [ ] no
 
 # %% mystnb={"image": {"alt": "Three strips of ten images. Pixels drawn at random: grey noise. Gaussian with the mean and covariance of MNIST: blotches in the middle, no digit. A trained generator: ten handwritten digits, most of them legible."}}
 generator = torch.Generator().manual_seed(0)
@@ -141,6 +145,8 @@ plt.show()
 #
 # **Predict, then run.** PCA with 8 components reaches a median NRMSE of 0.59. What will the network reach with 8
 # numbers? How many components would PCA need for that?
+#
+# - [ ] ____ (median NRMSE of the network)
 
 
 # %%
@@ -477,6 +483,10 @@ plt.show()
 #
 # **Predict, then run.** How often does that happen on a straight line of length 1 in the latent space: not at all, ten
 # times, a thousand times?
+#
+# - [ ] not at all
+# - [ ] about ten times
+# - [ ] about a thousand times
 
 
 # %%
@@ -913,6 +923,10 @@ assert line[best["−log p(x)"][0], 0] < -0.8 and line[best["−log p(x)"][1], 0
 #
 # **Predict, then run.** Halfway back, at $t=50$ of 100, where are the points: still round like noise, or on the
 # horseshoe?
+#
+# - [ ] still round like noise
+# - [ ] between the two
+# - [ ] already on the horseshoe
 
 # %%
 diffusion = Diffusion(2, steps=100)
@@ -970,6 +984,8 @@ assert max(far["flow"], far["diffusion"]) < 0.6 * far["Gaussian, same covariance
 #
 # **Predict, then run.** A pixel needs 0.54 bits if each is coded alone with one probability of white.
 # How many with 16 neighbours? And will the drawings be digits?
+#
+# - [ ] ____ bits a pixel
 
 # %%
 near = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, 2), (-1, -2)]  # (row, column) offsets
@@ -1375,37 +1391,54 @@ markdown_table(
 # **1.** You store your images as grey values from 0 to 255 instead of 0 to 1. What happens to $\rho$ and to the KL
 # weight $k$, if the VAE is to stay the same?
 #
+# - [ ] Both are multiplied by 255.
+# - [ ] $\rho$ is multiplied by 255, and $k$ by $255^2$.
+# - [ ] Both stay as they are.
+#
 # <details><summary>Answer</summary>
 #
-# $\rho$ has the unit of a grey value: multiply it by 255. $k=2\rho^2$ has the unit squared: multiply it by
-# $255^2=65{,}025$. A "KL weight" without the scale of the images means nothing, which is why the course states $\rho$.
+# **$\rho$ is multiplied by 255, and $k$ by $255^2$.** $\rho$ has the unit of a grey value, and $k=2\rho^2$ has the unit
+# squared; $255^2=65{,}025$. A "KL weight" without the scale of the images means nothing, which is why the course states
+# $\rho$.
 # </details>
 #
 # **2.** The critic loss of a WGAN falls to zero during training. Is that good news?
 #
+# - [ ] Yes, because the generator has won.
+# - [ ] No, because the critic has failed.
+# - [ ] It can be either.
+#
 # <details><summary>Answer</summary>
 #
-# It can be either. The inner value of (5) estimates the distance between the distributions, so zero may mean that the
-# generator has won. Or the critic has become too weak to see a difference (badly trained, or its slope squeezed by the
-# penalty). Only a measure from outside tells: samples, the EMD to validation images, a fresh critic.
+# **It can be either.** The inner value of (5) estimates the distance between the distributions, so zero may mean that
+# the generator has won. Or the critic has become too weak to see a difference (badly trained, or its slope squeezed by
+# the penalty). Only a measure from outside tells: samples, the EMD to validation images, a fresh critic.
 # </details>
 #
 # **3.** For an invertible generator every image lies in the range of $G$. What, then, does the hard constraint
 # $x=G(z)$ of chapter 05 forbid?
 #
+# - [ ] Nothing.
+# - [ ] Images that were not in the training set.
+# - [ ] Images off a surface of low dimension.
+#
 # <details><summary>Answer</summary>
 #
-# Nothing. All the regularisation comes from the penalty on $z$, that is from $\|G^{-1}(x)\|_2^2$. With a
+# **Nothing.** All the regularisation comes from the penalty on $z$, that is from $\|G^{-1}(x)\|_2^2$. With a
 # low-dimensional $G$ it is the other way round: most of the work is done by the constraint.
 # </details>
 #
 # **4.** The encoder of a VAE is perfect, $q=p(z|x)$, and its ELBO is as high as can be. Are its samples good?
 #
+# - [ ] Yes, because the model is exact.
+# - [ ] Not necessarily.
+# - [ ] No, because samples of a VAE are always blurred.
+#
 # <details><summary>Answer</summary>
 #
-# Not necessarily. The ELBO rewards likelihood, and, as section 10 shows, likelihood can be high for a model that draws
-# no digits. Moreover samples need $z\sim\mathcal N(0,I)$ to be where the encodings are; with small $\rho$ that term
-# hardly counts.
+# **Not necessarily.** The ELBO rewards likelihood, and, as section 10 shows, likelihood can be high for a model that
+# draws no digits. Moreover samples need $z\sim\mathcal N(0,I)$ to be where the encodings are; with small $\rho$ that
+# term hardly counts.
 # </details>
 
 # %% [markdown]

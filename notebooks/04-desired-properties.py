@@ -936,29 +936,41 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 #
 # **1.** Generator $H(z)=G(2z)$. Which of the five properties change?
 #
+# - [ ] None of them, because the range is the same.
+# - [ ] A1 and A2.
+# - [ ] A3, B1 and B2.
+#
 # <details><summary>Answer</summary>
 #
-# The range is the same, so A1 and A2 (without a bound on $z$) are unchanged. The Lipschitz constant doubles, the
-# latent vectors of test images halve: B1 and B2 change, and with $z\sim\mathcal N(0,I)$ so does A3. Stretching moves a
-# fault from one row of the card to another.
+# **A3, B1 and B2.** The range is the same, so A1 and A2 (without a bound on $z$) are unchanged. The Lipschitz constant
+# doubles, the latent vectors of test images halve: B1 and B2 change, and with $z\sim\mathcal N(0,I)$ so does A3.
+# Stretching moves a fault from one row of the card to another.
 # </details>
 #
 # **2.** A colleague's generator has the lowest EMD and Fréchet distance of all. Which two rows of the card do you ask
 # for before you believe in it?
 #
+# - [ ] B1 and B2.
+# - [ ] A1 on test images, and the distance of its samples to the nearest training image.
+# - [ ] A1 on training images, and the Lipschitz constant.
+#
 # <details><summary>Answer</summary>
 #
-# A1 on *test* images, and the distance of its samples to the nearest training image. A generator that repeats training
-# images wins both distances (exercise 5), and these two rows betray it: test images are not fitted, and its samples are
-# copies.
+# **A1 on test images, and the distance of its samples to the nearest training image.** A generator that repeats
+# training images wins both distances (exercise 5), and these two rows betray it: test images are not fitted, and its
+# samples are copies.
 # </details>
 #
 # **3.** With 10,000 latent vectors the energy test gives $p=0.005$ and a statistic of 0.01. Should you give up
 # $\|z\|^2$?
 #
+# - [ ] No.
+# - [ ] Yes, because the difference is significant.
+# - [ ] Only if more vectors give a smaller $p$.
+#
 # <details><summary>Answer</summary>
 #
-# No. The test is sure that there is *some* difference; with enough vectors it always is. 0.01 is small against the
+# **No.** The test is sure that there is *some* difference; with enough vectors it always is. 0.01 is small against the
 # distances involved (about $2\sqrt{d}/\sqrt2\approx4$ for $d=8$).
 # </details>
 

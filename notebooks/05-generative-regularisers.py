@@ -491,6 +491,10 @@ assert checks.patch_prox(prox_patches)
 # **Predict, then run.** A few compressed sensing problems, the VAE, one random start each, the paper's three
 # algorithms with the paper's stopping rule; the weights are about those that section 2 predicts ($\sigma=0.05$,
 # $\rho=0.158$). Which of the three needs the most iterations, and why?
+#
+# - [ ] hard
+# - [ ] relaxed
+# - [ ] sparse
 
 # %%
 few = 2 if FAST else 6
@@ -818,6 +822,11 @@ assert checks.one_minimiser(least_mu)
 #
 # **Predict first.** As $\lambda\to0$, which of Tikhonov, hard, relaxed and sparse fall below the Morozov line? Which
 # do not?
+#
+# - [ ] All four fall below it.
+# - [ ] All but hard fall below it.
+# - [ ] Tikhonov alone falls below it.
+# - [ ] None falls below it.
 
 # %% mystnb={"image": {"alt": "Above: residual norm and PSNR against lambda for Tikhonov, hard, relaxed and sparse with a GAN. The residual of hard is flat above the Morozov line for small lambda; the others fall below it, and their PSNR collapses there. Below: the digit three at three lambdas; for the smallest only hard shows a clean digit."}} slideshow={"cut": 0.45}
 fig7 = load_result("fig7")
@@ -947,6 +956,10 @@ for method, mu in (("tikhonov", 0), ("relaxed", 1)):  # the second μ of relaxed
 # the PSNR of 100 test images (`python -m course_utils.reproduce fig8`).
 #
 # **Predict first.** For which generator does the start matter most?
+#
+# - [ ] AE
+# - [ ] VAE
+# - [ ] GAN
 
 # %% mystnb={"image": {"alt": "Left: rows AE, VAE and GAN; the true digit and three random starts of the hard method, with PSNR and objective. Right: PSNR of 100 digits for each generator from one start, from the best of three by objective, and from the dictionary."}}
 fig8 = load_result("fig8")
@@ -1363,19 +1376,27 @@ markdown_table(["paper", "ours"], list(claims.items()))
 # **1.** In the deconvolution, hard stays above $\sigma\sqrt m$ for every $\lambda$. A colleague says: "Your optimiser
 # is stuck." How do you find out?
 #
+# - [ ] Look at the reconstructions.
+# - [ ] Let the optimiser run longer from the same start.
+# - [ ] Compare objectives, over many starts and solvers.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# Compare objectives, not pictures. Run many starts, or the dictionary, or another solver. If all end at the same
-# objective, that is most likely the minimum, and the range of $G$ is the limit. A second test: replace $y$ by data of
-# an image $G(z)$ that the generator made itself. If the same solver now reaches the noise level, the solver is not the
-# problem.
+# **Compare objectives, over many starts and solvers.** Pictures do not tell. Run many starts, or the dictionary, or
+# another solver. If all end at the same objective, that is most likely the minimum, and the range of $G$ is the limit.
+# A second test: replace $y$ by data of an image $G(z)$ that the generator made itself. If the same solver now reaches
+# the noise level, the solver is not the problem.
 # </details>
 #
 # **2.** Of eight random starts, one has a PSNR 3 dB better than the one with the least objective. Which do you report?
 #
+# - [ ] The one with the least objective.
+# - [ ] The one with the best PSNR.
+# - [ ] The mean of the eight.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# The one with the least objective. With real data nobody knows the PSNR, and choosing by it on test images is
+# **The one with the least objective.** With real data nobody knows the PSNR, and choosing by it on test images is
 # cheating. But it tells you something: the objective prefers the worse image, so $\lambda$ is off, or the model is.
 # Look into it on validation images.
 # </details>
@@ -1383,19 +1404,28 @@ markdown_table(["paper", "ours"], list(claims.items()))
 # **3.** What is left of *relaxed* as $\lambda\to0$ with $\mu$ fixed, and what as $\lambda\to\infty$ with $\lambda\mu$
 # fixed?
 #
+# - [ ] First the hard problem, then a least-squares solution.
+# - [ ] First a least-squares solution, then the hard problem.
+# - [ ] The hard problem in both cases.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# As $\lambda\to0$, $x$ becomes a least-squares solution, and among those the one that $R_G$ likes best. If $A$ is
-# injective there is only one, with all the amplified noise; in compressed sensing there are many, and $G$ still
-# decides in the null space. As $\lambda\to\infty$ with $\lambda\mu$ fixed, $x=G(z)$: the hard problem.
+# **First a least-squares solution, then the hard problem.** As $\lambda\to0$, $x$ becomes a least-squares solution, and
+# among those the one that $R_G$ likes best. If $A$ is injective there is only one, with all the amplified noise; in
+# compressed sensing there are many, and $G$ still decides in the null space. As $\lambda\to\infty$ with $\lambda\mu$
+# fixed, $x=G(z)$: the hard problem.
 # </details>
 #
 # **4.** Somebody's code minimises $\tfrac12\|AG(z)-y\|_2^2+\lambda\|z\|_2^2$. Which $\lambda$ do you type there to get
 # this chapter's $\lambda=0.01$?
 #
+# - [ ] $0.02$.
+# - [ ] $0.01$.
+# - [ ] $0.005$.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# $0.005$. Their function is half of ours, with $2\lambda$ in the place of $\lambda$. State the factor with every
+# **$0.005$.** Their function is half of ours, with $2\lambda$ in the place of $\lambda$. State the factor with every
 # $\lambda$ you publish.
 # </details>
 #

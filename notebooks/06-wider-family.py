@@ -391,6 +391,10 @@ assert checks.same_data(pair, eight, G)
 # by $\|A\|_F/\sqrt n$, so that 1 means: as well as a random direction.
 #
 # **Predict, then run.** The latent dimension is 8. How many measurements make $\gamma$ positive? Are 8 enough?
+#
+# - [ ] Fewer than 8 are enough.
+# - [ ] 8 are enough.
+# - [ ] 8 are too few.
 
 # %%
 how = {"pairs": 200 if FAST else 500, "descend": 4 if FAST else 12}
@@ -640,6 +644,10 @@ way_out
 #
 # An intermediate layer has 3136 free activations. With 150 measurements they help. With 25? **Predict, then run.** The
 # weight that was tuned for 150, and a weight tuned for 25 on validation images, against *hard*.
+#
+# - [ ] They help as much as with 150.
+# - [ ] They help as much, but only with the weight tuned for 25.
+# - [ ] They help much less, with either weight.
 
 # %%
 n_few = 8 if FAST else 40
@@ -857,6 +865,10 @@ plt.show()
 #
 # A generator knows only what it was shown. Mirror the test digits, left to right (chapter 05 does the same to the three
 # basic methods). **Predict:** which loses more, *hard* or the intermediate layer? And does TV notice?
+#
+# - [ ] *Hard* loses more.
+# - [ ] The intermediate layer loses more.
+# - [ ] Both lose alike.
 
 # %%
 n_mirror = 4 if FAST else 20
@@ -923,28 +935,40 @@ markdown_table(["paper", "ours (compressed sensing, m = 150, mean ± standard er
 # **1.** A colleague drops $\lambda\|z\|_2^2$ from *hard* and finds the same PSNR. "So priors on $z$ are useless." What
 # do you answer?
 #
+# - [ ] It depends on the data.
+# - [ ] That is so, because $G$ and $A$ determine $z$.
+# - [ ] The weight was too small.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# That it depends on the data. With 150 measurements of eight unknowns the data term alone determines $z$, and any
-# smooth prior is too weak to be noticed. With 10 measurements $\|z\|_2^2$ gains (section 2). So a prior has to be
-# tested with few data.
+# **It depends on the data.** With 150 measurements of eight unknowns the data term alone determines $z$, and any smooth
+# prior is too weak to be noticed. With 10 measurements $\|z\|_2^2$ gains (section 2). So a prior has to be tested with
+# few data.
 # </details>
 #
 # **2.** For $m=12$ you draw 2000 random pairs of digits from the VAE, and no ratio is below 0.4. Is the S-REC satisfied
 # with $\gamma=0.4$?
 #
+# - [ ] Yes.
+# - [ ] Yes, with a probability near 1.
+# - [ ] No.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# No. The condition is about all pairs, and the bad ones are too rare to be drawn: descent finds pairs with a ratio
+# **No.** The condition is about all pairs, and the bad ones are too rare to be drawn: descent finds pairs with a ratio
 # below 0.001 for every $m$ that was tried up to 16. A sample gives an upper bound of $\gamma$, never a lower one.
 # </details>
 #
 # **3.** An intermediate layer has four times as many free numbers as there are pixels. Why does it not simply fit the
 # noise, as least squares would?
 #
+# - [ ] Because the solver stops before it could.
+# - [ ] Because it pays for them.
+# - [ ] Because the later layers cannot draw noise.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# Because it pays for them. To first order a deviation $r$ costs $r^\top(I+JJ^\top/\lambda)^{-1}r$, and the trained
+# **Because it pays for them.** To first order a deviation $r$ costs $r^\top(I+JJ^\top/\lambda)^{-1}r$, and the trained
 # network makes strokes cheap and noise expensive. With a small $\lambda$, or with 25 measurements, it does fit the
 # noise.
 # </details>

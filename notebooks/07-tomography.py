@@ -166,6 +166,10 @@ assert checks.point_trace(trace)
 # adjoint: $(A^*y)(p)=\int_0^\pi y(a,\,p\cdot(\cos a,\sin a))\,\mathrm da$. Does it give the object back?
 #
 # **Predict, then run.** What will $A^*Ax$ look like: sharp, blurred, or striped?
+#
+# - [ ] sharp
+# - [ ] blurred
+# - [ ] striped
 
 # %%
 clean = A(x[:2])
@@ -275,6 +279,11 @@ markdown_table(
 #
 # **Predict, then run.** Four scans: full (63 views), 20 views, 10 views, and as many views as the full one but over
 # 60 degrees only. Which of them has a null space? Which is the most ill-posed?
+#
+# - [ ] 63 views over 180 degrees
+# - [ ] 20 views over 180 degrees
+# - [ ] 10 views over 180 degrees
+# - [ ] 63 views over 60 degrees
 
 # %%
 scans = {
@@ -561,6 +570,10 @@ markdown_table(["same problem, same weights", "objective above the least, %", "P
 # \frac\tau\kappa=\frac{\|x^*-x_0\|_2^2}{\|p^*\|_2^2+\|q^*\|_2^2}.$$
 #
 # **Predict, then run.** At the solution $p^*=2(Ax^*-y)$. If the noise falls to a tenth, should the ratio rise or fall?
+#
+# - [ ] It should rise.
+# - [ ] It should stay.
+# - [ ] It should fall.
 
 # %%
 tv_lam, few = table["none", "tv"]["lam"], 1 if FAST else 2
@@ -1052,6 +1065,10 @@ print(f"The norm of the noise itself scatters by {100 / (2 * B.m) ** 0.5:.1f} pe
 # bright spot in the circle. The column *contrast* says how much of the spot's contrast is left.
 #
 # **Predict, then run.** What does *hard* make of a spot that its generator has never seen, and does its SSIM tell?
+#
+# - [ ] It draws the spot, but fainter.
+# - [ ] It draws no spot, and its SSIM is below that of MLEM.
+# - [ ] It draws no spot, and its SSIM is above that of MLEM.
 
 # %%
 spots = load_result("methods")
@@ -1137,17 +1154,26 @@ markdown_table(["paper", "ours"], list(claims.items()))
 # **1.** A view in the middle of the sinogram is missing, because the detector failed once. How bad is that, compared
 # with a missing wedge of the same size at the end of the range?
 #
+# - [ ] It is worse, because the views beside it depend on it.
+# - [ ] It is less bad, because there are views on both sides.
+# - [ ] It is equally bad.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# Equally bad. Angles are a circle: the view at 180 degrees is that at 0, mirrored. There is no end. What counts is the
-# size of the largest gap, not where it lies. One missing view among 125 is a gap of 2.9 degrees: hardly visible.
+# **It is equally bad.** Angles are a circle: the view at 180 degrees is that at 0, mirrored. There is no end. What
+# counts is the size of the largest gap, not where it lies. One missing view among 125 is a gap of 2.9 degrees: hardly
+# visible.
 # </details>
 #
 # **2.** FBP is exact for complete, clean data. Why is it not the best method even for complete data?
 #
+# - [ ] Because of noise.
+# - [ ] Because it needs the views in a fixed order.
+# - [ ] Because it cannot show sharp edges.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# Because of noise. The ramp amplifies high frequencies, where the object has little and the noise has as much as
+# **Because of noise.** The ramp amplifies high frequencies, where the object has little and the noise has as much as
 # everywhere. In the singular value picture: it divides by small singular values. A cutoff removes all high frequencies,
 # those of the edges too; a prior that knows edges can keep theirs.
 # </details>
@@ -1155,11 +1181,16 @@ markdown_table(["paper", "ours"], list(claims.items()))
 # **3.** A colleague shows a sharp reconstruction from seven views by *hard*, and says: the residual is at the noise
 # level, so it must be right. What do you answer?
 #
+# - [ ] The colleague is right.
+# - [ ] The residual says nothing of what was not measured.
+# - [ ] A residual at the noise level is too large.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# The residual shows that the picture agrees with what was measured. Most of a $56\times56$ image was not measured by
-# seven views. That part comes from the generator alone. It is right if the object is of the kind the generator was
-# trained on, and nothing in the data can confirm that. More views, or held-out views, can.
+# **The residual says nothing of what was not measured.** It shows that the picture agrees with what was measured. Most
+# of a $56\times56$ image was not measured by seven views. That part comes from the generator alone. It is right if the
+# object is of the kind the generator was trained on, and nothing in the data can confirm that. More views, or held-out
+# views, can.
 # </details>
 #
 # ## Take-aways

@@ -1484,31 +1484,43 @@ markdown_table(["paper, lectures", "ours"], list(settings.items()))
 # **1.** All non-zero singular values of a masked Fourier transform are 1 or $1/\sqrt2$. So the problem is
 # well-conditioned, and a regulariser is not needed, right?
 #
+# - [ ] Right.
+# - [ ] Wrong, because stability is not the problem here, uniqueness is.
+# - [ ] Wrong, because the noise is amplified by $\sqrt2$.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# The pseudo-inverse is harmless: it is zero filling, up to a factor where only one of $k$ and $-k$ was measured, and
-# hardly amplifies noise. But it leaves the unmeasured coefficients at 0. Stability is not the problem here,
-# *uniqueness* is: many images agree with the data, and the regulariser chooses among them.
+# **Wrong, because stability is not the problem here, uniqueness is.** The pseudo-inverse is harmless: it is zero
+# filling, up to a factor where only one of $k$ and $-k$ was measured, and hardly amplifies noise. But it leaves the
+# unmeasured coefficients at 0. Many images agree with the data, and the regulariser chooses among them.
 # </details>
 #
 # **2.** Your colleague trains on slices 1, 3, 5, … of every patient and tests on 2, 4, 6, …. The result is 4 dB better
 # than yours. What do you say?
 #
+# - [ ] Each test slice has neighbours in the training set.
+# - [ ] The colleague has more slices to train on.
+# - [ ] A gain of 4 dB lies within the spread of patients.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# That each test slice has neighbours in the training set, a few millimetres away. A lookup without any skill gains as
-# much from that (section 3). Ask for the number with whole patients held out, because the next patient will be a new
-# one.
+# **Each test slice has neighbours in the training set.** They lie a few millimetres away, and a lookup without any
+# skill gains as much from that (section 3). Ask for the number with whole patients held out, because the next patient
+# will be a new one.
 # </details>
 #
 # **3.** Why is the covariance not simply learned as a local stencil of $\Sigma$ itself?
 #
+# - [ ] Because it would have more numbers than the triangular factor.
+# - [ ] Because images have no local correlations.
+# - [ ] Because pixels beyond the stencil would be independent.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# Then pixels beyond the stencil would be independent by construction, $\log\det\Sigma$ and $\Sigma^{-1}$ would be
-# expensive, and the network would have to be constrained to positive definite matrices. A triangular $L$ with positive
-# diagonal gives a valid precision whatever the network puts out, $\log\det$ is a sum, and the inverse reaches over the
-# whole image.
+# **Because pixels beyond the stencil would be independent.** That would be so by construction. Moreover
+# $\log\det\Sigma$ and $\Sigma^{-1}$ would be expensive, and the network would have to be constrained to positive
+# definite matrices. A triangular $L$ with positive diagonal gives a valid precision whatever the network puts out,
+# $\log\det$ is a sum, and the inverse reaches over the whole image.
 # </details>
 #
 # ## Take-aways

@@ -1824,29 +1824,41 @@ claims_table([structure_claim(digits), plug_and_play_claim(denoisers), *robust_c
 #
 # **1.** A network has a residual of 0.4 times the norm of the noise. Its image is sharp. Is that good?
 #
+# - [ ] Yes, because it fits the data well.
+# - [ ] Yes, because the noise is gone.
+# - [ ] No.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# No. The truth has a residual of 1. A residual far below 1 means that the image explains most of the noise as if it were
-# object. The image may still be close to the truth in PSNR, but a part of what it shows is noise that was made to look
-# like an image.
+# **No.** The truth has a residual of 1. A residual far below 1 means that the image explains most of the noise as if it
+# were object. The image may still be close to the truth in PSNR, but a part of what it shows is noise that was made to
+# look like an image.
 # </details>
 #
 # **2.** "Our plug-and-play iteration stopped after 40 steps at the tolerance. So it has converged to the minimiser of
 # data term plus regulariser." Which two things are wrong?
 #
+# - [ ] The tolerance is too large, and 40 steps are too few.
+# - [ ] A small step proves no convergence, and there need be no such objective.
+# - [ ] Plug-and-play cannot converge, and a denoiser has no fixed point.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# A small step does not imply that the next ones are small, unless the map is a contraction or averaged and was shown to
-# be. And a denoiser is in general not the proximal map of any function, so there is no objective whose minimiser the
-# limit could be: it is a fixed point, no more. Both are true for the gradient-step denoiser, under conditions on the
-# step.
+# **A small step proves no convergence, and there need be no such objective.** The next steps need not be small, unless
+# the map is a contraction or averaged and was shown to be. And a denoiser is in general not the proximal map of any
+# function, so there is no objective whose minimiser the limit could be: it is a fixed point, no more. Both are true for
+# the gradient-step denoiser, under conditions on the step.
 # </details>
 #
 # **3.** The worst perturbation moves method P by 3 times its own norm and method Q by 5 times. Is P more robust?
 #
+# - [ ] Not by these numbers alone.
+# - [ ] Yes, because 3 is less than 5.
+# - [ ] No, because Q was attacked harder.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# Not by these numbers alone. Both are lower bounds from a search that may have failed on P, for example because its
+# **Not by these numbers alone.** Both are lower bounds from a search that may have failed on P, for example because its
 # gradient is poor. The factors also depend on the size of the perturbation, and a method that ignores the data, such as
 # the constant image, has the factor 0. Compare the error to the truth before and after, over several sizes, with the
 # same effort, and with random noise of the same norm.

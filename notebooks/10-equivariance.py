@@ -1540,19 +1540,27 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 #
 # **1.** A network is trained with images that are turned at random. Is it equivariant?
 #
+# - [ ] Yes, because it has seen all orientations.
+# - [ ] Not by construction.
+# - [ ] Yes, if it was trained with enough images.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# Not by construction. If it minimised the squared error over *all* maps and the distribution of the pairs is invariant,
-# the minimiser would be equivariant, because it is the conditional mean. A network of finite size, trained for a finite
-# time, is only near it, and off the training data nothing is said. Measure the equivariance error.
+# **Not by construction.** If it minimised the squared error over *all* maps and the distribution of the pairs is
+# invariant, the minimiser would be equivariant, because it is the conditional mean. A network of finite size, trained
+# for a finite time, is only near it, and off the training data nothing is said. Measure the equivariance error.
 # </details>
 #
 # **2.** Anisotropic TV is exactly invariant under quarter turns, the usual discrete TV is not. Which one should a
 # radiologist prefer, to whom orientation must not matter?
 #
+# - [ ] The usual one, or its mean over the four corners.
+# - [ ] Anisotropic TV, because it is exactly invariant.
+# - [ ] Either, because both treat four orientations alike.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# The usual one, or its mean over the four corners. The errors of both vanish as pixels become finer, at all angles.
+# **The usual one, or its mean over the four corners.** The errors of both vanish as pixels become finer, at all angles.
 # Anisotropic TV prefers edges along the axes on every grid; that it treats four orientations alike says nothing about
 # those between (section 3).
 # </details>
@@ -1560,10 +1568,14 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 # **3.** An equivariant network has a quarter of the weights of the ordinary one with as many channels. Does a
 # reconstruction take a quarter of the time?
 #
+# - [ ] Yes.
+# - [ ] No, four times as long.
+# - [ ] No, about the same time.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# No, about the same time: each filter is applied in four orientations, so the number of multiplications is that of the
-# ordinary network. The saving is in what has to be learned and stored.
+# **No, about the same time.** Each filter is applied in four orientations, so the number of multiplications is that of
+# the ordinary network. The saving is in what has to be learned and stored.
 # </details>
 #
 # ## Take-aways

@@ -1091,27 +1091,39 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 # **1.** A colleague doubles the number of lower-level iterations and finds the same learned parameter. Is the lower level
 # accurate enough?
 #
+# - [ ] Yes.
+# - [ ] It is a good sign and no proof.
+# - [ ] No, because the number of iterations proves nothing about the parameter.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# It is a good sign and no proof. Rerunning with twice as many is a control that can be done, and with 200 and 2000
+# **It is a good sign and no proof.** Rerunning with twice as many is a control that can be done, and with 200 and 2000
 # iterations it would have shown the failure of section 5. The printed value of $f$ alone would not have shown it. A
 # certificate answers the question in one run.
 # </details>
 #
 # **2.** $\varepsilon=10^{-8}$ and the hypergradient is still wrong by $10^{-2}$. What is the likely reason?
 #
+# - [ ] The lower level is not solved well enough.
+# - [ ] The objective is not smooth enough.
+# - [ ] The linear system.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# The linear system: its residual $\delta$ enters the bound beside $2\varepsilon$, so that the larger of the two decides.
-# Both accuracies must go down together.
+# **The linear system.** Its residual $\delta$ enters the bound beside $2\varepsilon$, so that the larger of the two
+# decides. Both accuracies must go down together.
 # </details>
 #
 # **3.** After unrolling $N=10$ steps you learn an excellent denoiser. May you now use its $\alpha$ with a better solver?
 #
+# - [ ] No.
+# - [ ] Yes, because a better solver comes nearer to the minimum.
+# - [ ] Yes, if the step size is tuned again.
+#
 # <details><summary><b>Answer</b></summary>
 #
-# No. The parameter is the best one for these 10 steps from this start; solved to the end, the same variational problem
-# is another method, and in section 3 a much worse one. Keep the 10 steps, or learn again.
+# **No.** The parameter is the best one for these 10 steps from this start; solved to the end, the same variational
+# problem is another method, and in section 3 a much worse one. Keep the 10 steps, or learn again.
 # </details>
 #
 # ## Take-aways

@@ -1,14 +1,19 @@
 """Tools of the tests of the book and the slides: what npm brings, and the site, made once for all processes."""
 
+import functools
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import build
 import executions
 import mathjax
+import npm
 import pytest
 import reveal
 from filelock import FileLock
@@ -68,3 +73,93 @@ def site() -> Path:
 def vendored() -> None:
     """What slides load."""
     packages(mathjax, reveal)
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Files as they are; no log."""
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextmanager
+def served(folder: Path):
+    """The address of a plain file server."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@contextmanager
+def opener(browser, address: str, **settings):
+    """A function that opens a page of a site; ``page.complaints`` lists errors and requests elsewhere."""
+    context = browser.new_context(viewport={"width": 1300, "height": 900}, color_scheme="light", **settings)
+
+    def open_page(name):
+        page = context.new_page()
+        page.complaints = []
+
+        def only_the_site(route):
+            if route.request.url.startswith((address, "data:", "blob:")):
+                route.continue_()
+            else:
+                page.complaints.append(f"asks for {route.request.url}")
+                route.abort()
+
+        page.route("**/*", only_the_site)
+        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("response", lambda reply: reply.status >= 400 and page.complaints.append(f"{reply.status} {reply.url}"))
+        page.goto(address + name)
+        if settings.get("java_script_enabled", True):
+            page.wait_for_function("window.MathJax === undefined || MathJax.startup?.promise !== undefined")
+            page.evaluate("window.MathJax?.startup?.promise")
+        return page
+
+    yield open_page
+    context.close()
+
+
+AXE = ("axe-core", "4.10.3", "0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292")
+
+
+def axe(folder: Path) -> str:
+    """The script of axe-core, which comes by npm."""
+    try:
+        archive = npm.package(*AXE)
+    except (OSError, RuntimeError) as error:
+        lacking(str(error))
+    (script,) = npm.unpack(archive, folder, {"package/axe.min.js": "axe.min.js"})
+    return script.read_text(encoding="utf-8")
+
+
+#: Of formulae in one kind of place, and of words of code of one class, one is enough: they are most of a page.
+THINNED = """() => {
+  const seen = new Set();
+  const again = (key) => seen.has(key) || !seen.add(key);
+  for (const formula of document.querySelectorAll("mjx-container")) {
+    if (again(`${formula.parentElement.tagName} ${formula.parentElement.className}`)) formula.replaceWith("x");
+  }
+  for (const word of document.querySelectorAll(".highlight pre span:not(:has(*))")) {
+    if (again(`${word.className} in ${word.closest(".highlight").parentElement.className}`)) {
+      word.replaceWith(word.textContent);
+    }
+  }
+}"""
+
+
+def serious(page, script: str) -> list[str]:
+    """What axe-core finds on an open page, in light and dark; the page is of no further use."""
+    brief = {"resultTypes": ["violations"]}  # what is well in detail costs a third of the time
+    only_colours = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}  # nothing else differs in the dark
+    found = []
+    page.evaluate(script)
+    page.evaluate(THINNED)
+    page.add_style_tag(content="*, ::before, ::after { transition: none !important; }")  # colours would fade
+    for mode, options in {"dark": brief | only_colours, "light": brief}.items():
+        page.evaluate("m => { const d = document.documentElement.dataset; d.mode = d.theme = m; }", mode)
+        for violation in page.evaluate("async rules => (await axe.run(document, rules)).violations", options):
+            if violation["impact"] in ("serious", "critical"):
+                found.append(f"{mode}: {violation['id']}: {violation['nodes'][0]['html'][:150]}")
+    return found

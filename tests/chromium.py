@@ -2,15 +2,16 @@
 
 from contextlib import contextmanager
 
-from browser import FLAGS, browser_path, launched
+import browser
+from browser import FLAGS
 from needs import lacking
 
-__all__ = ["FLAGS", "browser_path", "chromium", "needed_browser"]
+__all__ = ["FLAGS", "chromium", "needed_browser"]
 
 
 def needed_browser() -> str:
     """The Chromium to drive; without one the test ends, see ``needs``."""
-    if (path := browser_path()) is None:
+    if (path := browser.browser_path()) is None:
         lacking("no Chromium found (apt install chromium, or playwright install chromium)")
     return path
 
@@ -18,5 +19,6 @@ def needed_browser() -> str:
 @contextmanager
 def chromium():
     """A browser, or the reason why there is none."""
-    with launched(needed_browser()) as browser:
-        yield browser
+    needed_browser()
+    with browser.chromium() as found:
+        yield found

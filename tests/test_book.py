@@ -3,7 +3,9 @@
 The pages themselves are tested in test_book_site.py, where they have been built.
 """
 
+import base64
 import hashlib
+import io
 import json
 import os
 import re
@@ -22,7 +24,9 @@ import npm
 import pages
 import prepare
 import pytest
+import small_book
 import yaml
+from PIL import Image
 
 from course_utils._files import REPOSITORY, IntegrityError
 from course_utils.notebooks import GITHUB, chapters, generate
@@ -101,6 +105,24 @@ def test_run_times_are_those_of_the_records():
 def test_keys_of_the_bibliography_become_citations():
     cited = pages.cited("see `duff2023regularising`, {cite}`x2020y`, `code`")
     assert cited == "see {cite}`duff2023regularising`, {cite}`x2020y`, `code`"
+
+
+def test_each_chapter_has_a_card_with_its_first_picture():
+    picture = small_book.picture()
+    shown = nbformat.v4.new_output("display_data", data={"image/png": picture})
+    drawn = nbformat.v4.new_code_cell("f()", outputs=[shown], metadata={"mystnb": {"image": {"alt": "A field."}}})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 99 Small"), drawn])
+    found, alt = pages.first_picture(notebook)
+    assert (found, alt) == (base64.b64decode(picture), "A field.")
+    small = Image.open(io.BytesIO(pages.thumbnail(found)))
+    assert small.size == pages.THUMBNAIL and small.getpixel((0, 0)) == (255, 255, 255)
+    assert small.getpixel((240, 135)) == (200, 200, 200)
+    with pytest.raises(ValueError, match="99 Small"):
+        pages.first_picture(nbformat.v4.new_notebook(cells=notebook.cells[:1]))
+    cards = pages.cards({text.stem: f"what {text.stem} shows" for text in chapters()})
+    for text in chapters():
+        for line in (f":link: notebooks/{text.stem}", f":img-top: images/{text.stem}.png", f"what {text.stem} shows"):
+            assert cards.count(f"{line}\n") == 1
 
 
 # Running a chapter

@@ -5,30 +5,24 @@ COURSE_BOOK_SITE=book/_build/html tests a site that is there, and the slides in 
 Without Chromium, npm or Jupyter Book these tests skip, or fail where CI is set.
 """
 
-import functools
 import gzip
-import http.server
 import re
-import threading
 from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin, urlsplit
 
 import book_tools
 import head
-import npm
 import pages
 import prepare
 import pytest
 import yaml
 from measured import MEASURED
-from needs import lacking
 
 from course_utils._files import REPOSITORY
 from course_utils.notebooks import GITHUB, chapters, generate
 
 HEAVIEST = 3e6  # bytes of one page's own HTML, compressed
 NARROW = 400  # pixels of a phone
-AXE = ("axe-core", "4.10.3", "0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292")
 
 
 def listed() -> list[str]:
@@ -49,48 +43,17 @@ def site():
     return book_tools.site()
 
 
-class Silent(http.server.SimpleHTTPRequestHandler):
-    """Files as they are; no log."""
-
-    def log_message(self, *arguments):
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(site):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=site)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with book_tools.served(site) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def opened(browser, address):
     """A function that opens a page of the site; ``page.complaints`` lists errors and requests elsewhere."""
-    context = browser.new_context(viewport={"width": 1300, "height": 900}, color_scheme="light")
-
-    def open_page(name):
-        page = context.new_page()
-        page.complaints = []
-
-        def only_the_site(route):
-            if route.request.url.startswith((address, "data:", "blob:")):
-                route.continue_()
-            else:
-                page.complaints.append(f"asks for {route.request.url}")
-                route.abort()
-
-        page.route("**/*", only_the_site)
-        page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("response", lambda reply: reply.status >= 400 and page.complaints.append(f"{reply.status} {reply.url}"))
-        page.goto(address + name)
-        page.wait_for_function("window.MathJax === undefined || MathJax.startup?.promise !== undefined")
-        page.evaluate("window.MathJax?.startup?.promise")
-        return page
-
-    yield open_page
-    context.close()
+    with book_tools.opener(browser, address) as open_page:
+        yield open_page
 
 
 def names(site) -> list[str]:
@@ -311,51 +274,20 @@ def test_the_list_of_exercises_has_boxes_and_is_a_plain_list_without_scripts(ope
     plain = browser.new_context(java_script_enabled=False)
     page = plain.new_page()
     page.goto(address + "progress.html")
-    assert page.locator("#exercises li").count() == asked
+    assert page.locator("#exercises li [data-exercise]").count() == asked
     assert page.locator("#exercises input").count() == 0
     plain.close()
 
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory):
-    """The script of axe-core, which comes by npm."""
-    try:
-        archive = npm.package(*AXE)
-    except (OSError, RuntimeError) as error:
-        lacking(str(error))
-    (script,) = npm.unpack(archive, tmp_path_factory.mktemp("axe"), {"package/axe.min.js": "axe.min.js"})
-    return script.read_text(encoding="utf-8")
-
-
-#: Of formulae in one kind of place, and of words of code of one class, one is enough: they are most of a page.
-THINNED = """() => {
-  const seen = new Set();
-  const again = (key) => seen.has(key) || !seen.add(key);
-  for (const formula of document.querySelectorAll("mjx-container")) {
-    if (again(`${formula.parentElement.tagName} ${formula.parentElement.className}`)) formula.replaceWith("x");
-  }
-  for (const word of document.querySelectorAll(".highlight pre span:not(:has(*))")) {
-    if (again(`${word.className} in ${word.closest(".highlight").parentElement.className}`)) {
-      word.replaceWith(word.textContent);
-    }
-  }
-}"""
+    return book_tools.axe(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.mark.parametrize("page", on_every_page, indirect=True)
 def test_axe_finds_nothing_serious(page, axe):
     """All rules of axe-core, in light and dark; and until now the page has asked nobody else."""
-    brief = {"resultTypes": ["violations"]}  # what is well in detail costs a third of the time
-    only_colours = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}  # nothing else differs in the dark
-    found = [*page.complaints]  # axe will look for style sheets, in places of its own
-    page.evaluate(axe)
-    page.evaluate(THINNED)
-    page.add_style_tag(content="*, ::before, ::after { transition: none !important; }")  # colours would fade
-    for mode, options in {"dark": brief | only_colours, "light": brief}.items():
-        page.evaluate("m => { const d = document.documentElement.dataset; d.mode = d.theme = m; }", mode)
-        for violation in page.evaluate("async rules => (await axe.run(document, rules)).violations", options):
-            if violation["impact"] in ("serious", "critical"):
-                found.append(f"{mode}: {violation['id']}: {violation['nodes'][0]['html'][:150]}")
+    found = [*page.complaints, *book_tools.serious(page, axe)]
     assert not found, "\n".join(found)
 
 

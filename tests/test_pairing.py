@@ -43,6 +43,14 @@ def test_the_pair_agrees(text):
     assert not (lines := differences(text)), "\n".join(lines)
 
 
+def test_jupyterlab_folds_solutions_and_nothing_else():
+    hidden = [
+        (cell.metadata.get("jupyter", {}).get("source_hidden", False), "solution" in cell.metadata.get("tags", []))
+        for cell in generate(CHAPTERS[0]).cells
+    ]
+    assert (True, True) in hidden and all(folded == solution for folded, solution in hidden)
+
+
 @pytest.mark.parametrize("text", CHAPTERS, ids=lambda path: path.stem)
 def test_the_first_code_cell_is_the_standard_setup(text):
     first = next(cell for cell in generate(text).cells if cell.cell_type == "code")

@@ -242,6 +242,15 @@ def test_a_prediction_stands_alone_and_what_was_seen_comes_next():
             assert after in on_slides(found[k + 1 :]) and after not in on_slides(found[: k + 1])
 
 
+def test_choices_stand_with_their_question():
+    found = made(text("## One\n\n**Predict, then run.** Why?\n\n- [ ] TV\n- [ ] H1"), code("run()", printed("seven\n")))
+    (question,) = [slide for slide in found if slide.kind == "question"]
+    assert question.parts[0].endswith("<li>H1</li>\n</ul>\n</div>") and "[ ]" not in on_slides(found)
+    assert "seven" in on_slides(found[-1:])
+    found = made(text("## Quiz\n\n**1.** What?\n\n- [ ] TV\n- [ ] H1"))
+    assert "<li>TV</li>" in on_slides(found) and "[ ]" not in on_slides(found)
+
+
 def test_one_printed_line_stands_with_the_picture_that_follows_it():
     question, line = text("## One\n\n**Predict, then run.** Why?"), code("run()", printed(f"{'far ' * 40}\na & b: 3\n"))
     found = made(question, line, code("f()", shown(image_png=png(600, 150))), text("Because."))
