@@ -25,10 +25,12 @@ from .dynamic_dfo import dynamic_dfo
 from .experts import FieldOfExperts
 from .hypergradient import HessianSolution, Hypergradient, hypergradient, solve_hessian, unrolled_gradient
 from .interpolation import Evaluation
+from .local import LocalGradient, LocalMinimum, local_hypergradient, local_minimum
 from .lower import Linearised, LowerLevel
 from .maid import hoag, maid
 from .problem import Bilevel, Learned, condition_penalty
 from .residuals import Residuals
+from .sampling import LineSampling
 from .solve import LowerSolution, solve_lower
 from .tv import FourierSampling, SmoothTV
 from .upper import learn_lbfgsb
@@ -41,7 +43,10 @@ __all__ = [
     "HessianSolution",
     "Hypergradient",
     "Learned",
+    "LineSampling",
     "Linearised",
+    "LocalGradient",
+    "LocalMinimum",
     "LowerLevel",
     "LowerSolution",
     "Residuals",
@@ -52,6 +57,8 @@ __all__ = [
     "hoag",
     "hypergradient",
     "learn_lbfgsb",
+    "local_hypergradient",
+    "local_minimum",
     "maid",
     "solve_hessian",
     "solve_lower",
