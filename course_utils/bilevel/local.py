@@ -115,7 +115,7 @@ def local_minimum(
     >>> start = torch.tensor([[0.9], [-1.2]], dtype=torch.float64)
     >>> found = local_minimum(well, start, start.new_tensor([4.0]))
     >>> found.v.flatten(), found.reached
-    (tensor([ 2., -2.], dtype=torch.float64), tensor([True, True]))
+    (tensor([ 2.0000, -2.0000], dtype=torch.float64), tensor([True, True]))
     """
     rows = _check(value, v, theta)
     tol, max_iter = check_positive("tol", tol), check_count("max_iter", max_iter)

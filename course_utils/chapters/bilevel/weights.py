@@ -177,7 +177,7 @@ def weights_tasks() -> list[dict]:
 
 
 def weights_row(
-    method: str, by: str, training: int, n_train: int = N_TRAIN, n_test: int = N_TEST, few: int = 0
+    method: str, by: str, training: int, n_train: int = N_TRAIN, n_test: int = N_TEST, evaluations: int = EVALUATIONS
 ) -> dict:
     """Weights learned from one set of training digits, and what they give on the test digits."""
     first, seed = SETS[training]
