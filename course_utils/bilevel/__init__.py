@@ -25,9 +25,11 @@ from .dynamic_dfo import dynamic_dfo
 from .experts import FieldOfExperts
 from .hypergradient import HessianSolution, Hypergradient, hypergradient, solve_hessian, unrolled_gradient
 from .interpolation import Evaluation
+from .isgd import isgd
 from .local import LocalGradient, LocalMinimum, local_hypergradient, local_minimum
 from .lower import Linearised, LowerLevel
 from .maid import hoag, maid
+from .newton import HuberSignals, NewtonSolution, semismooth_newton
 from .problem import Bilevel, Learned, condition_penalty
 from .residuals import Residuals
 from .sampling import LineSampling
@@ -41,6 +43,9 @@ __all__ = [
     "FieldOfExperts",
     "FourierSampling",
     "HessianSolution",
+    "HuberSignals",
+    "NewtonSolution",
+    "semismooth_newton",
     "Hypergradient",
     "Learned",
     "LineSampling",
@@ -56,6 +61,7 @@ __all__ = [
     "dynamic_dfo",
     "hoag",
     "hypergradient",
+    "isgd",
     "learn_lbfgsb",
     "local_hypergradient",
     "local_minimum",
