@@ -22,8 +22,8 @@ LOOKS, LOOK_TOL = 5, 1e-4
 
 SETTINGS = {
     "data": "brain", "n_train": N_TRAIN, "n_test": N_TEST, "seed": SEED, "seed_test": TEST_SEED, "batch": BATCH,
-    "steps": list(STEPS), "eps": EPS, "decay": DECAY, "passes_until_halfway": PASSES, "cost": COST, "evaluations_of_lbfgsb": MOST,
-    "tol": TOL, "cg_tol": CG_TOL, "looks": LOOKS, "look_tol": LOOK_TOL, "psnr_data_range": 1,
+    "steps": list(STEPS), "eps": EPS, "decay": DECAY, "passes_until_halfway": PASSES, "cost": COST,
+    "evaluations_of_lbfgsb": MOST, "tol": TOL, "cg_tol": CG_TOL, "looks": LOOKS, "look_tol": LOOK_TOL, "psnr_data_range": 1,
 }  # fmt: skip
 
 
