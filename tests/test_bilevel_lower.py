@@ -7,7 +7,16 @@ import torch
 from registry import seeded
 
 from course_utils import GaussianBlur, add_noise
-from course_utils.bilevel import FieldOfExperts, FourierSampling, LowerLevel, SmoothTV, box_signals, solve_lower
+from course_utils.bilevel import (
+    FieldOfExperts,
+    FourierSampling,
+    HuberSignals,
+    LineSampling,
+    LowerLevel,
+    SmoothTV,
+    box_signals,
+    solve_lower,
+)
 from course_utils.bilevel.smooth import bend, slope, steepness, twist
 
 F64 = torch.float64
@@ -27,6 +36,12 @@ def fourier():
     return FourierSampling(torch.fft.fft(x, norm="ortho") + 0.05 * torch.view_as_complex(noise), nu=0.05)
 
 
+def lines():
+    x = pictures()
+    noise = torch.randn(*x.shape, 2, generator=seeded(8), dtype=F64)
+    return LineSampling(torch.fft.fft2(x, norm="ortho") + 0.05 * torch.view_as_complex(noise), nu=0.05)
+
+
 def experts():
     return FieldOfExperts(pictures(), filters=3, size=3)
 
@@ -43,6 +58,8 @@ CASES = {
     "images": lambda: (SmoothTV(pictures()), torch.tensor([-1.0, -1.0, -1.0], dtype=F64)),
     "blurred images": lambda: (blurred(), torch.tensor([-1.0, -1.0, -1.0], dtype=F64)),
     "Fourier samples": lambda: (fourier(), torch.linspace(0.2, 0.8, 24, dtype=F64)),
+    "lines of k-space": lambda: (lines(), torch.tensor([0.9, 0.0, 0.5, 1.0], dtype=F64)),
+    "Huber": lambda: (HuberSignals(signals(), nu=0.05), torch.tensor([-0.5], dtype=F64)),
     "field of experts": lambda: (experts(), experts().initial(0.1, 0.1)),
 }
 

@@ -14,6 +14,7 @@ from ...reproduce.experiment import Experiment
 from ...reproduce.setting import rounded
 from ...solvers import reconstruct
 from .experts import CROP, N_TEST, N_TRAIN, SEEDS, SIGMA, TEST_SEED, crops
+from .generalised_story import generalised_figure, generalised_story
 
 __all__ = ["EXPERIMENTS", "generalised_row"]
 
@@ -75,5 +76,7 @@ EXPERIMENTS = {
         tasks=generalised_tasks,
         run=generalised_row,
         settings=SETTINGS,
+        figure=generalised_figure,
+        story=generalised_story,
     )
 }

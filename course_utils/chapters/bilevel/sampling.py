@@ -11,6 +11,7 @@ from ...data.load import load
 from ...metrics import psnr
 from ...reproduce.experiment import Experiment
 from ...reproduce.setting import rounded, seeded
+from .sampling_story import sampling_figure, sampling_story
 
 __all__ = ["EXPERIMENTS", "k_space", "sampling_row", "slices"]
 
@@ -132,5 +133,7 @@ EXPERIMENTS = {
         tasks=sampling_tasks,
         run=sampling_row,
         settings=SETTINGS,
+        figure=sampling_figure,
+        story=sampling_story,
     )
 }

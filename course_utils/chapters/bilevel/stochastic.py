@@ -9,6 +9,7 @@ from ...metrics import psnr
 from ...reproduce.experiment import Experiment
 from ...reproduce.setting import mean, seeded
 from .experts import CG_TOL, TEST_SEED, TOL, crops, denoise, first_experts, lower_level
+from .stochastic_story import stochastic_figure, stochastic_story
 
 __all__ = ["EXPERIMENTS", "stochastic_row"]
 
@@ -23,7 +24,8 @@ LOOKS, LOOK_TOL = 5, 1e-4
 SETTINGS = {
     "data": "brain", "n_train": N_TRAIN, "n_test": N_TEST, "seed": SEED, "seed_test": TEST_SEED, "batch": BATCH,
     "steps": list(STEPS), "eps": EPS, "decay": DECAY, "passes_until_halfway": PASSES, "cost": COST,
-    "evaluations_of_lbfgsb": MOST, "tol": TOL, "cg_tol": CG_TOL, "looks": LOOKS, "look_tol": LOOK_TOL, "psnr_data_range": 1,
+    "evaluations_of_lbfgsb": MOST, "tol": TOL, "cg_tol": CG_TOL, "looks": LOOKS,
+    "look_tol": LOOK_TOL, "psnr_data_range": 1,
 }  # fmt: skip
 
 
@@ -68,5 +70,7 @@ EXPERIMENTS = {
         tasks=stochastic_tasks,
         run=stochastic_row,
         settings=SETTINGS,
+        figure=stochastic_figure,
+        story=stochastic_story,
     )
 }

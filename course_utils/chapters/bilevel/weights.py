@@ -21,6 +21,7 @@ from ...regularisers.relaxed import ReducedObjective
 from ...reproduce.experiment import Experiment
 from ...reproduce.setting import FIRST_TEST, generator_and_starts, rounded, seeded
 from ...solvers import Result, reconstruct
+from .weights_story import weights_figure, weights_story
 
 __all__ = ["EXPERIMENTS", "START", "RelaxedWeights", "digits", "reconstructed", "weights_row"]
 
@@ -207,5 +208,7 @@ EXPERIMENTS = {
         tasks=weights_tasks,
         run=weights_row,
         settings=SETTINGS,
+        figure=weights_figure,
+        story=weights_story,
     )
 }
