@@ -163,6 +163,11 @@ GOOD = {
 }  # fmt: skip
 
 
+def bowl(v: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+    """A function of v and theta with one minimum."""
+    return (v.square() + theta[:, :1] * v).sum(1)
+
+
 def theta() -> torch.Tensor:
     return torch.tensor([-1.0], dtype=torch.float64)
 
@@ -283,7 +288,16 @@ OWN = {
     ("solve_lower", "max_iter"): lambda: 50, ("hypergradient", "tol"): lambda: 0.5,
     ("hypergradient", "max_iter"): lambda: 50, ("maid", "max_steps"): lambda: 2, ("hoag", "max_steps"): lambda: 2,
     ("dynamic_dfo", "max_evals"): lambda: 4, ("learn_lbfgsb", "max_evals"): lambda: 4,
-    ("learn_lbfgsb", "tol"): lambda: 0.01,
+    ("learn_lbfgsb", "tol"): lambda: 0.01, ("LineSampling", "y"): lambda: torch.fft.fft2(images(2, 6)),
+    ("HuberSignals", "y"): lambda: points(2, 8),
+    ("semismooth_newton", "lower"): lambda: bilevel.HuberSignals(points(2, 8).double()),
+    ("semismooth_newton", "x0"): lambda: points(2, 8).double(), ("semismooth_newton", "max_iter"): lambda: 2,
+    **{(name, "v"): lambda: points(2, 3).double() for name in ("local_minimum", "local_hypergradient")},
+    **{(name, what): lambda: bowl for name in ("local_minimum", "local_hypergradient") for what in ("value", "loss")},
+    ("local_minimum", "max_iter"): lambda: 2, ("isgd", "max_steps"): lambda: 2, ("isgd", "step"): lambda: 0.1,
+    ("isgd", "method"): lambda: "gd", ("isgd", "low"): lambda: [-2.0], ("isgd", "high"): lambda: [1.0],
+    ("isgd", "batch"): lambda: 1, ("isgd", "decay"): lambda: 0.5, ("isgd", "halfway"): lambda: 2,
+    ("isgd", "max_cost"): lambda: 10,
 }  # fmt: skip
 
 #: Annotation -> kind.
@@ -332,7 +346,7 @@ OWN_KIND = {
     ("FlowMatching", "t"): "tensor", ("MixtureVelocity", "t"): "tensor", ("TimeUNet", "widths"): "numbers",
     ("ImagePriorConfig", "widths"): "numbers",
     ("convergence_rate", "method"): "choice", ("Reconstructor.forward", "A"): "operator",
-    ("FourierSampling", "y"): "complex",
+    ("FourierSampling", "y"): "complex", ("LineSampling", "y"): "complex",
 }  # fmt: skip
 
 RANDOM = (("a seed", 0), ("NumPy's", np.random.default_rng(0)), ("text", "seed"))

@@ -67,8 +67,8 @@ class HuberSignals(LowerLevel):
         return 1 + self.xi + self.D.norm2 * 10.0 ** theta[0] / self.nu
 
     def value(self, x: Tensor, theta: Tensor) -> Tensor:
-        t = self.D(x).abs()
-        h = torch.where(t <= self.nu, t.square() / (2 * self.nu), t - self.nu / 2)
+        t = self.D(x)
+        h = torch.where(self.bent(x), t.square() / (2 * self.nu), t.abs() - self.nu / 2)
         quadratic = (x - self.y).square().sum(1) / 2 + self.xi / 2 * x.square().sum(1)
         return quadratic + 10.0 ** theta[0] * h.sum(1)
 

@@ -68,7 +68,7 @@ def stochastic_story(record: Mapping) -> str:
         _, value, after = row["path"][-1]
         step = f" with the step {row['step']:g}" if row["step"] else ""
         said.append(
-            f"{label}{step}: {row['steps']} steps or evaluations, objective {value:.1f}, {after:.2f} dB on test windows."
+            f"{label}{step}: {row['steps']} steps or evaluations, objective {value:.1f}, test windows {after:.2f} dB."
         )
     first = record["rows"][0]["path"][0]
     return f"All begin at the objective {first[1]:.1f}, {first[2]:.2f} dB. " + " ".join(said)

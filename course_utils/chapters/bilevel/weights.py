@@ -25,7 +25,7 @@ from .weights_story import weights_figure, weights_story
 
 __all__ = ["EXPERIMENTS", "START", "RelaxedWeights", "digits", "reconstructed", "weights_row"]
 
-FAMILY, SIGMA, N_TRAIN, N_TEST = "vae", 0.1, 8, 60
+FAMILY, SIGMA, N_TRAIN, N_TEST = "vae", 0.1, 8, 40
 #: theta = (log10 lambda, log10 mu): the first one, and between which two the searches stay.
 START, LOW, HIGH = (0.0, -1.0), (-3.0, -4.0), (2.0, 1.0)
 GRID = {"log10 lambda": [-1.0, -0.5, 0.0, 0.5, 1.0], "log10 mu": [-2.0, -1.0, 0.0]}
