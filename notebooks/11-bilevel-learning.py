@@ -23,7 +23,8 @@
 # - say what unrolling learns instead (exercise 3);
 # - find the accuracy that the next decision needs, from values alone (exercise 4) and from gradients (exercise 5), and
 #   tell where a fixed accuracy wins, loses, or fails without a sign;
-# - learn the filters of a regulariser, and test them on another person's brain.
+# - learn the filters of a regulariser, or which lines of $k$-space to measure, and test them on another person's brain;
+# - say what is left of all this when the lower level is not convex, and check it.
 #
 # **Prerequisites:** total variation, quasi-Newton methods and accelerated gradients (chapter 02); tuning on validation
 # images (chapter 05).
@@ -56,16 +57,30 @@ import torch
 from course_utils import psnr
 from course_utils.bilevel import (
     Bilevel,
+    HuberSignals,
     Residuals,
     SmoothTV,
     dynamic_dfo,
     hypergradient,
     learn_lbfgsb,
     maid,
+    semismooth_newton,
     solve_lower,
     unrolled_gradient,
 )
-from course_utils.chapters.bilevel import checks, dfo, experts, experts_story, first_order, first_order_story, story
+from course_utils.chapters.bilevel import (
+    checks,
+    dfo,
+    experts,
+    experts_story,
+    first_order,
+    first_order_story,
+    generalised_story,
+    sampling_story,
+    stochastic_story,
+    story,
+    weights_story,
+)
 from course_utils.chapters.bilevel.explorer import accuracy_explorer
 from course_utils.chapters.bilevel.figures import accuracy_path, certificates, two_levels
 from course_utils.chapters.bilevel.problems import BOUNDS, START, XI, boxes, exact_value, parameters
@@ -122,7 +137,7 @@ plt.show()
 # | | what is done | here |
 # |:---|:---|:---|
 # | ignore it | many iterations, and $\tilde x$ is taken for $\hat x$ (Sherry et al.) | sections 3 and 4 |
-# | semi-smooth Newton | solve the optimality conditions of both levels together (Kunisch and Pock) | not run |
+# | semi-smooth Newton | Newton's method for equations with kinks (Kunisch and Pock) | section 2, for the lower level |
 # | unroll | replace $\hat x$ by the result of $N$ iterations (Ochs et al.) | section 3 |
 # | acknowledge it | know the error, and ask for no more accuracy than is needed (Ehrhardt and Roberts) | sections 2, 5, 6 |
 #
@@ -194,7 +209,53 @@ assert sharp["gd"] < 1.1 < sharp["lbfgs"]
 # directions of least curvature, about $\mu$, where the inequality is an equality. L-BFGS has errors in all directions
 # at the same time, and there the certificate overestimates them. The smaller $\nu$ and the larger $\alpha$, the larger
 # $L/\mu$, and the more a promise costs: the search for $\theta$ decides how expensive its own evaluations are.
+
+# %% [markdown]
+# ### With second derivatives: a semi-smooth Newton method
 #
+# The lectures name the semi-smooth Newton method. Does it need fewer steps, and what are its steps? Huber's function is
+# the smallest example: $h_\nu(t)=t^2/(2\nu)$ for $|t|\le\nu$ and $|t|-\nu/2$ beyond. With it in place of the square
+# root, $\nabla\Phi$ is *piecewise affine*: a difference $t=x_{j+1}-x_j$ is either in the middle piece or outside of it.
+# $\nabla\Phi$ has kinks, so there is no Hessian everywhere; but on each piece there is one,
+#
+# $$H(x)=(1+\xi)I+\frac\alpha\nu\,D^\top\mathrm{diag}\big(|Dx|\le\nu\big)D,$$
+#
+# and the method solves $H(x)\,p=-\nabla\Phi(x)$ and halves $p$ until $\Phi$ falls enough. Why should that be fast? If $x$
+# and $\hat x$ lie in one piece, then $\nabla\Phi(\hat x)=\nabla\Phi(x)+H(x)(\hat x-x)=0$ exactly, so that the whole step
+# $p$ ends **at** the minimiser. What takes time is to find the piece.
+#
+# **Predict, then run.** One of the four signals, with the best $\alpha$ of above and $\nu=0.01$, from $x=y$. What do the last
+# two rows look like?
+
+# %%
+pieces = HuberSignals(y, nu=1e-2, xi=XI)
+newton = semismooth_newton(pieces, best, 1e-20)
+rival = solve_lower(pieces, best, 1e-20, "lbfgs")
+taken = int(newton.steps[0])
+lines = [
+    [
+        str(k), f"{newton.slopes[k, 0]:.1e}", f"{newton.lengths[k - 1, 0]:.3g}" if k else "",
+        str(int(newton.moved[k - 1, 0])) if k else "",
+    ]
+    for k in (0, *range(1, taken + 1, 3), *range(max(2, taken - 2), taken + 1))
+]  # fmt: skip
+lines = [line for k, line in enumerate(lines) if line not in lines[:k]]
+lines.sort(key=lambda line: int(line[0]))
+together = (newton.x - rival.x).norm(dim=1)
+print(f"Newton: {newton.steps.tolist()} steps for the four signals; L-BFGS: {rival.iterations.tolist()} gradients.")
+print(f"Distance of the two answers: at most {together.max():.0e}; both certificates together: {(newton.accuracy.sqrt() + rival.error).min():.0e}.")
+assert newton.reached.all() and (together <= newton.accuracy.sqrt() + rival.error).all()
+assert newton.moved[taken - 1, 0] == 0 and newton.lengths[taken - 1, 0] == 1
+markdown_table(["step", "‖∇Φ‖", "share of p that was taken", "differences that changed their piece"], lines)
+
+# %% [markdown]
+# For most of the steps $\|\nabla\Phi\|$ hardly falls, because differences still change their pieces and $p$ is cut short.
+# The last step is a whole one, no difference changes its piece, and $\|\nabla\Phi\|$ falls to round-off at once: the
+# convergence is superlinear in the strongest sense, it ends. The number of steps is small, and each solves a
+# tridiagonal system; for images the system is sparse, not tridiagonal. Kunisch and Pock use the method for the bilevel
+# problem too, which is not run here. The matrix $H$ is the $A$ of the next section, where there are no kinks at $\hat x$.
+
+# %% [markdown]
 # ## 3 The hypergradient
 #
 # To learn many parameters one needs $\nabla f(\theta)$, called the hypergradient. Write $U(x)=\|x-x^*\|_2^2$ for one
@@ -689,7 +750,34 @@ markdown_table(
 # - **Rough and right here was rough and wrong in section 4.** The accuracies there were ten times looser on a smaller
 #   problem. The lectures call inexact first-order methods the next step, and what they add on this problem is not speed
 #   but certainty.
+
+# %% [markdown]
+# ### A few examples at a time
 #
+# MAID looks at all examples in each step. With many examples a step can also be taken along the hypergradient of a few,
+# drawn at random; Salehi, Mukherjee, Roberts and Ehrhardt call this inexact stochastic gradient descent (ISGD), and
+# prove that it converges under assumptions on the errors although the hypergradients are inexact. In a second paper they
+# let steps and accuracies decay. `isgd` has such schedules (ours); it never knows $f$, so that it has no line search and
+# promises nothing of a single step.
+#
+# The field of experts of the next section, 48 windows, and one budget of iterations of both levels for all: 6 windows a
+# step, 48 windows a step with the same schedules, and L-BFGS-B (`python -m course_utils.reproduce bilevel-stochastic`).
+# **Predict, then run.** Which is lowest when the budget is spent?
+
+# %% mystnb={"image": {"alt": "Two panels against the iterations of both levels: the objective of all training windows and the mean PSNR of test windows, for gradient descent with 6 windows a step, with 48 windows a step, and for L-BFGS-B."}}
+few_record = load_result("bilevel-stochastic")
+print("Ours:", origin(few_record))
+stochastic_story.stochastic_figure(few_record)
+plt.show()
+
+# %%
+ends_at = {name: stochastic_story.best_of(few_record, name)["path"][-1] for name in ("few", "all", "lbfgsb")}
+markdown_table(["windows a step", "first step", "steps", "objective at the end", "test PSNR (dB)"], stochastic_story.stochastic_rows(few_record))
+
+# %% [markdown]
+# STOCHASTICTEXT
+
+# %% [markdown]
 # ## 7 Learning a regulariser: the field of experts
 #
 # With gradients the number of parameters no longer matters much. The field of experts (Roth and Black; as a bilevel
@@ -749,6 +837,123 @@ for method, label in (("tv", "TV, learned"), ("foe", "field of experts")):
     assert abs(here - there) < 0.05
 image_rows(pictures, truth=x_test.float())
 plt.show()
+
+# %% [markdown]
+
+# %% [markdown]
+# ### A fair rival: TGV
+#
+# Is that gain due to learning, or is TV a weak rival? Total generalised variation (chapter 02) prices second derivatives
+# where these are cheaper, and has two weights. They are learned from the same windows, by values alone (section 5), in
+# at most 20 evaluations; TV had up to 80. TV *without* smoothing, tuned in the same way, is the control
+# (`python -m course_utils.reproduce bilevel-tgv`). **Predict, then run.** Where does TGV stand, between TV and the experts?
+
+# %%
+tgv_record = load_result("bilevel-tgv")
+print("Ours:", origin(tgv_record))
+by_method = {
+    "TV, smoothed": (experts_story.test_psnr(expert_record, "tv"), 2),
+    "TV without smoothing": (generalised_story.generalised_psnr(tgv_record, "tv"), 1),
+    "TGV": (generalised_story.generalised_psnr(tgv_record, "tgv"), 2),
+    "field of experts": (experts_story.test_psnr(expert_record, "foe"), len(expert_record["rows"][1]["theta"])),
+}
+ahead = [a - b for a, b in zip(by_method["TGV"][0], by_method["field of experts"][0], strict=True)]
+assert all(row["solved"] for row in tgv_record["rows"])
+print("TGV minus field of experts on the test windows, dB:", ", ".join(f"{gap:+.2f}" for gap in ahead))
+markdown_table(
+    ["learned from the same windows", "parameters", "test PSNR of the three seeds (dB)"],
+    [[name, str(n), ", ".join(f"{v:.2f}" for v in values)] for name, (values, n) in by_method.items()],
+)
+
+# %% [markdown]
+# TGVTEXT
+
+# %% [markdown]
+# ## 8 Learning what to measure
+#
+# Parameters need not sit in the regulariser. In MRI (chapter 08) each line of $k$-space costs time; which lines are
+# worth it? Sherry et al. learn the sampling pattern as a bilevel problem, and so did the paper of this chapter in one
+# dimension. Ours is small: slices of $64\times64$ pixels, and a weight $0\le c_k\le1$ for each pair of horizontal lines
+# $\pm k$, which carry the same numbers because our images are real:
+#
+# $$\Phi(x,c;y)=\tfrac12\sum_kc_{|k|}\|(Fx)_k-y_k\|^2+\alpha\sum_j\sqrt{|(\nabla x)_j|^2+\nu^2}+\tfrac\xi2\|x\|^2 .$$
+#
+# $\xi>0$ alone keeps this strongly convex when lines are left out: $\mu=\xi+\min_kc_k$. So certificate and hypergradient
+# hold as before. To the upper level we add the price $\beta\sum_kc_k(2-c_k)$ of all lines. It is concave, because with a
+# price that is linear in $c$ the search made all weights small and left out few. The 33 weights are learned
+# with L-BFGS-B from four slices. A pattern then **measures** the lines with $c_k\ge0.05$, with weight 1, and gets the
+# $\alpha$ that is best on the training slices. Its rivals have as many lines and get their own best $\alpha$: the lowest
+# frequencies, and twelve random patterns of three densities (`python -m course_utils.reproduce bilevel-sampling`).
+#
+# **Predict, then run.** Which lines are learned? Do they beat the low frequencies on the slices of another head?
+
+# %% mystnb={"image": {"alt": "Left and middle, the learned weights of pairs of lines over the frequency for two prices: large at low frequencies, zero at high ones, with few exceptions. Right, mean PSNR on test slices of the learned pattern, the low frequencies and random patterns with as many lines, for each price and seed."}}
+lines_record = load_result("bilevel-sampling")
+print("Ours:", origin(lines_record))
+sampling_story.sampling_figure(lines_record)
+plt.show()
+
+# %%
+markdown_table(
+    ["price β", "seed", "lines of 64", "learned (dB)", "low (dB)", "random, best in training (dB)", "learned − low", "learned − random"],
+    sampling_story.sampling_rows(lines_record),
+)
+
+# %% [markdown]
+# SAMPLINGTEXT
+#
+# ## 9 A lower level that is not convex: $\lambda$ and $\mu$ of a generator
+#
+# In chapter 05 the weights $\lambda$ and $\mu$ of the relaxed and the sparse regulariser came from a grid. Can they be
+# learned as above? The lower level contains $G(z)$ and is not convex, so that no strong convexity, no certificate and
+# no single $\hat x(\theta)$ are left. Two things still can be done.
+#
+# **Values.** The search of section 5 needs $\|\hat x_i-x_i\|$ and nothing else. We take what the solver of chapter 05
+# returns from its shared starts for exact; no error bound stands behind it.
+#
+# **Gradients at a nondegenerate minimum.** The implicit function theorem does not ask for convexity. It asks that $\Phi$
+# be twice continuously differentiable near $\hat z$, that $\nabla_z\Phi(\hat z,\theta)=0$, and that
+# $A=\partial_z^2\Phi(\hat z,\theta)$ be invertible. If $A$ is positive definite, there is one branch of minima through
+# $\hat z$, and the formula of section 3 is the derivative *along this branch*. It knows nothing of other minima. For
+# relaxed, $x$ can be eliminated (chapter 05), and $z$ has eight entries, so that $A$ can be formed and its eigenvalues looked
+# at.
+#
+# **Predict, then run.** Do the hypotheses hold for our VAE of digits, whose activations are leaky ReLUs?
+
+# %%
+weights_record = load_result("bilevel-weights")
+print("Ours:", origin(weights_record))
+branch = weights_story.found(weights_record, "relaxed", "gradient")
+kinks = branch["slopes_with_kinks"]
+print(f"Newton's method on the {len(kinks)} training digits, with the kinks: ‖∇Φ‖ stays between {min(kinks):.2g} and {max(kinks):.2g}.")
+print(f"The same without kinks: ‖∇Φ‖ ≤ {max(branch['slopes']):.0e}, least eigenvalue of A between {min(branch['curvatures']):.2g} and {max(branch['curvatures']):.2g};")
+print(f"implicit gradient against difference quotients: relative distance at most {max(branch['quotient_apart']):.0e}.")
+assert min(kinks) > 1e-3 and max(branch["slopes"]) < 1e-8 and min(branch["curvatures"]) > 0.05
+assert sum(branch["unreached"]) == 0 and max(branch["quotient_apart"]) < 1e-4
+
+# %% [markdown]
+# They do **not** hold as the network stands. Newton's method finds no point with $\nabla\Phi=0$, because it lands in
+# another piece of the piecewise smooth $G$ with every step. The control is the same network with the same weights, whose leaky
+# ReLUs were replaced by $st+(1-s)\log(1+e^{bt})/b$ with $b=20$, which has no kink. There the minima are found to round-off, every
+# Hessian is positive definite, and the implicit gradient agrees with difference quotients along the branch. So
+# gradients are used with the smooth network alone; the weights that they find are then judged with the original one.
+#
+# The blur of chapter 05, $\sigma=0.1$, eight training digits, $f$ as in section 1; the grid has 15 pairs, and the searches
+# 15 evaluations at most (`python -m course_utils.reproduce bilevel-weights`). **Predict, then run.** What does learning gain
+# over the grid on test digits?
+
+# %% mystnb={"image": {"alt": "Left and middle, the plane of lambda and mu for relaxed and for sparse with the points of the grid and the ways of the searches, which end near the best points of the grid or between them. Right, PSNR on test digits minus that of the best of the grid, one dot for each digit, with the means."}}
+weights_story.weights_figure(weights_record)
+plt.show()
+
+# %%
+markdown_table(
+    ["method", "by", "evaluations", "λ", "μ", "f, training", "test PSNR (dB)", "minus the grid, digit by digit"],
+    weights_story.weights_rows(weights_record),
+)
+
+# %% [markdown]
+# WEIGHTSTEXT
 
 # %% [markdown]
 # ## Where it fails
@@ -815,8 +1020,9 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 # - **The search** is our own implementation of the paper's Algorithm 1, with a box as trust region. The paper modifies
 #   DFO-LS.
 # - **The cost** is the number of gradients of the lower level of all examples together. The paper's logs count the same.
-# - **Not repeated**: its denoising of photographs and its learning of MRI sampling patterns, where the published logs
-#   have the largest factors; nor MAID on photographs with 48 filters.
+# - **Not repeated**: its denoising of photographs and the race of dynamic against fixed accuracy on MRI sampling
+#   patterns, where the published logs have the largest factors (section 8 learns patterns with gradients); nor MAID on
+#   photographs with 48 filters.
 #
 # ## Quiz
 #
@@ -865,6 +1071,11 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 #   `ehrhardt2024analyzing`
 # - Salehi, Mukherjee, Roberts, Ehrhardt: *An adaptively inexact first-order method for bilevel optimization with
 #   application to hyperparameter learning* (2023): MAID. `salehi2023adaptively`
+# - Salehi, Mukherjee, Roberts, Ehrhardt: *Bilevel learning with inexact stochastic gradients* (2024): ISGD.
+#   `salehi2024stochastic`
+# - Salehi, Mukherjee, Roberts, Ehrhardt: *Bilevel learning via inexact stochastic gradient descent* (2025).
+#   `salehi2025stochastic`
+# - Qi, Sun: *A nonsmooth version of Newton's method*, Math. Program. 58 (1993). `qi1993nonsmooth`
 # - Pedregosa: *Hyperparameter optimization with approximate gradient*, ICML (2016): HOAG. `pedregosa2016hyperparameter`
 # - Kunisch, Pock: *A bilevel optimization approach for parameter learning in variational models*, SIAM J. Imaging Sci. 6
 #   (2013). `kunisch2013bilevel`
@@ -877,5 +1088,6 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 # - Roth, Black: *Fields of experts*, Int. J. Comput. Vis. 82 (2009). `roth2009fields`
 # - Chen, Ranftl, Pock: *Insights into analysis operator learning: from patch-based sparse models to higher order MRFs*,
 #   IEEE Trans. Image Process. 23 (2014). `chen2014insights`
+# - Bredies, Kunisch, Pock: *Total generalized variation*, SIAM J. Imaging Sci. 3 (2010). `bredies2010total`
 # - Byrd, Lu, Nocedal, Zhu: *A limited memory algorithm for bound constrained optimization*, SIAM J. Sci. Comput. 16
 #   (1995): L-BFGS-B. `byrd1995limited`
