@@ -614,7 +614,8 @@ assert checks.convert(our_lambda)
 #
 # Four of their topics are not taught: conditional generators and untrained networks, which the paper leaves aside too
 # (Sect. 3.3); generators that are trained with an inverse problem in mind (Sect. 6.1); semi-smooth Newton methods for
-# two levels, and the proof that dynamic accuracy converges (lectures, part II.3).
+# both levels together (chapter 11 has one for the lower level), and the proof that dynamic accuracy converges (lectures,
+# part II.3).
 #
 # ## 7 Notation
 #
