@@ -601,12 +601,12 @@ assert checks.convert(our_lambda)
 # | Upper and lower level | [11.1](11-bilevel-learning.ipynb) | `bilevel.Bilevel` |
 # | The implicit function theorem and the gradient | [11.3](11-bilevel-learning.ipynb) | `bilevel.hypergradient`, `bilevel.solve_lower`, `bilevel.solve_hessian` |
 # | L-BFGS-B on top of it | [11.4](11-bilevel-learning.ipynb) | `bilevel.learn_lbfgsb` |
-# | What is wrong with that, and four ways to deal with it | [11.1](11-bilevel-learning.ipynb), [11.2](11-bilevel-learning.ipynb), [11.4](11-bilevel-learning.ipynb) | `bilevel.LowerSolution` |
+# | What is wrong with that, and four ways to deal with it | [11.1](11-bilevel-learning.ipynb), [11.2](11-bilevel-learning.ipynb), [11.4](11-bilevel-learning.ipynb) | `bilevel.LowerSolution`, `bilevel.semismooth_newton` |
 # | A finite number of iterations instead of the lower level | [11.3](11-bilevel-learning.ipynb) | `bilevel.unrolled_gradient` |
 # | Values with error bounds; dynamic accuracy without derivatives | [11.5](11-bilevel-learning.ipynb) | `bilevel.dynamic_dfo`, `bilevel.Residuals` |
 # | A regulariser with parameters, reconstructions on the way | [11.1](11-bilevel-learning.ipynb), [11.5](11-bilevel-learning.ipynb) | `bilevel.SmoothTV` |
 # | Dynamic accuracy and fixed numbers of iterations, speed and robustness | [11.5](11-bilevel-learning.ipynb) | `bilevel.dynamic_dfo` |
-# | Next step: inexact first-order algorithms | [11.6](11-bilevel-learning.ipynb) | `bilevel.maid`, `bilevel.hoag` |
+# | Next step: inexact first-order algorithms | [11.6](11-bilevel-learning.ipynb) | `bilevel.maid`, `bilevel.hoag`, `bilevel.isgd` |
 #
 # </details>
 #

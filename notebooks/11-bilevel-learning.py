@@ -232,15 +232,14 @@ pieces = HuberSignals(y, nu=1e-2, xi=XI)
 newton = semismooth_newton(pieces, best, 1e-20)
 rival = solve_lower(pieces, best, 1e-20, "lbfgs")
 taken = int(newton.steps[0])
+shown_steps = sorted({0, 1, *range(4, taken - 2, 3), taken - 2, taken - 1, taken})
 lines = [
     [
         str(k), f"{newton.slopes[k, 0]:.1e}", f"{newton.lengths[k - 1, 0]:.3g}" if k else "",
         str(int(newton.moved[k - 1, 0])) if k else "",
     ]
-    for k in (0, *range(1, taken + 1, 3), *range(max(2, taken - 2), taken + 1))
+    for k in shown_steps
 ]  # fmt: skip
-lines = [line for k, line in enumerate(lines) if line not in lines[:k]]
-lines.sort(key=lambda line: int(line[0]))
 together = (newton.x - rival.x).norm(dim=1)
 print(f"Newton: {newton.steps.tolist()} steps for the four signals; L-BFGS: {rival.iterations.tolist()} gradients.")
 print(
@@ -251,10 +250,10 @@ assert newton.moved[taken - 1, 0] == 0 and newton.lengths[taken - 1, 0] == 1
 markdown_table(["step", "‖∇Φ‖", "share of p that was taken", "differences that changed their piece"], lines)
 
 # %% [markdown]
-# For most of the steps $\|\nabla\Phi\|$ hardly falls, because differences still change their pieces and $p$ is cut short.
+# In most of the steps $\|\nabla\Phi\|$ falls slowly, because differences still change their pieces and $p$ is cut short.
 # The last step is a whole one, no difference changes its piece, and $\|\nabla\Phi\|$ falls to round-off at once: the
-# convergence is superlinear in the strongest sense, it ends. The number of steps is small, and each solves a
-# tridiagonal system; for images the system is sparse, not tridiagonal. Kunisch and Pock use the method for the bilevel
+# convergence is superlinear in the strongest sense, it ends. The number of steps is small, but each solves a linear
+# system, which is tridiagonal for signals and only sparse for images. Kunisch and Pock use the method for the bilevel
 # problem too, which is not run here. The matrix $H$ is the $A$ of the next section, where there are no kinks at $\hat x$.
 
 # %% [markdown]
