@@ -862,7 +862,17 @@ by_method = {
     "field of experts": (experts_story.test_psnr(expert_record, "foe"), len(expert_record["rows"][1]["theta"])),
 }
 ahead = [a - b for a, b in zip(by_method["TGV"][0], by_method["field of experts"][0], strict=True)]
-assert all(row["solved"] for row in tgv_record["rows"])
+assert all(row["solved"] for row in tgv_record["rows"]) and min(ahead) > 0.05
+in_training = {
+    name: ", ".join(f"{v:.2f}" for v in values)
+    for name, values in {
+        "TGV": generalised_story.generalised_psnr(tgv_record, "tgv", "psnr_train"),
+        "field of experts": [
+            sum(r["psnr_train"]) / len(r["psnr_train"]) for r in experts_story.rows_of(expert_record, "foe")
+        ],
+    }.items()
+}
+print("On the training windows, dB:", "; ".join(f"{name} {values}" for name, values in in_training.items()))
 print("TGV minus field of experts on the test windows, dB:", ", ".join(f"{gap:+.2f}" for gap in ahead))
 markdown_table(
     ["learned from the same windows", "parameters", "test PSNR of the three seeds (dB)"],
@@ -870,7 +880,12 @@ markdown_table(
 )
 
 # %% [markdown]
-# TGVTEXT
+# **TGV is better than the field of experts on the test windows**, for each seed, with two parameters in place of 216 and
+# fewer evaluations. On the training windows they are about equal, so that the experts lose more on the way to the next
+# brain. TV without smoothing is as good as smoothed TV, which excludes the smoothing as the reason. So the gain over TV
+# above is no merit of learned filters as such: a better model with two learned weights gains more. Two reservations: the
+# experts were ended by their budget, and 24 small windows are few for 216 numbers. That TGV gains because grey values
+# inside of a tissue change slowly, which is affine at this size, is our conjecture.
 
 # %% [markdown]
 # ## 8 Learning what to measure
@@ -975,13 +990,28 @@ weights_story.weights_figure(weights_record)
 plt.show()
 
 # %%
+worst = min(weights_story.minus_grid(weights_record, "sparse", "values"))
+late = [f for _, log_mu, f in branch["path"] if log_mu < -1.4]
+print(f"Sparse: the largest loss of one test digit against the grid is {-worst:.1f} dB.")
+print(
+    f"Relaxed, gradients: f falls by {100 * (1 - min(late) / max(late[-10:])):.1f} per cent in the last ten evaluations."
+)
 markdown_table(
     ["method", "by", "evaluations", "λ", "μ", "f, training", "test PSNR (dB)", "minus the grid, digit by digit"],
     weights_story.weights_rows(weights_record),
 )
 
 # %% [markdown]
-# WEIGHTSTEXT
+# - **All ways end at nearly the same $\lambda$**, and on the test digits the differences to the grid are smaller than their
+#   spread over the digits. For two weights a grid is a good method, and 15 pairs were enough; learning saves the choice
+#   of the grid, and not evaluations.
+# - **$\mu$ hardly matters where it is small.** On the way of the gradients it falls by nearly two powers of ten while $f$
+#   falls by less than one per cent. The best pair of the relaxed grid lies at its lower end, where $f$ is as flat.
+# - The $f$ of the gradients is that of the smooth network, so that it must not be compared with the two others; the test
+#   digits are reconstructed with the original one in all rows.
+# - **For sparse only values were used**: $\|u\|_1$ has kinks of its own, at which many entries of $u$ sit. One test digit
+#   loses several dB from the one pair of weights to the other. We take it for a jump to another minimum (a conjecture,
+#   since it was not followed up); no derivative along a branch can see such a jump.
 
 # %% [markdown]
 # ## Where it fails
@@ -1090,6 +1120,10 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 # - Dynamic accuracy is much cheaper than a fixed accuracy that is too high, about as cheap as one that was guessed well,
 #   and does not fail in silence like one that is too low.
 # - What the theory guarantees (a descent in each step) costs more than what usually works.
+# - Learned parameters need fair rivals: two weights of TGV beat 216 numbers of a field of experts here, and learned
+#   lines of $k$-space do not beat the lowest ones.
+# - Without convexity the implicit gradient is that of one branch of minima, and only if its hypotheses hold. They can be
+#   measured; for a network with kinks they fail.
 #
 # ## References
 #

@@ -15,7 +15,7 @@ __all__ = ["EXPERIMENTS", "stochastic_row"]
 
 N_TRAIN, N_TEST, SEED, BATCH = 48, 16, 3, 6
 #: First steps, first accuracies and their decay; the budget counts iterations of both levels, of all windows together.
-STEPS, EPS, DECAY, PASSES, COST = (3e-6, 1e-5), 0.05, 0.5, 8, 8_000
+STEPS, EPS, DECAY, PASSES, COST = (1e-5, 3e-5, 1e-4), 0.05, 0.5, 8, 8_000
 #: Evaluations of L-BFGS-B, enough to use up the budget; what lies beyond it is not looked at.
 MOST = 18
 #: How often on its way a run is looked at, and how exactly the objective is known then.

@@ -71,7 +71,7 @@ def weights_figure(record: Mapping) -> Figure:
             xscale="log", yscale="log", xlabel=r"$\lambda$", ylabel=r"$\mu$", title=method,
             xlim=(10 ** (low[0] + 1), 10 ** high[0]), ylim=(10 ** (low[1] - 0.2), 10 ** (high[1] + 0.2)),
         )  # fmt: skip
-        ax.legend(loc="upper left", fontsize=8)
+        ax.legend(loc="lower right", fontsize=8, markerscale=0.7)
     shown = [(row["method"], row["by"]) for row in record["rows"] if row["by"] != "grid"]
     for k, (method, by) in enumerate(shown):
         gap = minus_grid(record, method, by)
