@@ -37,7 +37,7 @@ def chromium() -> Iterator:
         There is no browser, or no playwright to drive it.
     """
     if importlib.util.find_spec("playwright") is None:
-        raise RuntimeError('printing needs playwright: pip install -e ".[test]"')
+        raise RuntimeError('printing needs playwright: pip install -e ".[pdf]"')
     from playwright.sync_api import sync_playwright
 
     if (path := browser_path()) is None:
