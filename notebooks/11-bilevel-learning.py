@@ -846,8 +846,6 @@ image_rows(pictures, truth=x_test.float())
 plt.show()
 
 # %% [markdown]
-
-# %% [markdown]
 # ### A fair rival: TGV
 #
 # Is that gain due to learning, or is TV a weak rival? Total generalised variation (chapter 02) prices second derivatives

@@ -130,7 +130,7 @@ class NewtonSolution:
 
 @torch.no_grad()
 def semismooth_newton(
-    lower: LowerLevel, theta: Tensor, tol: float = 1e-20, x0: Tensor | None = None, max_iter: int = 50
+    lower: HuberSignals, theta: Tensor, tol: float = 1e-20, x0: Tensor | None = None, max_iter: int = 50
 ) -> NewtonSolution:
     r"""Newton steps with an element of the generalised Hessian, halved until Phi falls enough.
 
