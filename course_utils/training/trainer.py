@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -29,7 +30,7 @@ from .._check import (
     check_tensor,
     trusting,
 )
-from .._files import atomic
+from .._files import atomic, cache_dir
 from ..families import Trainable, build
 from ..generators import VAE
 from ..generators.networks import LOCAL
@@ -348,7 +349,7 @@ def train_recipe(
         report["standardised_score"] = round(validation_score(model, data.val.to(device), recipe.train.seed), 6)
     record = {
         "name": name,
-        "data": data.source.split(" (")[0],
+        "data": data.source.split(" (")[0].removeprefix(f"{cache_dir()}{os.sep}"),
         "n_train": len(images),
         "train": asdict(recipe.train),
     }
