@@ -471,9 +471,9 @@ assert of_range < of_hard < of_tv and ratio > 10 < square
 #
 # **How much of an order is luck?** Each generator of the table was trained once. A second run, with other first weights
 # and other random numbers, gives another generator and another row. What differs less than two runs of one generator do
-# is no difference between generators.
+# is no difference between generators. Of the AE there are three runs, of VAE and GAN one.
 
-# %% mystnb={"image": {"alt": "Mean PSNR of hard with each training run of AE, VAE and GAN, one dot a run, at the full scan with noise 0.1 and at 30 views with noise 0.02. AE and VAE lie close together, the GAN several decibels below."}}
+# %% mystnb={"image": {"alt": "Mean PSNR of hard with each training run of AE, VAE and GAN, one dot a run, at the full scan with noise 0.1 and at 30 views with noise 0.02. The three runs of the AE lie within a fifth of a decibel; the VAE lies among them at the full scan and nearly two decibels below them at 30 views; the GAN lies several decibels below."}}
 trained = load_result("shapes-runs")
 print("Ours:", origin(trained))
 print(runs_words(trained))
@@ -481,17 +481,24 @@ runs_figure(trained)
 plt.show()
 
 # %%
-apart, gap = spread(over_runs(trained)), abs(mean["ae", "hard"] - mean["vae", "hard"])
+of_runs = over_runs(trained)
+apart, gap = spread(of_runs), abs(mean["ae", "hard"] - mean["vae", "hard"])
 verdict = "one run of each: unknown" if apart is None else "no" if gap <= apart else "yes"
-print(f"AE and VAE, hard, are {gap:.2f} dB apart. More than training runs are? {verdict}.")
+print(f"AE and VAE, hard, are {gap:.2f} dB apart at the full scan. More than training runs are? {verdict}.")
+lead = min(of_runs["ae", "30 views", 0.02]) - max(of_runs["vae", "30 views", 0.02])
+print(f"With 30 views and noise 0.02 every run of the AE is ahead of the VAE, by {lead:.1f} dB at least.")
+assert gap <= apart < 0.2 * lead
 of_vae = [mean["vae", m] for m in ("hard", "relaxed", "sparse")]
 print(f"Hard, relaxed and sparse with the same VAE are at most {max(of_vae) - min(of_vae):.2f} dB apart.")
 assert max(of_vae) - min(of_vae) < 0.3 < min(of_vae) - tv
 
 # %% [markdown]
 # So the table ranks only what lies far apart: AE and VAE against the hand-made methods, and against this GAN. Which of
-# AE and VAE is better here it does not say. *Hard*, *relaxed* and *sparse* with one generator share its luck, so they
-# can be compared; but their differences are as small as what a search over 20 validation images may miss.
+# AE and VAE is better at the full scan it does not say. With less noise the AE is ahead, by many times what its runs
+# differ. That would be the range error of our VAE, whose $\rho$ is large (chapter 04, section 7): with little noise the
+# distance of the best $G(z)$ from the truth is what is left. It is our conjecture, because no VAE with a smaller $\rho$
+# was put in its place. *Hard*, *relaxed* and *sparse* with one generator share its luck, so they can be compared; but
+# their differences are as small as what a search over 20 validation images may miss.
 #
 # ### A part of it, live
 #
