@@ -152,7 +152,7 @@ def test_every_explorer_of_a_copy_has_a_view_whose_model_is_there(text, ran):
         (view,) = [data[VIEW] for output in cell.outputs if VIEW in (data := output.get("data", {}))]
         box = models[view["model_id"]]
         assert (box["model_name"], box["model_module_version"]) == ("VBoxModel", "1.5.0"), "of ipywidgets 7"
-        controls, _, picture, _ = [models[child.removeprefix("IPY_MODEL_")] for child in box["state"]["children"]]
+        controls, _, picture, *_ = [models[child.removeprefix("IPY_MODEL_")] for child in box["state"]["children"]]
         assert picture["model_name"] == "ImageModel" and picture["buffers"][0]["data"]
         for child in controls["state"]["children"]:
             state = models[child.removeprefix("IPY_MODEL_")]["state"]
