@@ -323,6 +323,7 @@ KIND = {
     "ScoreModel | VelocityModel": "module", "ImagePriorConfig": "config", "GaussianMixture": "prior", "Home": "config",
     **{name: "config" for name in ("HomeConfig", *(f"{network}Config" for network in SMALL))},
     "Callable[[Tensor, Tensor], Tensor]": "call", "Callable[[Tensor], Tensor]": "call", "LowerLevel": "objective",
+    "HuberSignals": "objective",
     "Bilevel": "objective", "Tensor | LowerSolution": "tensor", "Callable[[Tensor, float], Evaluation]": "call",
     "float | str": "number",
 }  # fmt: skip
