@@ -123,8 +123,10 @@ def write(notebook, folder: Path, stem: str) -> Path:
     return target
 
 
-#: All slides are drawn, with their pictures and the first picture of every explorer.
-DRAWN = """window.Reveal?.isReady() && Reveal.getSlides().every(slide => slide.dataset.drawn === "yes")
+#: All slides are drawn, with their pictures and the first picture of every explorer.  While they are laid out on paper
+#: they are in no document, so that there are none.
+DRAWN = """window.Reveal?.isReady() && Reveal.getSlides().length > 0
+  && Reveal.getSlides().every(slide => slide.dataset.drawn === "yes")
   && [...document.images].every(image => image.complete)
   && ![...document.querySelectorAll(".course-page")].some(explorer => explorer.dataset.busy === "yes")"""
 

@@ -160,11 +160,10 @@ def test_every_exercise_is_on_the_list_once():
 
 @pytest.fixture
 def progress_page(browser, tmp_path):
-    """The list and the script alone, served, as localStorage needs an address."""
+    """The list and the two scripts that it needs alone, served, as localStorage needs an address."""
     items = "".join(f'<li><span data-exercise="{k}"></span>Exercise {k}</li>' for k in ("00-1", "00-2", "01-1"))
-    html = (
-        f'<html lang="en"><body><div id="exercises"><ul>{items}</ul></div>{pages.script("progress.js")}</body></html>'
-    )
+    scripts = f"<script>{(BOOK / 'static' / 'questions.js').read_text('utf-8')}</script>{pages.script('progress.js')}"
+    html = f'<html lang="en"><body><div id="exercises"><ul>{items}</ul></div>{scripts}</body></html>'
     (tmp_path / "index.html").write_text(html, encoding="utf-8")
 
     class Silent(http.server.SimpleHTTPRequestHandler):

@@ -48,9 +48,12 @@ async function draw(slide) {
   slide.dataset.drawn = "yes";
 }
 
-Reveal.on("ready", async () => {
-  const all = Reveal.isPrintView?.() ? Reveal.getSlides() : [Reveal.getCurrentSlide()];
-  for (const slide of all) await draw(slide);
+Reveal.on("ready", () => {
+  if (!Reveal.isPrintView?.()) draw(Reveal.getCurrentSlide());
+});
+// On paper slides have their sizes only now, which is after "ready" or before it.
+Reveal.on("pdf-ready", async () => {
+  for (const slide of Reveal.getSlides()) await draw(slide);
 });
 Reveal.on("slidechanged", event => {
   document.activeElement?.blur?.();
