@@ -4,10 +4,10 @@ Chapter 00 is opened and run as it stands.  Of the others the cells of ``make da
 explorers, stand in one notebook, one chapter under the other: a page and a kernel for each of them would take
 most of the time to start.
 
-For each control the time from the key press to the new picture is taken inside the page.  The targets stand
-in ``TARGETS``; the assertion allows ``MARGIN`` times as much, since a test machine may be busy.  The measured
-times are printed, and with COURSE_RECORD=1, which takes the median of several moves, written to
-results/lab-latency.json, beside a new picture for the README.
+A control that brings no new picture fails.  The time from the key press to the new picture is taken inside the page
+and printed beside its target (``TARGETS``), but no test depends on it, since a test machine may be busy.  With
+COURSE_RECORD=1, which takes the median of several moves, the times are written to results/lab-latency.json, beside a
+new picture for the README.
 
 Without Chromium these tests skip, or fail where CI is set.
 """
@@ -31,7 +31,7 @@ from course_utils.results import save_result
 
 #: Explorer -> seconds from key press to new picture.  Others: DEFAULT_TARGET.
 TARGETS = {"latent": 0.15, "regularisers": 0.5, "initialisation": 0.5}
-DEFAULT_TARGET, MARGIN = 0.5, 3.0
+DEFAULT_TARGET = 0.5
 RECORD = os.environ.get("COURSE_RECORD", "0") not in ("", "0")
 PRESSES, RETRIES = 3 if RECORD else 1, 3
 
@@ -43,9 +43,9 @@ def lab(tmp_path_factory):
         yield opened
 
 
-def late_controls(measured: dict[str, float | None], target: float) -> list[str]:
-    """Those that took much longer than the target, or brought no new picture."""
-    return [control for control, seconds in measured.items() if seconds is None or seconds > MARGIN * target]
+def dead_controls(measured: dict[str, float | None]) -> list[str]:
+    """Those that brought no new picture."""
+    return [control for control, seconds in measured.items() if seconds is None]
 
 
 RECORDED = {}
@@ -103,10 +103,10 @@ def explorers(lab, request):
 
 
 @pytest.mark.parametrize("text", WITH_EXPLORER, ids=lambda path: path.stem)
-def test_the_explorers_of_a_chapter_redraw_in_time(explorers, text, tmp_path):
+def test_every_control_of_a_chapter_brings_a_new_picture(explorers, text, tmp_path):
     page, boxes = explorers(text)
     assert boxes
-    late = []
+    dead = []
     with seen(page, tmp_path / f"{text.stem}.png"):
         for box in boxes:
             assert box.count() == 1
@@ -116,21 +116,15 @@ def test_the_explorers_of_a_chapter_redraw_in_time(explorers, text, tmp_path):
                 box.screenshot(path=REPOSITORY / "book" / "images" / "explorer.png")
             measured = explore(page, box, PRESSES)
             assert measured, f"{name}: no control found"
-            for _ in range(RETRIES):  # the machine may have been busy: the best of several
-                again = late_controls(measured, target)
-                if not again:
-                    break
-                for control, seconds in explore(page, box, PRESSES, only=again).items():
-                    both = [found for found in (seconds, measured[control]) if found is not None]
-                    measured[control] = min(both, default=None)
+            for _ in range(RETRIES):  # the machine may have been so busy that the driver lost its patience
+                if again := dead_controls(measured):
+                    measured |= explore(page, box, PRESSES, only=again)
             for control, seconds in measured.items():
                 shown = "no new picture" if seconds is None else f"{1000 * seconds:.0f} ms"
-                line = f"{text.stem}, {name}, {control}: {shown} (target {1000 * target:.0f} ms)"
-                MEASURED.append(line)
-                if control in late_controls(measured, target):
-                    late.append(line)
+                MEASURED.append(f"{text.stem}, {name}, {control}: {shown} (target {1000 * target:.0f} ms)")
+            dead += [f"{name}, {control}" for control in dead_controls(measured)]
             RECORDED[name] = {"chapter": text.stem, "target": target, "controls": measured}
-    assert not late, "\n".join(late)
+    assert not dead, "\n".join(dead)
 
 
 # The driver itself: it sees a control that works, one that does nothing, and one that breaks.
@@ -212,14 +206,13 @@ explorer("swift", 0)
 # CELL
 explorer("slow", SLOW)
 """
-SLOW, PER_SECOND, SETTLING = 0.4, 5, 0.5
+SLOW = 0.4
 
 
 @pytest.mark.parametrize("name", ["swift", "slow"])
 def test_a_dragged_slider_redraws_on_the_way_and_ends_at_its_last_value(lab, name):
     cells = [nbformat.v4.new_code_cell(part) for part in DRAGGED.replace("SLOW", str(SLOW)).split("# CELL\n")]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA)
-    one = SLOW if name == "slow" else 0.1
     with lab(notebook, f"dragged-{name}") as page:
         box = page.locator(f".explorer-{name}")
         for attempt in range(RETRIES):  # the machine may have been busy
@@ -236,8 +229,7 @@ def test_a_dragged_slider_redraws_on_the_way_and_ends_at_its_last_value(lab, nam
             assert box.evaluate("box => box.stands()") == stands, "the picture is not that of the last value"
             if name == "slow":  # two pictures on the way say that it is slow, when the next is already asked for
                 assert before <= (3 if attempt == 0 else 0) and len(times) <= before + 1
-            enough = name == "slow" or before / length > PER_SECOND / MARGIN
-            if enough and settled < MARGIN * (SETTLING + one):
+            if name == "slow" or before > 1:
                 return
             page.keyboard.press("Home")
             page.evaluate(SETTLED)
