@@ -473,7 +473,7 @@ assert of_range < of_hard < of_tv and ratio > 10 < square
 # and other random numbers, gives another generator and another row. What differs less than two runs of one generator do
 # is no difference between generators. Of the AE there are three runs, of VAE and GAN one.
 
-# %% mystnb={"image": {"alt": "Mean PSNR of hard with each training run of AE, VAE and GAN, one dot a run, at the full scan with noise 0.1 and at 30 views with noise 0.02. The three runs of the AE lie within a fifth of a decibel; the VAE lies among them at the full scan and nearly two decibels below them at 30 views; the GAN lies several decibels below."}}
+# %% mystnb={"image": {"alt": "Mean PSNR of hard with each training run of AE, VAE and GAN, one dot a run, at the full scan with noise 0.1 and at 30 views with noise 0.02. The three runs of the AE lie within a fifth of a decibel; the VAE lies just below them at the full scan and nearly two decibels below them at 30 views; the GAN lies several decibels below."}}
 trained = load_result("shapes-runs")
 print("Ours:", origin(trained))
 print(runs_words(trained))
