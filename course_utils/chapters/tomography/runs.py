@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...data.load import load
 from ...figures.labels import TITLES
 from ...metrics import psnr
-from ...operators import Identity
+from ...properties import range_errors
 from ...regularisers import Hard
 from ...reproduce.experiment import Experiment
 from ...reproduce.setting import mean, rounded, start_dictionary
@@ -107,20 +107,19 @@ def rho_row(
 ) -> dict:
     """*Hard* with its weight tuned anew, or ("none") the best fits of the test images themselves."""
     G, images = pretrained(f"{SCANNED}{rho:g}", verbose=False), load("shapes")
-    starts = start_dictionary(G, images.train)
     if geometry == "none":
-        x = images.test[:n_test]
-        chosen, result = {}, reconstruct(Identity(56), x, Hard(G), start=starts)
-    else:
-        problem = scan_problem(geometry, "shapes", sigma, n_val, n_test)
-        x, grid = problem.x, first_grid("hard", sigma, narrow=True)
+        return {"psnr": rounded(range_errors(G, images.test[:n_test]).psnr)}
+    problem = scan_problem(geometry, "shapes", sigma, n_val, n_test)
+    starts = start_dictionary(G, images.train)
 
-        def make(lam):
-            return Hard(G, lam)
+    def make(lam):
+        return Hard(G, lam)
 
-        chosen = grown_grid(problem.A, (problem.x_val, problem.y_val), make, **grid, start=starts)
-        result = reconstruct(problem.A, problem.y, make(chosen["lam"]), start=starts)
-    return chosen | {"psnr": rounded(psnr(result.x, x)), "converged": round(float(result.converged.float().mean()), 2)}
+    grid = first_grid("hard", sigma, narrow=True)
+    chosen = grown_grid(problem.A, (problem.x_val, problem.y_val), make, **grid, start=starts)
+    result = reconstruct(problem.A, problem.y, make(chosen["lam"]), start=starts)
+    converged = round(float(result.converged.float().mean()), 2)
+    return chosen | {"psnr": rounded(psnr(result.x, problem.x)), "converged": converged}
 
 
 def over_rho(record: dict) -> dict[tuple[str, float], dict[float, float]]:
