@@ -190,8 +190,8 @@ assert misfit["hard"] > 1.3 * sigma * A.m**0.5 > 1.3 * misfit["TV"]
 # 2. **A generator that cannot draw the image invents another one.** Hard's 8 is clean, free of noise, and wrong. The
 #    residual shows it, but in practice nobody has the truth. The only warning is the misfit in the last line: it is half
 #    as large again as the noise.
-# 3. **Relaxing repairs much of the damage, but not all of it.** Relaxed may leave the range of the generator, and gains
-#    almost 4 dB over hard. Still, its 8 is worse than TV's by 2 dB, and even slightly worse than Tikhonov's, because
+# 3. **Relaxing repairs much of the damage, but not all of it.** Relaxed may leave the range of the generator, the set
+#    of its outputs, and gains almost 4 dB over hard. Still, its 8 is worse than TV's by 2 dB, and even slightly worse than Tikhonov's, because
 #    the penalty pulls it towards a wrong image. Sparse, which may change a few pixels only, gains 1 dB over hard.
 # 4. **The misfit does not show every error.** Relaxed's misfit is as large as the noise, as it should be, and nearer to
 #    it than TV's. By the misfit alone nobody would prefer TV's 8, which is the better one.
@@ -213,9 +213,9 @@ assert mean["Tikhonov"] < min(mean["hard"], mean["TV"]) - 1 and mean["relaxed"] 
 assert quality["hard"].std() > 1.5 * quality["TV"].std() or FAST
 
 # %% [markdown]
-# On average the relaxed method is best here, by 0.6 dB over TV; hard has the largest spread, from far above TV to far
-# below it. Does that contradict the 8? The misfit of *hard* tells how well the generator can draw a digit, without a
-# look at the truth. We sort the digits by it.
+# On average the relaxed method is best here, by 0.6 dB over TV; hard has the largest spread (standard
+# deviation over the digits), from far above TV to far below it. Does that contradict the 8? The misfit of *hard* tells
+# how well the generator can draw a digit, without a look at the truth. We sort the digits by it.
 
 # %%
 misfits = (A(reconstruct(A, data, methods["hard"], start=starts).x) - data).flatten(1).norm(dim=1)
