@@ -1082,7 +1082,8 @@ assert checks.likeliest_rho(rho_best, models["vae"], images, codes)
 # <details><summary><b>What it says</b> (open after trying)</summary>
 #
 # It comes out below the 0.158 of training, because the errors are smaller than that $\rho$ assumes. So 0.158 is a choice
-# about where the encodings lie, not a measured noise level.
+# about where the encodings lie, not a measured noise level. (The paper, Sect. 2.4, means $\rho$ to reflect the noise level
+# of the training images.)
 # </details>
 #
 # ### Exercise 2 (core): the reparametrised gradient

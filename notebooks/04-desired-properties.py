@@ -91,7 +91,7 @@ def seeded(seed):
 
 
 TITLES = {"ae": "AE", "vae": "VAE", "wgan": "GAN"}
-digits = {title: pretrained(f"{family}-mnist-8") for family, title in TITLES.items()}
+digits = {title: pretrained(f"{family}-mnist-8", verbose=False) for family, title in TITLES.items()}
 drawers = {title: pretrained(f"{family}-shapes-10") for family, title in TITLES.items()
            if f"{family}-shapes-10" in available()}  # fmt: skip
 print("generators of Shapes:", ", ".join(drawers))
@@ -133,7 +133,7 @@ plt.show()
 #
 # (paper, eq. (9)) and report $\mathrm{NRMSE}=\|G(z^*)-x\|_2/\|x\|_2$: zero for a perfect fit, one for the black image.
 # AE and VAE start from the encoding, a GAN from the four best of 4,096 shared draws; the best result *by objective*
-# counts. `solver="paper"` would run Algorithm 1; the default L-BFGS reaches the same minima sooner.
+# counts. `solver="paper"` would run Algorithm 1; the default is L-BFGS (chapter 05 compares the two).
 #
 # **Predict, then run.** How much does the search improve on the encoding $G(E(x))$? Will the training images be fitted
 # better than the test images?
@@ -274,8 +274,8 @@ assert all(wrong[t].nrmse.median() > 1.2 * fits[t].nrmse.median() for t in digit
 # direction counts as well.
 #
 # The clothes are fitted worse than digits, but far better than nothing (NRMSE 1), by all three: a blob of the right
-# brightness is in the range. The GAN fits them least, sharp as its strokes are. Without a penalty on $z$ a generator of digits can explain some of a shoe. A2 is the least fulfilled of the
-# three wishes, and the reason for $\|z\|^2$ in chapter 05.
+# brightness is in the range. The GAN fits them least, sharp as its strokes are. Without a penalty on $z$ a generator of
+# digits can explain some of a shoe. None of the three fulfils A2, which is one reason for $\|z\|^2$ in chapter 05.
 #
 # ### Explorer: away from the prior
 #
