@@ -70,9 +70,6 @@ from course_utils.chapters.start import checks
 from course_utils.chapters.start.explorer import self_test, tour_explorer
 from course_utils.notebooks import FAST
 
-# %% [markdown]
-# This is what the camera has stored of three digits.
-
 # %% mystnb={"image": {"alt": "Three blurred and noisy handwritten digits in a row: a 1, a 2 and a third one whose lower half is smeared."}}
 mnist = load("mnist")
 A, sigma = GaussianBlur(28), 0.1
@@ -82,8 +79,9 @@ plots.image_strips({"data": y}, size=1.6)
 plt.show()
 
 # %% [markdown]
-# You can read them because you know how digits look. In section 2 five programs get these data. Two of them know nothing
-# of digits; the other three have learned from examples what a digit is.
+# This is what the camera has stored of three digits. You can read them because you know how digits look. In section 2
+# five programs get these data. Two of them know nothing of digits; the other three have learned from examples what a
+# digit is.
 #
 # ## 1 Is this machine ready?
 #
