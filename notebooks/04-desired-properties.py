@@ -528,15 +528,16 @@ assert likely.value.mean() > likely.elbo.mean()
 # - [ ] the GAN
 
 # %%
-paths = {}
+paths, rows = {}, []
 for title, G in digits.items():
     z = fits[title].z[:10]
     paths[title] = path_smoothness(G, z, z.roll(1, 0), steps=16 if FAST else 32)
     slope, size = lipschitz(G, z), fits[title].z.pow(2).mean().sqrt()
-    print(f"{title:4s} local Lipschitz: median {slope.median():4.1f}, worst {slope.max():4.1f};", end=" ")
-    print(f"median times rms of z_j {slope.median() * size:4.1f};", end=" ")
-    print(f"largest / mean step: median {paths[title].jump.median():.2f}, worst {paths[title].jump.max():.2f}")
+    slopes = [f"{value:.1f}" for value in (slope.median(), slope.max(), slope.median() * size)]
+    rows.append([title, *slopes, f"{paths[title].jump.median():.2f}", f"{paths[title].jump.max():.2f}"])
 assert lipschitz(digits["GAN"], fits["GAN"].z).median() > lipschitz(digits["AE"], fits["AE"].z).median()
+heads = ["local Lipschitz: median", "worst", "median times rms of z_j", "largest / mean step: median", "worst"]
+markdown_table(["", *heads], rows)
 
 # %% mystnb={"image": {"alt": "Local Lipschitz constant along one path between two test digits. The AE is lowest and flat, the GAN highest and uneven."}}
 figures.path_curves({t: p.lipschitz[0] for t, p in paths.items()}, "local Lipschitz constant", "Along one path.")
