@@ -226,9 +226,9 @@ markdown_table(["noise σ", "views", *(f"{name} (dB)" for name in filters)], lin
 #
 # | penalty | $R(x)$ | believes that |
 # |---|---|---|
-# | Tikhonov | $\|x\|_2^2$ | grey values are small |
-# | H1 | $\|\nabla x\|_2^2$ | neighbours differ little |
-# | wavelets | $\|Wx\|_1$ without the averages | few coefficients of a wavelet transform $W$ suffice |
+# | Tikhonov | $\Vert x\Vert_2^2$ | grey values are small |
+# | H1 | $\Vert\nabla x\Vert_2^2$ | neighbours differ little |
+# | wavelets | $\Vert Wx\Vert_1$ without the averages | few coefficients of a wavelet transform $W$ suffice |
 # | TV | $\sum_i\lvert(\nabla x)_i\rvert$ | images are flat, with few and short edges |
 # | TV, anisotropic | $\sum_i\lvert(\partial_1x)_i\rvert+\lvert(\partial_2x)_i\rvert$ | the same, and edges are upright or level |
 # | TGV | $\min_w\sum_i\lvert(\nabla x-w)_i\rvert+\beta\lvert(Ew)_i\rvert$ | images are sloped planes, with few edges and kinks |
@@ -791,10 +791,10 @@ markdown_table(["method", "PSNR (dB)", "contrast of the spot that is left"], lin
 #
 # | rule | takes the $\lambda$ for which | has to know |
 # |---|---|---|
-# | Morozov | $\|Ax_\lambda-y\|_2^2=m\sigma^2$ | $\sigma$ |
-# | L-curve | $\big(\log\|Ax_\lambda-y\|_2^2,\ \log R(x_\lambda)\big)$ bends most | nothing |
-# | GCV | left-out data are predicted best, approximately: least $\|Ax_\lambda-y\|_2^2/(1-d_\lambda/m)^2$ | that the noise is white |
-# | SURE | the estimated risk is least: $\|Ax_\lambda-y\|_2^2-m\sigma^2+2\sigma^2d_\lambda$ | $\sigma$ |
+# | Morozov | $\Vert Ax_\lambda-y\Vert_2^2=m\sigma^2$ | $\sigma$ |
+# | L-curve | $\big(\log\Vert Ax_\lambda-y\Vert_2^2,\ \log R(x_\lambda)\big)$ bends most | nothing |
+# | GCV | left-out data are predicted best, approximately: least $\Vert Ax_\lambda-y\Vert_2^2/(1-d_\lambda/m)^2$ | that the noise is white |
+# | SURE | the estimated risk is least: $\Vert Ax_\lambda-y\Vert_2^2-m\sigma^2+2\sigma^2d_\lambda$ | $\sigma$ |
 # | oracle | the image is best | the truth |
 #
 # $d_\lambda=\operatorname{div}_y(Ax_\lambda)$ counts the **degrees of freedom** that the reconstruction uses: how far
