@@ -109,7 +109,7 @@ plt.show()
 # Do we need a network for that? Chapter 02's tools know means and covariances. Let us give a Gaussian the *exact* mean
 # and covariance of 20,000 digits, all $784\cdot785/2$ numbers of it, and draw.
 #
-# **Predict, then run.** Will you recognise digits in its draws?
+# **Predict, then run.** Will you recognise digits in the draws of this Gaussian?
 #
 # - [ ] yes, most of them
 # - [ ] yes, a few of them
