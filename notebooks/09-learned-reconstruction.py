@@ -406,8 +406,9 @@ checks.best_answer(best_answer)
 # %% [markdown]
 # <details><summary><b>Hint</b></summary>
 #
-# By Bayes' rule the probability of $a$ after the data is proportional to $\exp\big(-\lVert Aa-y\rVert^2/(2\sigma^2)\big)$.
-# Take the mean of $a$ and $b$ with these probabilities. `torch.sigmoid` avoids the quotient of two tiny numbers.
+# By Bayes' rule the probability of $a$ after the data is proportional to
+# $\exp\big(-\lVert Aa-y\rVert^2/(2\sigma^2)\big)$. Take the mean of $a$ and $b$ with these probabilities. `torch.sigmoid`
+# avoids the quotient of two tiny numbers.
 # </details>
 
 
@@ -478,8 +479,8 @@ with torch.no_grad():
 # %% [markdown]
 # A regulariser must do more than tell good from bad: with the data term beside it, its minimiser has to be a good image.
 # The adversarial one is not bounded from below, so there may be no minimiser at all. Its authors stop the descent early.
-# So we start gradient descent on $\lVert Ax-y\rVert^2+\lambda R(x)$ from FBP, where the training began, and tune $\lambda$
-# and the number of steps on validation images.
+# So we start gradient descent on $\lVert Ax-y\rVert^2+\lambda R(x)$ from FBP, where the training began, and tune
+# $\lambda$ and the number of steps on validation images.
 #
 # **Predict, then run.** What does the descent do after that number of steps, with the adversarial and with the
 # input-convex regulariser?
@@ -738,9 +739,10 @@ markdown_table(["denoiser", "‖J − Jᵀ‖ / ‖J‖", "‖∇R − (x − D)
 # exactly if its Jacobian is symmetric (exercise 4 has the linear case). The gradient-step denoiser knows that
 # function, its potential $g$, so that with it RED is gradient descent on $\|Ax-y\|^2+\lambda g(x)$.
 #
-# Is that the cure? A function is minimised, but descent needs a step below $2/L$, with $L$ the Lipschitz constant of
-# the gradient. If $D$ itself takes the place of the proximal map, as in the three other schemes, the proofs ask that
-# $\nabla g=I-D$ has a Lipschitz constant below 1 (Hurault, Leclaire and Papadakis 2022b). The record measured norms of Jacobians at $A^*y$ and on the way:
+# Is that the cure? A function is minimised, but descent needs a step below $2/L$, with $L$ the Lipschitz constant of the
+# gradient. If $D$ itself takes the place of the proximal map, as in the three other schemes, the proofs ask that
+# $\nabla g=I-D$ has a Lipschitz constant below 1 (Hurault, Leclaire and Papadakis 2022b). The record measured norms of
+# Jacobians at $A^*y$ and on the way:
 
 # %%
 markdown_table(*jacobians(denoisers))
@@ -1044,8 +1046,8 @@ plt.show()
 at_home(learned)
 
 # %% [markdown]
-# "Residual / noise" is 1 for the truth. Which differences are larger than chance? We call a method ahead of another if the
-# mean difference over the images exceeds twice its standard error.
+# "Residual / noise" is 1 for the truth. Which differences are larger than chance? We call a method ahead of another if
+# the mean difference over the images exceeds twice its standard error.
 
 # %%
 names = [name for name in by_rival(learned) if name != "tv"]
@@ -1479,9 +1481,9 @@ print(
 # are built differently, and several times the harm of noise to TV, and the other way round. At the norm of the noise
 # one exception stands out: the error that blows up TV's grey values does much less to the others.
 #
-# That errors carry over from TV to networks means that they have something in common that lies in the problem, and not
-# in the network. Our conjecture: they are directions in which the data of plausible images differ by little, and the
-# images by much. The proof below says what gain such pairs force on a method, and the cell after exercise 7 has two examples.
+# That errors carry over from TV to networks means that they have something in common that lies in the problem, and not in
+# the network. Our conjecture: they are directions in which the data of plausible images differ by little, and the images
+# by much. The proof below says what gain such pairs force on a method, and the cell after exercise 7 has two examples.
 
 # %% [markdown]
 # ### Explorer: what a perturbation changes, and what it invents
@@ -1612,8 +1614,8 @@ print(
 
 # %% [markdown]
 # **Nobody has to attack a network to make it lose the spot.** With fresh noise, and even with exact data, the three
-# networks and the VAE show less than a twentieth of its contrast: their training knows no such spot. TV keeps some of
-# it, depending on the noise, FBP and Tikhonov about a quarter. A search for an error that *hides* it therefore proves nothing
+# networks and the VAE show less than a twentieth of its contrast: their training knows no such spot. TV keeps some of it,
+# depending on the noise, FBP and Tikhonov about a quarter. A search for an error that *hides* it therefore proves nothing
 # here about networks, and without the control it would have looked like a success.
 #
 # **Inventing is another matter.** For FBP and Tikhonov the error found does little more than the spot's own data: a
@@ -1847,9 +1849,9 @@ print(
 claims_table([structure_claim(digits), plug_and_play_claim(denoisers), *robust_claims(robust, digits_robust)])
 
 # %% [markdown]
-# **The sentence of the lectures depends on the size of the error and on the method.** It agrees with our record against FBP and Tikhonov at every
-# size, and against TV up to a tenth of the noise. At the norm of the noise the opposite holds against TV without
-# bounds, and TV within bounds cannot be told apart from three of the four networks.
+# **The sentence of the lectures depends on the size of the error and on the method.** It agrees with our record against
+# FBP and Tikhonov at every size, and against TV up to a tenth of the noise. At the norm of the noise the opposite holds
+# against TV without bounds, and TV within bounds cannot be told apart from three of the four networks.
 #
 # Plug-and-play: where nothing is asked of the denoiser, steps grow on the way, and after 200 iterations a third of the
 # runs had not settled. With an averaged denoiser every run settles, at a price in quality. So the sentence is true of

@@ -447,10 +447,10 @@ assert gain["residual denoiser"] > 0.3 and gain["FBP and U-Net"] < -0.1
 markdown_table(["PSNR (dB)", "upright", "after the half turn", "averaged, both"], lines)
 
 # %% [markdown]
-# The denoiser gains. Its four answers are about equally good, and by exercise 2 the average has at most the mean of
-# their squared errors: what they do not agree on cancels in part. The U-Net pays: one good answer is averaged with
-# three worse ones, and the exercise promises nothing against the best of the four. Upright it loses, after the half turn it gains, and both are now served alike. The learned proximal
-# gradient lies between.
+# The denoiser gains. Its four answers are about equally good, and by exercise 2 the average has at most the mean of their
+# squared errors: what they do not agree on cancels in part. The U-Net pays: one good answer is averaged with three worse
+# ones, and the exercise promises nothing against the best of the four. Upright it loses, after the half turn it gains,
+# and both are now served alike. The learned proximal gradient lies between.
 #
 # So the first price of indifference is known: four evaluations instead of one, and for the U-Net its knowledge of where
 # things are. Whether that knowledge is a fault depends on whether the next object will lie where the last ones lay. The
@@ -970,8 +970,8 @@ markdown_table(["network, side of the image", *map(str, sides)], lines)
 # %% [markdown]
 # With stride 1 the equivariant networks are so up to round-off, on every side. With stride 2 only on odd sides, because
 # the pixels $0,2,4,\dots$ are kept: seen from the opposite side they are the same ones only if the last pixel is among
-# them. That pixels are lost does no harm, as long as the same ones are lost from all sides. On even sides the error is smaller than that of the ordinary network and nothing like round-off, and nothing
-# warns.
+# them. That pixels are lost does no harm, as long as the same ones are lost from all sides. On even sides the error is
+# smaller than that of the ordinary network and nothing like round-off, and nothing warns.
 #
 # ### Exercise 7 (core): which sides does a strided network allow?
 #
@@ -1218,9 +1218,10 @@ for n in (30, 100, 300, 1000):
 # no over-fitting that a symmetry could prevent. Our conjecture is that the budget is the limit, 2,500 steps against the
 # authors' 100,000, and 59,000 weights against 755,000. The chest will support it.
 #
-# **The quarter turn** seems to cost the ordinary network 0.3 dB, from thirty pairs on. Be careful: it seems to cost the equivariant one 0.1
-# to 0.2 dB, and we know that it costs it nothing. The data of the turned images have other noise. What remains for the
-# ordinary network is the difference, between 0.1 and 0.2 dB. At 45 degrees the means lie within the spread of the runs.
+# **The quarter turn** seems to cost the ordinary network 0.3 dB, from thirty pairs on. Be careful: it seems to cost the
+# equivariant one 0.1 to 0.2 dB, and we know that it costs it nothing. The data of the turned images have other noise.
+# What remains for the ordinary network is the difference, between 0.1 and 0.2 dB. At 45 degrees the means lie within the
+# spread of the runs.
 #
 # ### Chest slices of another patient
 #
@@ -1407,8 +1408,8 @@ turns_table(turns)
 #
 # <details><summary><b>Proof</b></summary>
 #
-# $\Phi(A(g\cdot\Phi(y)))=\Phi(T_gA\Phi(y))=\Phi(T_gy)=g\cdot\Phi(y)$. The first equality is the equivariance of $A$, the second
-# the agreement with the data, the third the equivariance of $\Phi$.
+# $\Phi(A(g\cdot\Phi(y)))=\Phi(T_gA\Phi(y))=\Phi(T_gy)=g\cdot\Phi(y)$. The first equality is the equivariance of $A$, the
+# second the agreement with the data, the third the equivariance of $\Phi$.
 # </details>
 #
 # So both terms vanish, whatever such a network puts into the null space, and there is nothing to learn. What makes
@@ -1510,10 +1511,10 @@ plt.show()
 # %% [markdown]
 # Two assumptions carry this, and one should ask for both before using the method. The set of images must have the
 # symmetry: upright digits do not, which is why they were turned here; with them the second term would ask for the wrong
-# thing (a conjecture, we have not run it). And $A$ must *not* have it. Shifts, which Chen et al. take for inpainting,
-# are the usual way out, because hardly any mask is invariant under them. How much the moved operators $x\mapsto A(g\cdot x)$ must see
-# together is the subject of the sensing theorems of Tachella, Chen and Davies. Noise is a third point: the data term
-# fits it, and the authors treat it in a paper of its own.
+# thing (a conjecture, we have not run it). And $A$ must *not* have it. Shifts, which Chen et al. take for inpainting, are
+# the usual way out, because hardly any mask is invariant under them. How much the moved operators $x\mapsto A(g\cdot x)$
+# must see together is the subject of the sensing theorems of Tachella, Chen and Davies. Noise is a third point: the data
+# term fits it, and the authors treat it in a paper of its own.
 
 # %% [markdown]
 # ## Where it fails

@@ -26,7 +26,7 @@
 # - say what is left of all this when the lower level is not convex, and check it.
 #
 # **Prerequisites:** total variation, quasi-Newton methods and accelerated gradients (chapter 02); tuning on validation
-# images (chapter 05).
+# images (chapter 05); $k$-space (chapter 08) for section 8.
 #
 # **Time:** 120 min to read and do the exercises, 1 min to run on two CPU cores.
 
@@ -92,8 +92,9 @@ from course_utils.results import origin
 # %% [markdown]
 # ## 1 Two levels
 #
-# A box signal with noise is denoised by a smoothed total variation, with three weights $\alpha$. Beside the truth everybody
-# sees which weight is good. How can a computer learn it from such examples, and 216 numbers (section 7) as well as one?
+# A box signal with noise is denoised by a smoothed total variation, with three weights $\alpha$. Beside the truth
+# everybody sees which weight is good. How can a computer learn it from such examples, and 216 numbers (section 7) as well
+# as one?
 
 # %% mystnb={"image": {"alt": "A box signal with its noisy data and three reconstructions: with a small alpha it follows the noise, with a middle one it is nearly a box, with a large one it is almost flat."}}
 truth, y = boxes(4, 64)
@@ -233,8 +234,8 @@ assert sharp["gd"] < 1.1 < sharp["lbfgs"]
 # and $\hat x$ lie in one piece, then $\nabla\Phi(\hat x)=\nabla\Phi(x)+H(x)(\hat x-x)=0$ exactly, so that the whole step
 # $p$ ends **at** the minimiser. What takes time is to find the piece.
 #
-# **Predict, then run.** One of the four signals, with the best $\alpha$ of above and $\nu=0.01$, from $x=y$. What do the last
-# two rows look like?
+# **Predict, then run.** One of the four signals, with the best $\alpha$ of above and $\nu=0.01$, from $x=y$. What do the
+# last two rows look like?
 
 # %%
 pieces = HuberSignals(y, nu=1e-2, xi=XI)
@@ -493,7 +494,8 @@ markdown_table(["accuracies", "lower level", "products with A", "log α", "f as 
 # With tight accuracies it is hard to beat where gradients can be had: few evaluations, and the right answer. With loose
 # ones it is many times cheaper and ends elsewhere, with the roughest at a bound. The middle run is the treacherous one:
 # it sees a value *below* the least that exists, because an inexact $\tilde x$ may happen to lie nearer to the truth than
-# $\hat x$ does. ($\hat x$ minimises $\Phi$, and not the distance to the truth.) Nothing that L-BFGS-B prints tells the cases apart; the certificates could, if they are looked at.
+# $\hat x$ does. ($\hat x$ minimises $\Phi$, and not the distance to the truth.) Nothing that L-BFGS-B prints tells the
+# cases apart; the certificates could, if they are looked at.
 #
 # The cost is counted in gradients of the lower level and products with $A$, summed over the examples: this is what grows
 # with the size of the images, and it does not depend on the machine.
@@ -636,7 +638,8 @@ assert rough_end > 1.5 and abs(rough["seen"] / story.end_value(rough) - 1) < 0.0
 #   descent touch the neighbourhood of the best point after a few evaluations and then *leave* it, because for them
 #   another point is better: 200 steps with a smaller $\alpha$ get further. It is the unrolled problem of section 3 that
 #   they solve. With three parameters the search ends where the lower level is easier ($L/\mu$ is printed above), and the
-#   same 200 iterations end only a few per cent too high. They report convergence. Nothing in their output says which case it is.
+#   same 200 iterations end only a few per cent too high. They report convergence. Nothing in their output says which case
+#   it is.
 # - **What a run saw is almost the exact value** where it ended, in every row. So the last number that is printed is no
 #   test of the accuracy either: the lower level is solved well there, and was not solved well where it mattered.
 #
@@ -774,12 +777,13 @@ markdown_table(
 # - **MAID keeps its word**: no accepted step raised the exact objective, it knows when it is done, and it hardly matters
 #   with which accuracy it begins.
 # - **The word has a price.** MAID costs about as much as L-BFGS-B with accuracies that are tight beyond need, and four
-#   times as much as L-BFGS-B with rough ones, whose end the table shows. A decision needs little, but a *proof* of descent
-#   needs a bound below the gradient, and the bound is far above the error (explorer). The schedules of HOAG cost about as
-#   much as the rough run, or twice as much; one step of each raised the objective, and their bounds do not confirm that they are done.
+#   times as much as L-BFGS-B with rough ones, whose end the table shows: a decision needs little accuracy, but a
+#   *proof* of descent needs a bound below the gradient, and such bounds lie far above the error (explorer). The schedules
+#   of HOAG cost about as much as the rough run, or twice as much; one step of each raised the objective, and their bounds
+#   do not confirm that they are done.
 # - **Rough and right here was rough and wrong in section 4.** There $\|x-\hat x\|$ and the residual of the linear system
-#   were allowed to be ten times as large, on a smaller problem. The lectures call inexact first-order methods the next step, and what they add on this problem is not speed
-#   but certainty.
+#   were allowed to be ten times as large, on a smaller problem. The lectures call inexact first-order methods the next
+#   step, and what they add on this problem is not speed but certainty.
 
 # %% [markdown]
 # ### A few examples at a time
@@ -807,12 +811,12 @@ markdown_table(
 )
 
 # %% [markdown]
-# At equal cost the few windows are lowest, although no step of theirs sees the objective. Gradient descent with all windows
-# has the time for a quarter of the steps at most, and the largest step, with which the few windows come down, throws it
-# off.
-# L-BFGS-B has used most of the budget before its line search has found the scale of the steps; at the end it falls
-# fastest, and what it does with a larger budget is not shown. Each method has its best of three first steps (L-BFGS-B
-# finds its own), there is one draw of windows and noise, and all runs were ended by the budget: an example, no ranking.
+# At equal cost the few windows are lowest, although no step of theirs sees the objective. Gradient descent with all
+# windows has the time for a quarter of the steps at most, and the largest step, with which the few windows come down,
+# throws it off. L-BFGS-B has used most of the budget before its line search has found the scale of the steps; at the end
+# it falls fastest, and what it does with a larger budget is not shown. Each method has its best of three first steps
+# (L-BFGS-B finds its own), there is one draw of windows and noise, and all runs were ended by the budget: an example, no
+# ranking.
 
 # %% [markdown]
 # ## 7 Learning a regulariser: the field of experts
@@ -917,11 +921,11 @@ markdown_table(
 # %% [markdown]
 # **TGV is better than the field of experts on the test windows**, for each seed, with two parameters in place of 216 and
 # fewer evaluations. On the training windows they are about equal: what the other numbers say more of these, they lose on
-# the way to the next brain. TV without smoothing is as good as smoothed TV, which excludes the smoothing as the reason. So
-# the gain over TV above is no merit of learned filters as such, nor of many numbers: a better model with two learned
-# weights gains more. Two reservations: the
-# experts were ended by their budget, and 24 small windows are few for 216 numbers. That TGV gains because grey values
-# inside of a tissue change slowly, which is affine at this size, is our conjecture.
+# the way to the next brain. TV without smoothing is as good as smoothed TV, which excludes the smoothing as the reason.
+# So the gain over TV above is no merit of learned filters as such, nor of many numbers: a better model with two learned
+# weights gains more. Two reservations: the experts were ended by their budget, and 24 small windows are few for 216
+# numbers. That TGV gains because grey values inside of a tissue change slowly, which is affine at this size, is our
+# conjecture.
 
 # %% [markdown]
 # ## 8 Learning what to measure
@@ -936,8 +940,8 @@ markdown_table(
 # $\xi>0$ alone keeps this strongly convex when lines are left out: $\mu=\xi+\min_kc_k$. So certificate and hypergradient
 # hold as before. To the upper level we add the price $\beta\sum_kc_k(2-c_k)$ of all lines. It is concave, so that two
 # half weights are dearer than one whole weight. The 33 weights are learned with L-BFGS-B from four slices, with
-# $\alpha=0.03$; for a much smaller $\alpha$ a small weight is nearly as good as a large one, because $\alpha$ over $c_k$ is
-# what smooths a line away. A pattern then **measures** the lines with $c_k\ge0.05$, with weight 1, and gets the
+# $\alpha=0.03$; for a much smaller $\alpha$ a small weight is nearly as good as a large one, because $\alpha$ over $c_k$
+# is what smooths a line away. A pattern then **measures** the lines with $c_k\ge0.05$, with weight 1, and gets the
 # $\alpha$ that is best on the training slices. Its rivals have as many lines and get their own best $\alpha$: the lowest
 # frequencies, and twelve random patterns of three densities (`python -m course_utils.reproduce bilevel-sampling`).
 #
@@ -979,9 +983,10 @@ markdown_table(
 #
 # ## 9 A lower level that is not convex: $\lambda$ and $\mu$ of a generator
 #
-# In chapter 05 the weights $\lambda$ and $\mu$ of the relaxed and the sparse regulariser came from a grid. Can they be
-# learned as above? The lower level contains $G(z)$ and is not convex, so that no strong convexity, no certificate and
-# no single $\hat x(\theta)$ are left. Two things still can be done.
+# In chapter 05 the weights $\lambda$ and $\mu$ of the relaxed and the sparse regulariser came from a grid. (Here $\mu$ is
+# the weight of $\|z\|_2^2$ again, and no constant of convexity.) Can they be learned as above? The lower level contains
+# $G(z)$ and is not convex, so that no strong convexity, no certificate and no single $\hat x(\theta)$ are left. Two
+# things still can be done.
 #
 # **Values.** The search of section 5 needs $\|\hat x_i-x_i\|$ and nothing else. We take what the solver of chapter 05
 # returns from its shared starts for exact; no error bound stands behind it.
@@ -990,8 +995,8 @@ markdown_table(
 # be twice continuously differentiable near $\hat z$, that $\nabla_z\Phi(\hat z,\theta)=0$, and that
 # $A=\partial_z^2\Phi(\hat z,\theta)$ be invertible. If $A$ is positive definite, there is one branch of minima through
 # $\hat z$, and the formula of section 3 is the derivative *along this branch*. It knows nothing of other minima. For
-# relaxed, $x$ can be eliminated (chapter 05), and $z$ has eight entries, so that $A$ can be formed and its eigenvalues looked
-# at.
+# relaxed, $x$ can be eliminated (chapter 05), and $z$ has eight entries, so that $A$ can be formed and its eigenvalues
+# looked at.
 #
 # **Predict, then run.** Do the hypotheses hold for our VAE of digits, whose activations are leaky ReLUs?
 
@@ -1013,13 +1018,14 @@ assert sum(branch["unreached"]) == 0 and max(branch["quotient_apart"]) < 1e-4
 # %% [markdown]
 # They do **not** hold as the network stands. Newton's method finds no point with $\nabla\Phi=0$. That the kinks are the
 # reason is shown by a control: the same weights, with $st+(1-s)\log(1+e^{bt})/b$, $b=20$, in place of the leaky ReLUs,
-# which has no kink. There the minima are found to round-off, every Hessian is positive definite, and the implicit gradient
-# agrees with difference quotients along the branch. (Whether the minima of the original lie on kinks, or Newton's steps
-# jump from piece to piece, we have not told apart.) So gradients are used with the smooth network alone; the weights that they find are then judged with the original one.
+# which has no kink. There the minima are found to round-off, every Hessian is positive definite, and the implicit
+# gradient agrees with difference quotients along the branch. (Whether the minima of the original lie on kinks, or
+# Newton's steps jump from piece to piece, we have not told apart.) So gradients are used with the smooth network alone;
+# the weights that they find are then judged with the original one.
 #
-# The blur of chapter 05, $\sigma=0.1$, eight training digits, $f$ as in section 1; the grid has 15 pairs, and the searches
-# have about as many evaluations (`python -m course_utils.reproduce bilevel-weights`). **Predict, then run.** What does learning gain
-# over the grid on test digits?
+# The blur of chapter 05, $\sigma=0.1$, eight training digits, $f$ as in section 1; the grid has 15 pairs, and the
+# searches have about as many evaluations (`python -m course_utils.reproduce bilevel-weights`). **Predict, then run.**
+# What does learning gain over the grid on test digits?
 
 # %% mystnb={"image": {"alt": "Left and middle, the plane of lambda and mu for relaxed and for sparse with the points of the grid and the ways of the searches, which end near the best points of the grid or between them. Right, PSNR on test digits minus that of the best of the grid, one dot for each digit, with the means."}}
 weights_story.weights_figure(weights_record)
@@ -1038,10 +1044,10 @@ markdown_table(
 )
 
 # %% [markdown]
-# - **For relaxed all ways end at nearly the same $\lambda$**, and on the test digits all differences to the grid are smaller
-#   than their spread over the digits. For sparse the search lowers $f$ in training, and nothing of it is left on the test
-#   digits; eight training digits are few. So for two weights a grid is a good method, and 15 pairs were enough: learning
-#   saves the choice of the grid, and not evaluations.
+# - **For relaxed all ways end at nearly the same $\lambda$**, and on the test digits all differences to the grid are
+#   smaller than their spread over the digits. For sparse the search lowers $f$ in training, and nothing of it is left on
+#   the test digits; eight training digits are few. So for two weights a grid is a good method, and 15 pairs were enough:
+#   learning saves the choice of the grid, and not evaluations.
 # - **$\mu$ hardly matters where it is small.** On the way of the gradients it falls by nearly two powers of ten while $f$
 #   falls by less than one per cent. The best pair of the relaxed grid lies at its lower end, where $f$ is as flat.
 # - The $f$ of the gradients is that of the smooth network, so that it must not be compared with the two others; the test
@@ -1056,10 +1062,9 @@ markdown_table(
 # - **The certificate needs strong convexity, and a good constant.** For denoising $\mu\ge1$. For an operator $A$ with a
 #   null space, nothing better than $\mu=\xi$ is known in general, and the bound on the error grows by $1/\xi$. For a
 #   regulariser that is not convex, such as the networks of earlier chapters, there is no certificate at all.
-# - **Bounds are pessimistic.** The bound of the hypergradient was orders of magnitude above the error at rough
-#   accuracies (explorer), because it allows for the worst point within $\varepsilon$. MAID pays for it.
-# - **Bilevel problems are not convex.** All methods here find a stationary point. One valley in one dimension (section
-#   1) is no promise for 216.
+# - **Bounds are pessimistic**, and who acts on bounds pays for it (section 6).
+# - **Bilevel problems are not convex.** All methods here find a stationary point at best. One valley in one dimension
+#   (section 1) is no promise for 216.
 # - **Without smoothing there is no implicit function theorem.** With $\nu\to0$ the minimiser is still unique, but its
 #   derivative jumps where a difference becomes zero; and $L=1+4\alpha/\nu+\xi$ goes to infinity.
 # - **What is learned is learned for one noise level and one kind of image.**
