@@ -131,8 +131,8 @@ from course_utils.results import origin
 # %% [markdown]
 # ## 1 What happens when data are turned?
 #
-# Let $g$ be a turn of the image, $g\cdot b$ the turned image, and $\Phi$ a denoiser that was trained on upright images.
-# The lectures (part II.1) ask: is
+# Let $b$ be a noisy image, $g$ a turn, $g\cdot b$ the turned image, and $\Phi$ a denoiser that was trained on upright
+# images. The lectures (part II.1) ask: is
 #
 # $$\Phi(g\cdot b)\ \overset{?}{=}\ g\cdot\Phi(b)\,?$$
 

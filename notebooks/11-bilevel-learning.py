@@ -788,11 +788,11 @@ markdown_table(
 # %% [markdown]
 # ### A few examples at a time
 #
-# MAID looks at all examples in each step. With many examples a step can also be taken along the hypergradient of a few,
-# drawn at random; Salehi, Mukherjee, Roberts and Ehrhardt call this inexact stochastic gradient descent (ISGD), and
-# prove that it converges under assumptions on the errors although the hypergradients are inexact. In a second paper they
-# let steps and accuracies decay. `isgd` has such schedules (ours); it never knows $f$, so that it has no line search and
-# promises nothing of a single step.
+# MAID looks at all examples in each step. With many examples a step can also go along the hypergradient of a few, drawn
+# at random. This is the inexact stochastic gradient descent (ISGD) of Salehi, Mukherjee, Roberts and Ehrhardt, who prove
+# that it converges under assumptions on the errors of the hypergradients; in a second paper they let steps and accuracies
+# decay. `isgd` has such schedules (ours); it never knows $f$, so that it has no line search and promises nothing of a
+# single step.
 #
 # The field of experts of the next section, 48 windows, and one budget of iterations of both levels for all: 6 windows a
 # step, 48 windows a step with the same schedules, and L-BFGS-B (`python -m course_utils.reproduce bilevel-stochastic`).
@@ -983,20 +983,20 @@ markdown_table(
 #
 # ## 9 A lower level that is not convex: $\lambda$ and $\mu$ of a generator
 #
-# In chapter 05 the weights $\lambda$ and $\mu$ of the relaxed and the sparse regulariser came from a grid. (Here $\mu$ is
-# the weight of $\|z\|_2^2$ again, and no constant of convexity.) Can they be learned as above? The lower level contains
-# $G(z)$ and is not convex, so that no strong convexity, no certificate and no single $\hat x(\theta)$ are left. Two
-# things still can be done.
+# In chapter 05 the weights $\lambda$ and $\mu$ of the relaxed and the sparse regulariser came from a grid. Can they be
+# learned as above? (Here $\mu$ is the weight of $\|z\|_2^2$ again, and no constant of convexity.) The lower level
+# contains $G(z)$ and is not convex, so that no strong convexity, no certificate and no single $\hat x(\theta)$ are left.
+# Two things still can be done.
 #
-# **Values.** The search of section 5 needs $\|\hat x_i-x_i\|$ and nothing else. We take what the solver of chapter 05
-# returns from its shared starts for exact; no error bound stands behind it.
+# - **Values.** The search of section 5 needs $\|\hat x_i-x_i\|$ and nothing else. We take what the solver of chapter 05
+#   returns from its shared starts for exact; no error bound stands behind it.
+# - **Gradients at a nondegenerate minimum.** The implicit function theorem does not ask for convexity. It asks that
+#   $\Phi$ be twice continuously differentiable near $\hat z$, that $\nabla_z\Phi(\hat z,\theta)=0$, and that
+#   $A=\partial_z^2\Phi(\hat z,\theta)$ be invertible. If $A$ is positive definite, there is one branch of minima through
+#   $\hat z$, and the formula of section 3 is the derivative *along this branch*. It knows nothing of other minima.
 #
-# **Gradients at a nondegenerate minimum.** The implicit function theorem does not ask for convexity. It asks that $\Phi$
-# be twice continuously differentiable near $\hat z$, that $\nabla_z\Phi(\hat z,\theta)=0$, and that
-# $A=\partial_z^2\Phi(\hat z,\theta)$ be invertible. If $A$ is positive definite, there is one branch of minima through
-# $\hat z$, and the formula of section 3 is the derivative *along this branch*. It knows nothing of other minima. For
-# relaxed, $x$ can be eliminated (chapter 05), and $z$ has eight entries, so that $A$ can be formed and its eigenvalues
-# looked at.
+# For relaxed, $x$ can be eliminated (chapter 05), and $z$ has eight entries, so that $A$ can be formed and its
+# eigenvalues looked at.
 #
 # **Predict, then run.** Do the hypotheses hold for our VAE of digits, whose activations are leaky ReLUs?
 
