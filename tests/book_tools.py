@@ -189,12 +189,9 @@ def serious(page, script: str) -> list[str]:
     page.evaluate(script)
     page.evaluate(THINNED)
     page.add_style_tag(content="*, ::before, ::after { transition: none !important; }")  # colours would fade
-    # nothing but colours differs in the dark
-    for mode, where, options in (
-        ("light", "html", rest),
-        ("light", "[data-stands]", alone),
-        ("dark", "[data-stands]", alone),
-    ):
+    words = "[data-stands]"
+    # nothing but colours differs in the dark; the whole page comes last, when its figures have had time to be drawn
+    for mode, where, options in (("dark", words, alone), ("light", words, alone), ("light", "html", rest)):
         page.evaluate("m => { const d = document.documentElement.dataset; d.mode = d.theme = m; }", mode)
         if options is alone:
             page.evaluate(STANDING_FOR_ALL)

@@ -31,9 +31,9 @@ def axe(tmp_path_factory):
         ("#one { color: #333; }", "", ["dark: color-contrast"]),
         (".hidden { color: #eee; }", "", []),
         (".box { background: #222; }", "", ["light: color-contrast"]),
-        (".box p { opacity: 0.3; }", "", ["light: color-contrast", "dark: color-contrast"]),
+        (".box p { opacity: 0.3; }", "", ["dark: color-contrast", "light: color-contrast"]),
         ("span { font-size: 10px; color: #888; }", "", ["light: color-contrast"]),
-        ("", BUTTON, ["light: color-contrast", "dark: color-contrast"]),
+        ("", BUTTON, ["dark: color-contrast", "light: color-contrast"]),
         ("", '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=">', ["light: image-alt"]),
     ],
 )
