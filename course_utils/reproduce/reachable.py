@@ -54,12 +54,15 @@ def sources(module: str, run: str) -> dict[str, str]:
     >>> sorted(found), "Problem" in found["course_utils.reproduce.setting"]
     (['course_utils', 'course_utils.reproduce.setting'], False)
     """
+    for seen in (_path, _split):
+        seen.cache_clear()  # within one call no file comes or goes
     reached = _Reached(module, run)
     while reached.todo:
         reached.follow(*reached.todo.pop())
     return {name: "\n".join(text for _, text in sorted(counted)) for name, counted in reached.counted.items()}
 
 
+@functools.cache
 def _path(name: str) -> Path | None:
     """Source of a module of the course; None for any other name."""
     top, *parts = name.split(".")
@@ -68,6 +71,7 @@ def _path(name: str) -> Path | None:
     return found[0] if top == PACKAGE.name and found else None
 
 
+@functools.cache
 def _split(dotted: str) -> tuple[str, list[str]]:
     """The module of the course that a dotted name begins with, "" if there is none, and the names after it."""
     parts, length = dotted.split("."), 0
@@ -126,6 +130,11 @@ class _Module:
         names = {first for expression in above for first, *_ in _chains(expression)}
         ours = any(_split(target)[0] for name in names for target in self.imported.get(name, ()))
         return ours or node.name == "__getattr__" or not names.isdisjoint(self.defined)
+
+    @functools.cached_property
+    def imported_in(self) -> list[list[tuple[str, str]]]:
+        """What each statement imports, also inside functions."""
+        return [list(self.imports(node)) for node in self.statements]
 
     @functools.cached_property
     def texts(self) -> list[str]:
@@ -200,7 +209,7 @@ class _Reached:
         self.seen.add((module.name, position))
         self.counted[module.name].add((position, module.texts[position]))
         inside = defaultdict(set)
-        for name, target in module.imports(module.statements[position]):
+        for name, target in module.imported_in[position]:
             inside[name].add(target)
         for first, *rest in module.chains[position]:
             if ANYWHERE & {first, *rest}:
