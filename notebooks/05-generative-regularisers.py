@@ -1408,10 +1408,10 @@ markdown_table(["paper", "ours"], list(claims.items()))
 #
 # <details><summary><b>Answer</b></summary>
 #
-# **Compare objectives, over many starts and solvers.** Pictures do not tell. Run many starts, or the dictionary, or
-# another solver. If all end at the same objective, that is most likely the minimum, and the range of $G$ is the limit.
-# A second test: replace $y$ by data of an image $G(z)$ that the generator made itself. If the same solver now reaches
-# the noise level, the solver is not the problem.
+# **Compare objectives, over many starts and solvers.** Pictures do not tell, and a longer run from the same start
+# stays in its valley. Run many starts, or the dictionary, or another solver. If all end at the same objective, that
+# is most likely the minimum, and the range of $G$ is the limit. A second test: replace $y$ by data of an image $G(z)$
+# that the generator made itself. If the same solver now reaches the noise level, the solver is not the problem.
 # </details>
 #
 # **2.** Of eight random starts, one has a PSNR 3 dB better than the one with the least objective. Which do you report?
@@ -1423,8 +1423,9 @@ markdown_table(["paper", "ours"], list(claims.items()))
 # <details><summary><b>Answer</b></summary>
 #
 # **The one with the least objective.** With real data nobody knows the PSNR, and choosing by it on test images is
-# cheating. But it tells you something: the objective prefers the worse image, so $\lambda$ is off, or the model is.
-# Look into it on validation images.
+# cheating; the mean of the eight describes one random start and not a choice among eight. But the PSNR tells you
+# something: the objective prefers the worse image, so $\lambda$ is off, or the model is. Look into it on validation
+# images.
 # </details>
 #
 # **3.** What is left of *relaxed* as $\lambda\to0$ with $\mu$ fixed, and what as $\lambda\to\infty$ with $\lambda\mu$
