@@ -515,7 +515,7 @@ print(f"Variance of a latent variable over the slices as they are, not augmented
 assert variance.mean() < 1
 
 # %% [markdown]
-# The number is below 1 because the slices as they are differ less from each other than the augmented ones. A linear
+# That variance is below 1 because the slices as they are differ less from each other than the augmented ones. A linear
 # change can set the first two moments right and nothing else, so a draw may still lie where no head was. Therefore what
 # is solved live in this chapter begins at $E$ of a first reconstruction, not at a draw.
 
@@ -528,8 +528,8 @@ print(f"Test head: G(E(x)) {encoded:.1f} dB; the best G(z) that we find, with th
 assert limit > encoded
 
 # %% [markdown]
-# The last number is a ceiling, as far as our search for $z$ goes. **No method that returns a $G(z)$ can be better than
-# the best $G(z)$, whatever it measures.** More spokes or less noise will not raise it.
+# The PSNR of the best $G(z)$ is a ceiling, as far as our search for $z$ goes. **No method that returns a $G(z)$ can
+# be better than the best $G(z)$, whatever it measures.** More spokes or less noise will not raise it.
 #
 # ### What would raise the ceiling?
 #
