@@ -104,8 +104,8 @@ def seeded(seed):
 #
 # ## 1 A picture to begin with: the parabola
 #
-# An image of two pixels is a point in the plane. The generator has one latent variable, $G(z)=(z,z^2)^T$, so all that
-# it can draw lies on a parabola. The data $y$ are the image itself, with noise ($A=I$). Where is the image?
+# All that the generator $G(z)=(z,z^2)^T$ can draw lies on a parabola in the plane of two pixels. The data $y$ are the
+# image itself, with noise ($A=I$). Where is the image?
 
 # %% mystnb={"image": {"alt": "A parabola, the range of G, with its vertex at the origin, and a cross for the data y in its hollow, at the coordinates 0 and 4; above it the question: which x?."}}
 hollow_figure()
