@@ -19,6 +19,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN := $(VENV)/bin/python
 # One thread of torch for each; tests/conftest.py says what keeps together, and what starts first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
+# In place of pip, which compiles with one core, and tests of other packages too.  Some files are templates, no Python.
+COMPILE := $(BIN) -W ignore -m compileall -qq -j 0 -x "/tests/" $(VENV)/lib
 # Containers run as root, which JupyterLab refuses unless it is told.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -42,9 +44,10 @@ help:
 # One stamp for each extra (test contains lab and book); a changed pyproject.toml installs again.
 $(VENV)/.installed-%: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN) -m pip install "$(TORCH)"
+	$(BIN) -m pip install --no-compile "$(TORCH)"
 	@echo "Installing the course and its extra '$*' ..."
-	@$(BIN) -m pip install --quiet -e ".[$*]"
+	@$(BIN) -m pip install --quiet --no-compile -e ".[$*]"
+	@$(COMPILE) || true
 	@touch $@ $(if $(filter test,$*),$(VENV)/.installed-lab $(VENV)/.installed-book)
 
 # Copies to work in, as the image for a hub makes them: what is there already is somebody's work.

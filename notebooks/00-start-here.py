@@ -70,7 +70,19 @@ from course_utils.chapters.start import checks
 from course_utils.chapters.start.explorer import self_test, tour_explorer
 from course_utils.notebooks import FAST
 
+# %% mystnb={"image": {"alt": "Three blurred and noisy handwritten digits in a row: a 1, a 2 and a third one whose lower half is smeared."}}
+mnist = load("mnist")
+A, sigma = GaussianBlur(28), 0.1
+x = mnist.test[[2, 1, 61]]  # three digits that no method has seen
+y = measure(A, x, sigma, torch.Generator().manual_seed(0))
+plots.image_strips({"data": y}, size=1.6)
+plt.show()
+
 # %% [markdown]
+# This is what the camera has stored of three digits. You can read them because you know how digits look. In section 2
+# five programs get these data. Two of them know nothing of digits; the other three have learned from examples what a
+# digit is.
+#
 # ## 1 Is this machine ready?
 #
 # One cell tells versions, threads, data, trained generators and speed. Nothing is downloaded: data and generators are
@@ -87,8 +99,8 @@ assert report["ok"]
 # %% [markdown]
 # ## 2 The whole course in one figure
 #
-# **The problem.** A digit $x$ is blurred by a known $5\times5$ kernel, $A$, and noise $e$ of standard deviation
-# $\sigma = 0.1$ is added (white is 1):
+# **The problem.** The digit $x$ was blurred by a known $5\times5$ kernel, $A$, and noise $e$ of standard deviation
+# $\sigma = 0.1$ was added (white is 1):
 #
 # $$ y = Ax + e. $$
 #
@@ -114,14 +126,10 @@ assert report["ok"]
 # only, never on this blur (paper, Sect. 3 and 5). Here it is a variational autoencoder.
 
 # %%
-mnist = load("mnist")
-A, sigma = GaussianBlur(28), 0.1
-x = mnist.test[[2, 1, 61]]  # three digits that no method has seen
-y = measure(A, x, sigma, torch.Generator().manual_seed(0))
 G = pretrained("vae-mnist-8")
 z = G.sample_latent(8, torch.Generator().manual_seed(1))
 
-# %% mystnb={"image": {"alt": "Eight images made by the generator from random vectors. Some are handwritten digits, a 2 and a 6 among them, others are fragments of strokes."}}
+# %% mystnb={"image": {"alt": "Eight images made by the generator from random vectors. Some are handwritten digits, a 7 and a 0 among them, others are fragments or mixtures of two digits."}}
 figure, axes = plots.subplots(1, 8, size=(7.6, 1.2), alt="Eight images made by the generator from random vectors.")
 for ax, image in zip(axes, G(z).detach(), strict=True):
     plots.show_image(ax, image)
@@ -132,11 +140,16 @@ plt.show()
 # Some are digits, some are fragments, so not every $z$ is a good one (chapter 03 asks why). The methods look for one
 # that is good: one whose image, blurred, agrees with the data.
 #
-# **Predict, then run.** Which method gives the cleanest picture of the 1? Which gets the best PSNR there? And what
-# will the three methods with a generator do with the last digit, an 8 that is written in an unusual way?
-#
 # The weights $\lambda$ and $\mu$ below were chosen on other digits (section 5). PSNR, the **peak signal-to-noise
 # ratio**, measures the error of an image in decibels; more is better, and 6 dB more is half the error.
+#
+# **Predict, then run.** Which method gives the cleanest picture of the 1? The last digit is an 8, written in an unusual
+# way. Which method gets the best PSNR there?
+#
+# - [ ] TV
+# - [ ] hard
+# - [ ] relaxed
+# - [ ] sparse
 
 # %%
 methods = {
@@ -175,9 +188,9 @@ assert misfit["hard"] > 1.3 * sigma * A.m**0.5 > 1.3 * misfit["TV"]
 # 2. **A generator that cannot draw the image invents another one.** Hard's 8 is clean, free of noise, and wrong. The
 #    residual shows it, but in practice nobody has the truth. The only warning is the misfit in the last line: it is half
 #    as large again as the noise.
-# 3. **Relaxing repairs much of the damage, but not all of it.** Relaxed may leave the range of the generator, and gains
-#    almost 4 dB over hard. Still, its 8 is worse than TV's by 2 dB, and even slightly worse than Tikhonov's, because
-#    the penalty pulls it towards a wrong image.
+# 3. **Relaxing repairs much of the damage, but not all of it.** Relaxed may leave the range of the generator, the set
+#    of its outputs, and gains almost 4 dB over hard. Still, its 8 is worse than TV's by 2 dB, and even slightly worse than Tikhonov's, because
+#    the penalty pulls it towards a wrong image. Sparse, which may change a few pixels only, gains 1 dB over hard.
 # 4. **The misfit does not show every error.** Relaxed's misfit is as large as the noise, as it should be, and nearer to
 #    it than TV's. By the misfit alone nobody would prefer TV's 8, which is the better one.
 #
@@ -198,9 +211,9 @@ assert mean["Tikhonov"] < min(mean["hard"], mean["TV"]) - 1 and mean["relaxed"] 
 assert quality["hard"].std() > 1.5 * quality["TV"].std() or FAST
 
 # %% [markdown]
-# On average the relaxed method is best here, by 0.6 dB over TV; hard has the largest spread, from far above TV to far
-# below it. Does that contradict the 8? The misfit of *hard* tells how well the generator can draw a digit, without a
-# look at the truth. We sort the digits by it.
+# On average the relaxed method is best here, by 0.6 dB over TV; hard has the largest spread (standard
+# deviation over the digits), from far above TV to far below it. Does that contradict the 8? The misfit of *hard* tells
+# how well the generator can draw a digit, without a look at the truth. We sort the digits by it.
 
 # %%
 misfits = (A(reconstruct(A, data, methods["hard"], start=starts).x) - data).flatten(1).norm(dim=1)

@@ -78,15 +78,27 @@ generator = torch.Generator().manual_seed(0)
 # ## 1 One experiment
 #
 # Take two digits. Blur them with a $5\times5$ Gaussian, a matrix $A$ that we know. Add noise of standard deviation
-# $\sigma = 0.01$: one per cent of the step from black to white. The matrix is square and invertible, so compute
-# $A^{-1}y$.
-#
-# **Predict, then run.** How large will the error of a pixel be: 1 %, 10 %, 100 %?
+# $\sigma = 0.01$: one per cent of the step from black to white.
 
-# %% mystnb={"image": {"alt": "Two digits in rows. Truth; blurred data, clearly readable; the inverse of the blur applied to the data, a black and white checkerboard without a digit."}}
+# %% mystnb={"image": {"alt": "Two digits and their data, side by side: the data are blurred but clearly readable, and no noise is to be seen."}}
 A, sigma = OPERATORS["blur"], 0.01
 truth = x[[3, 4]]
 y = measure(A, truth, sigma, generator)
+plots.image_strips({"truth": truth, "data y": y}, size=1.3)
+plt.show()
+
+# %% [markdown]
+# Can you see the noise? The matrix is square and invertible, so compute $A^{-1}y$.
+#
+# **Predict, then run.** How large will the error of a pixel be (root mean square, in per cent of the step from black
+# to white)?
+#
+# - [ ] about 1 %
+# - [ ] about 10 %
+# - [ ] about 100 %
+# - [ ] about 300 %
+
+# %% mystnb={"image": {"alt": "Two digits in rows. Truth; blurred data, clearly readable; the inverse of the blur applied to the data, a black and white checkerboard without a digit."}}
 U, S, V = A.svd()  # A = U diag(S) V^T on flattened images, explained in section 5
 inverse = (y.flatten(1) @ U / S @ V.T).reshape(truth.shape)  # A^{-1} y
 plots.image_rows({"data y": y, "inverse of A, on y": inverse}, truth, residuals=False, size=1.6)
@@ -101,9 +113,11 @@ print(f"the same without noise: error {(back - truth).abs().max():.0e}")
 assert error > 100 * noise and (back - truth).abs().max() < 1e-9
 
 # %% [markdown]
-# Without noise the inverse is perfect. With noise that you cannot see, the error is larger than white itself.
-# The formula is right and the program is right, and yet the answer is useless, because inverting $A$ has amplified the
-# noise three hundred times. Problems in which that happens are called ill-posed.
+# Without noise the inverse is perfect. With noise that you cannot see, the error is about three times the step from
+# black to white. The formula is right and the program is right, and yet the answer is useless, because inverting $A$
+# has amplified the noise three hundred times. (The error would be 1 % if the inverse kept lengths, as turning an image
+# by 90 degrees does, and about 10 % for one of the tomographs below, see section 7. Nothing holds it at 100 %, because
+# the inverse does not know that grey values end at black and white.) Problems in which that happens are called ill-posed.
 #
 # The rest of this chapter explains where the amplification comes from, for five ways of measuring, and ends with a
 # first repair. The rest of the course looks for better ones.
@@ -154,8 +168,9 @@ plt.show()
 
 # %% [markdown]
 # Only the blurred digit can be recognised in its data; the other data do not look like an image at all. The last row
-# shows two more things. The adjoint is not the inverse: at best it gives a smear. And the noise looks different after it
-# was sent back: white noise in a sinogram becomes a smooth haze in $A^*y$, because every pixel of $A^*y$ adds up the noise
+# shows two more things. The adjoint is not the inverse: it turns a sinogram into a smear, and random sums into an image
+# that looks random. (It comes close for the masked Fourier transform, whose singular values lie within a factor of 1.5,
+# see section 6.) And the noise looks different after it was sent back: white noise in a sinogram becomes a smooth haze in $A^*y$, because every pixel of $A^*y$ adds up the noise
 # of all rays that cross it, and neighbouring pixels share most of these rays.
 #
 # ### How loud is the noise?
@@ -164,7 +179,11 @@ plt.show()
 #
 # $$ \mathrm{SNR} = 10 \log_{10} \frac{\|Ax\|_2^2}{\mathbb{E}\|e\|_2^2} = 10\log_{10}\frac{\|Ax\|_2^2}{m\sigma^2} \quad\text{in dB.} $$
 #
-# **Predict, then run.** All five have norm 1 and $\sigma = 0.1$. Is the SNR the same?
+# **Predict, then run.** All five have norm 1 and $\sigma = 0.1$. Which of these has the lowest SNR?
+#
+# - [ ] None of them, because the norms are equal.
+# - [ ] compressed sensing, which has the fewest data
+# - [ ] tomography with 63 angles, which has the most data
 
 # %%
 print(f"{'operator':24s}{'data m':>8s}{'m / n':>8s}{'SNR in dB at sigma = 0.1':>28s}")
@@ -176,8 +195,10 @@ for name, A in OPERATORS.items():
 assert snr["tomography"] < snr["blur"] and OPERATORS["masked Fourier"].shape_out == (2, 280)
 
 # %% [markdown]
-# No. The norm of the tomograph is the gain for the image that it amplifies most, a very smooth one; a digit is amplified
-# less, and what arrives is spread over more data. So a noise level without its SNR says little. An SNR alone says little
+# Tomography with 63 angles. Equal norms do not make equal SNRs, because the norm is the gain for the image that an
+# operator amplifies most, for the tomograph a very smooth one. A digit is amplified less, and what arrives is spread over
+# more data. Few data are no drawback here, because there is little noise in them, too: $m\sigma^2$. So a noise level
+# without its SNR says little. An SNR alone says little
 # too: in section 1 the noise was ten times smaller than here, so the SNR of the blur was 20 dB better than in this table,
 # and the inverse still failed. What matters is into which patterns of the image the noise is carried.
 #
@@ -234,8 +255,12 @@ assert abs(poisson.mean() / gauss.mean() - 1) < 0.05 and ratio > 2
 # Equation (2) is a test. Draw $x$ and $y$ at random and compare both sides, relative to $\|Ax\|\,\|y\|$. This is the
 # **dot test** (Claerbout).
 #
-# **Predict, then run.** We spoil the adjoint of the tomograph in five ways. Which score does a right adjoint get, and
-# which a wrong one: near 1, or less?
+# **Predict, then run.** We spoil the adjoint of the tomograph in five ways. The worst of them returns nothing but zeros.
+# Which score will it get?
+#
+# - [ ] about 1
+# - [ ] between 0.1 and 1
+# - [ ] below 0.1
 
 
 # %%
@@ -268,7 +293,8 @@ assert worst_right < 1 and all(1e-5 < median < 0.1 for name, (median, _) in scor
 markdown_table(["adjoint of the tomograph", "median score", "largest of 500"], rows)
 
 # %% [markdown]
-# A wrong adjoint is far from the score 1, even if it returns nothing but zeros. The reason: if $A^*$ is replaced by
+# A wrong adjoint is far from the score 1, even if it returns nothing but zeros. (With zeros the score would be 1 if $y$
+# were a multiple of $Ax$, but $y$ was drawn without a look at $Ax$.) The reason: if $A^*$ is replaced by
 # $B$, the score is $|\langle x,(A^*-B)y\rangle|$ over $\|Ax\|\,\|y\|$, and two independent random vectors of length $m$ are
 # nearly orthogonal: their inner product is only about $1/\sqrt m$ of the product of their lengths. Here
 # $1/\sqrt{2583}=0.02$, and a small fault scores that much less again, in proportion to $\|A^*-B\|$.
@@ -333,7 +359,8 @@ assert checks.adjoint(motion_blur, motion_adjoint)
 #
 # $$ x \leftarrow A^*A x, \qquad x \leftarrow x / \|x\|, $$
 #
-# and $\|Ax\|$ rises to $\|A\|$. This is the **power iteration**.
+# and $\|Ax\|$ rises to $\|A\|$, unless the start has no part in the strongest direction, which a random start avoids.
+# This is the **power iteration**.
 #
 # ### Exercise 2 (core): the norm by power iteration
 #
@@ -403,7 +430,7 @@ for name, few in (("blur", steps), ("compressed sensing", steps), ("tomography",
 # %% [markdown]
 # ## 5 The singular value decomposition
 #
-# Every matrix is a rotation, a stretching of the axes, and another rotation:
+# Every matrix is a rotation, a stretching of the axes, and another rotation (reflections count as rotations here):
 #
 # $$ A = \sum_{k=1}^{r} s_k\, u_k v_k^T, \qquad s_1 \ge s_2 \ge \dots \ge s_r > 0, \tag{3} $$
 #
@@ -480,7 +507,8 @@ for name, A in OPERATORS.items():
 # %% [markdown]
 # No operator passes all three. The blur fails the third question only, compressed sensing the second only. Tomography
 # with 63 angles fails the first, because it has more data than pixels, and to some degree the third; with 20 angles it
-# fails all three. Masked Fourier fails the first and the second. Least squares answers the first question: ask for the
+# fails all three. Masked Fourier fails the first and the second: the image is real, so its coefficients at opposite
+# frequencies are conjugates, and some are measured twice. Least squares answers the first question: ask for the
 # $x$ that fits best. The **pseudo-inverse** answers the second as well: of all best fits, take the smallest,
 #
 # $$ A^\dagger y = \sum_{k=1}^{r} \frac{u_k^T y}{s_k}\, v_k. \tag{4} $$
@@ -557,8 +585,12 @@ plt.show()
 # The first term does not depend on the noise, the second grows with its square. (Derivation: the coefficients
 # $u_k^Te$ are independent with variance $\sigma^2$.)
 #
-# **Predict, then run.** On double-logarithmic axes, what are the slopes at the left and at the right? Which
-# operator has the smallest error at $\sigma = 10^{-4}$, which at $0.1$?
+# **Predict, then run.** On double-logarithmic axes, what are the slopes at the left and at the right? And which
+# operator has the smallest error at $\sigma = 0.1$?
+#
+# - [ ] blur
+# - [ ] compressed sensing
+# - [ ] tomography
 
 # %% mystnb={"image": {"alt": "Root mean square error per pixel against noise level, double logarithmic, measured points on predicted curves. Blur rises with slope one throughout and passes 1 at a noise of about 0.004. Tomography rises with slope one but lies lower. Compressed sensing is flat near 0.28 and rises only at large noise."}}
 sigmas = torch.logspace(-4, -0.5, 8)
@@ -588,12 +620,12 @@ assert gain < 15 and OPERATORS["blur"].svd().S.pow(-2).sum().sqrt() / 28 > 250
 # Measurement and formula agree within 10 % (the cell asserts it). Where the second term of (5) is the larger one, the
 # slope is 1: the error is proportional to $\sigma$. That holds everywhere for blur and tomography, which see everything.
 # The slope is 0 where the invisible part is the larger one, as in compressed sensing, whose curve only begins to rise at
-# the right. So tomography is best at $\sigma=10^{-4}$, and compressed sensing at $0.1$, although it misses four fifths of
-# the digit's energy.
+# the right. So tomography is best at $\sigma=10^{-4}$. At $0.1$ compressed sensing is, although it misses four fifths of
+# the digit's energy, because it hardly amplifies the noise; but it is hardly better than a black picture.
 #
 # The dotted line is the error of an all black picture. With the inverse of the blur, one per mille of noise is enough to
-# do worse than that. Tomography with 63 angles bears more than twenty times as much, because its data are redundant and noise
-# averages out.
+# do worse than that. Tomography with 63 angles bears more than twenty times as much, because its singular values fall much
+# less, and by (5) nothing else counts.
 #
 # ### Exercise 4 (core): when is a black image better?
 #
@@ -654,8 +686,11 @@ assert checks.break_even(break_even)
 # minimiser is $\sum_k\varphi_k\frac{u_k^Ty}{s_k}v_k$ with the **filter** $\varphi_k=s_k^2/(s_k^2+\lambda)$: near 1 where
 # $s_k^2\gg\lambda$, near 0 where $s_k^2\ll\lambda$, and between them in between (chapter 02 derives it).
 #
-# **Predict, then run.** Ten times less noise: how many more terms can be kept, and how many dB does that bring? Will
-# Tikhonov's gradual filter be better than the cut, or worse?
+# **Predict, then run.** Will Tikhonov's gradual filter be better than the cut, or worse? With ten times less noise more
+# terms can be kept. How many dB does that bring?
+#
+# - [ ] about 20 dB
+# - [ ] about 5 dB
 
 # %% mystnb={"image": {"alt": "Left: PSNR against the number of singular values kept for blur, for four noise levels. Each curve rises, has a flat top and falls; with less noise the top is higher and further right. A dot on each curve marks the number of terms that rule (7) keeps, at the top. Right: filter factors at noise 0.01 against the index. Truncation is one up to 308 and zero beyond; Tikhonov falls smoothly from one to zero and crosses one half near 300."}}
 A, n_kept = OPERATORS["blur"], torch.arange(1, 785)
@@ -904,7 +939,8 @@ assert gaps[0] > 3 and gaps[-1] < 0.5 and psnr_all[0] - psnr_all[1] > 30
 # **Rule:** know the size of your model error, and do not believe simulations whose noise is not clearly larger.
 #
 # Blur and compressed sensing of a digital image (chapters 00, 02, 05) start from pixels, so there is no finer truth that
-# they could miss. Tomography (chapter 07) has $\sigma = 0.1$, where there is no gap in the table above.
+# they could miss. Tomography (chapter 07) has $\sigma = 0.1$, where there is no gap in the table above; that was measured
+# for 20 angles and digits, and chapter 07 has other images and angles.
 
 # %% [markdown]
 # ## Paper and ours

@@ -85,7 +85,7 @@ from course_utils.chapters.classical.figures import (
 from course_utils.chapters.classical.iterations import iterations_explorer
 from course_utils.chapters.classical.posterior import tv_posterior
 from course_utils.choosing import degrees_of_freedom, gcv, l_curve, morozov, oracle, solution_path, squared_noise, sure
-from course_utils.figures import curves, image_rows, image_strips, markdown_table
+from course_utils.figures import curves, image_rows, image_strips, markdown_table, show_image, subplots
 from course_utils.figures.methods import methods_figure, methods_table
 from course_utils.filters import convergence_rate, landweber_filter, tikhonov_filter, truncated_filter
 from course_utils.metrics import contrast_recovery
@@ -105,7 +105,18 @@ def seeded(seed):
 # ## 1 One scan, four answers
 #
 # A scanner takes 30 views of a grey circle and a grey rectangle. The noise has the standard deviation $\sigma=0.1$,
-# which is loud. Four people reconstruct.
+# which is loud.
+
+# %% mystnb={"image": {"alt": "Left: a grey circle and a grey rectangle on black. Right: its scan, 30 rows of 81 noisy numbers, in which two bright bands that wander from row to row can just be seen."}}
+problem = shared_problem("tomography", n_val=2, n_test=8)
+A, sigma, x, y = problem.A, 0.1, problem.x, problem.y
+figure, (left, right) = subplots(1, 2, size=(6.6, 2.5), alt="A circle and a rectangle, and their noisy scan.")
+show_image(left, x[0], "truth")
+show_image(right, y[0], "data $y$, one row a view", None, aspect="auto")
+plt.show()
+
+# %% [markdown]
+# Four people reconstruct from such data.
 #
 # - The first applies a **formula** that inverts the scan.
 # - The second applies the same formula and smooths.
@@ -117,9 +128,7 @@ def seeded(seed):
 # **Predict, then run.** Order the four by the quality of their images. Nobody uses more data than the others: what do
 # the later ones know that the first does not?
 
-# %% mystnb={"image": {"alt": "Two images of a circle and a rectangle, and four reconstructions of each. The exact formula gives noise in which nothing can be seen; the smoothed one shows blurred objects with streaks; four steps show blurred, grainy objects; TV shows flat grey objects on black."}}
-problem = shared_problem("tomography", n_val=2, n_test=8)
-A, sigma, x, y = problem.A, 0.1, problem.x, problem.y
+# %% mystnb={"image": {"alt": "Two images of a circle and a rectangle, and four reconstructions of each. The exact formula gives strong noise, through which the objects are hardly seen; the smoothed one shows blurred objects with streaks; four steps show blurred, grainy objects; TV shows flat grey objects on black."}}
 answers = {
     "formula": reconstruct(A, y, FilteredBackProjection("ramp")).x,
     "formula, smoothed": reconstruct(A, y, FilteredBackProjection("hann", cutoff=0.28)).x,
@@ -217,9 +226,9 @@ markdown_table(["noise σ", "views", *(f"{name} (dB)" for name in filters)], lin
 #
 # | penalty | $R(x)$ | believes that |
 # |---|---|---|
-# | Tikhonov | $\|x\|_2^2$ | grey values are small |
-# | H1 | $\|\nabla x\|_2^2$ | neighbours differ little |
-# | wavelets | $\|Wx\|_1$ without the averages | few coefficients of a wavelet transform $W$ suffice |
+# | Tikhonov | $\Vert x\Vert_2^2$ | grey values are small |
+# | H1 | $\Vert\nabla x\Vert_2^2$ | neighbours differ little |
+# | wavelets | $\Vert Wx\Vert_1$ without the averages | few coefficients of a wavelet transform $W$ suffice |
 # | TV | $\sum_i\lvert(\nabla x)_i\rvert$ | images are flat, with few and short edges |
 # | TV, anisotropic | $\sum_i\lvert(\partial_1x)_i\rvert+\lvert(\partial_2x)_i\rvert$ | the same, and edges are upright or level |
 # | TGV | $\min_w\sum_i\lvert(\nabla x-w)_i\rvert+\beta\lvert(Ew)_i\rvert$ | images are sloped planes, with few edges and kinks |
@@ -721,6 +730,10 @@ def emission_step(x, A, y, b):
 assert checks.emission(emission_step)
 
 # %% [markdown]
+# The table below has two more columns than PSNR. SSIM compares means, variances and correlations of small windows, and is
+# 1 for equal images. *Contrast* is the part of the hot spot's contrast that is left. OSEM is MLEM with a part of the
+# data in each step.
+#
 # **Predict, then run.** A circle with a small hot spot, 20 counts a ray on average and 4 from the background. Four
 # methods; the last two differ in the data term, and each has the weight that is best for its PSNR. Does the right one
 # pay, and where: in PSNR or in the contrast of the spot?
@@ -778,10 +791,10 @@ markdown_table(["method", "PSNR (dB)", "contrast of the spot that is left"], lin
 #
 # | rule | takes the $\lambda$ for which | has to know |
 # |---|---|---|
-# | Morozov | $\|Ax_\lambda-y\|_2^2=m\sigma^2$ | $\sigma$ |
-# | L-curve | $\big(\log\|Ax_\lambda-y\|_2^2,\ \log R(x_\lambda)\big)$ bends most | nothing |
-# | GCV | left-out data are predicted best, approximately: least $\|Ax_\lambda-y\|_2^2/(1-d_\lambda/m)^2$ | that the noise is white |
-# | SURE | the estimated risk is least: $\|Ax_\lambda-y\|_2^2-m\sigma^2+2\sigma^2d_\lambda$ | $\sigma$ |
+# | Morozov | $\Vert Ax_\lambda-y\Vert_2^2=m\sigma^2$ | $\sigma$ |
+# | L-curve | $\big(\log\Vert Ax_\lambda-y\Vert_2^2,\ \log R(x_\lambda)\big)$ bends most | nothing |
+# | GCV | left-out data are predicted best, approximately: least $\Vert Ax_\lambda-y\Vert_2^2/(1-d_\lambda/m)^2$ | that the noise is white |
+# | SURE | the estimated risk is least: $\Vert Ax_\lambda-y\Vert_2^2-m\sigma^2+2\sigma^2d_\lambda$ | $\sigma$ |
 # | oracle | the image is best | the truth |
 #
 # $d_\lambda=\operatorname{div}_y(Ax_\lambda)$ counts the **degrees of freedom** that the reconstruction uses: how far

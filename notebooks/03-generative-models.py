@@ -76,7 +76,20 @@ from course_utils.training.zoo import card
 mnist = load("mnist")
 print(mnist)
 
+# %% mystnb={"image": {"alt": "Two strips of ten images. Pixels drawn at random: grey noise. A trained generator: ten handwritten digits, most of them legible."}}
+generator = torch.Generator().manual_seed(0)
+G = pretrained("vae-mnist-8")
+rows = {
+    "784 random\npixels": torch.rand(10, 1, 28, 28, generator=generator),
+    "$G(z)$, 8 random\nnumbers": G.sample(10, generator),
+}
+plots.image_strips(rows)
+plt.show()
+
 # %% [markdown]
+# Each image of the second row took eight random numbers, and one function $G$ draws them all. Most are digits; some are
+# shapes between two digits.
+#
 # ## 1 What a generator is
 #
 # Images $x\in\mathcal X=\mathbb R^n$ of one kind, digits say, follow an unknown distribution $P^*$. A **generator** is
@@ -96,35 +109,26 @@ print(mnist)
 # Do we need a network for that? Chapter 02's tools know means and covariances. Let us give a Gaussian the *exact* mean
 # and covariance of 20,000 digits, all $784\cdot785/2$ numbers of it, and draw.
 #
-# **Predict, then run.** Will you recognise digits in the second row?
+# **Predict, then run.** Will you recognise digits in the draws of this Gaussian?
 #
 # - [ ] yes, most of them
 # - [ ] yes, a few of them
 # - [ ] no
 
-# %% mystnb={"image": {"alt": "Three strips of ten images. Pixels drawn at random: grey noise. Gaussian with the mean and covariance of MNIST: blotches in the middle, no digit. A trained generator: ten handwritten digits, most of them legible."}}
-generator = torch.Generator().manual_seed(0)
+# %% mystnb={"image": {"alt": "A strip of ten draws from a Gaussian with the mean and covariance of MNIST: blotches in the middle, no digit."}}
 flat = mnist.train.flatten(1)  # (20000, 784)
 centre = flat.mean(0)
 variances, axes = torch.linalg.eigh(torch.cov(flat.T).double())  # covariance = axes diag(variances) axes^T
 variances, axes = variances.flip(0).clamp_min(0), axes.flip(1).float()  # the largest variance first
 coordinates = torch.randn(10, 784, generator=generator) * variances.float().sqrt()
-G = pretrained("vae-mnist-8")
-rows = {
-    "pixels at random": torch.rand(10, 1, 28, 28, generator=generator),
-    "right mean and\ncovariance": (centre + coordinates @ axes.T).reshape(10, 1, 28, 28),
-    "$G(z)$, 8 numbers": G.sample(10, generator),
-}
-plots.image_strips(rows)
+plots.image_strips({"right mean and\ncovariance": (centre + coordinates @ axes.T).reshape(10, 1, 28, 28)})
 plt.show()
 
 # %% [markdown]
-# The middle row has the right mean and the right covariance, so there is the right amount of ink in the right place, but
+# These draws have the right mean and the right covariance, so there is the right amount of ink in the right place, but
 # no digit. Means and covariances are all that a quadratic regulariser such as Tikhonov's (chapter 02) can know. What
 # distinguishes a digit from such blotches is in the higher moments.
 #
-# The bottom row took eight numbers per image. Most are digits; some are shapes between two digits.
-
 # %% [markdown]
 # ## 2 The autoencoder
 #
@@ -220,7 +224,7 @@ assert 0.3 < ae < 0.36 and 0.57 < pca[8] < 0.60 and 42 <= equal <= 44 and n_para
 # ### The loss in ten lines
 #
 # This is all of (6) as a program, on a batch, with one draw of $z$ for each image. The library's VAE computes the same,
-# which the cell checks.
+# which the cell checks. The unit is the *nat*, one unit of the natural logarithm.
 
 
 # %%
@@ -286,7 +290,11 @@ plt.show()
 # only the second counts.
 #
 # **Predict, then run.** Four short runs, which differ in $\rho$ alone. Which of these changes by more than a factor of two
-# between $\rho=0.05$ and $\rho=0.5$: reconstruction error, KL divergence, spread of the encodings?
+# between $\rho=0.05$ and $\rho=0.5$?
+#
+# - [ ] the reconstruction error
+# - [ ] the KL divergence
+# - [ ] the spread of the encodings
 
 # %%
 print(f"{'rho':>6}{'k = 2 rho^2':>13}{'NRMSE':>8}{'KL (nats)':>11}{'std of encodings':>18}{'coordinates in use':>20}")
@@ -307,8 +315,8 @@ assert sweep[0.05]["kl"] > sweep[0.158]["kl"] > sweep[0.5]["kl"] > sweep[1.5]["k
 assert sweep[0.05]["std"] > sweep[1.5]["std"]
 
 # %% [markdown]
-# From $\rho=0.05$ to $0.5$ the reconstruction hardly moves, while the KL divergence falls by a factor above three:
-# over a wide range $\rho$ decides less about the quality of reconstructions than about *where the encodings lie*. Small
+# From $\rho=0.05$ to $0.5$ the reconstruction hardly moves, while the KL divergence falls by a factor above three and
+# the spread of the encodings by about a third: over a wide range $\rho$ decides less about the quality of reconstructions than about *where the encodings lie*. Small
 # $\rho$ lets them spread beyond the prior; then draws from $\mathcal N(0,I)$ reach only the middle of them. Large $\rho$
 # ends in **posterior collapse**: coordinates are no longer used, because using them costs more nats than they save.
 # Exercise 4 predicts the number of coordinates for the linear case exactly.
@@ -329,7 +337,9 @@ assert sweep[0.05]["std"] > sweep[1.5]["std"]
 # makes sense for distributions on thin surfaces, where the KL divergence is infinite. But who can compute the best
 # plan among all images? **Kantorovich and Rubinstein** turn the minimum into a maximum:
 #
-# $$ W_1(P^*,P_G)=\max_{\|D\|_{\mathrm{Lip}}\le1}\;\mathbb E_{x\sim P^*}D(x)-\mathbb E_{x'\sim P_G}D(x'). $$
+# $$ W_1(P^*,P_G)=\max_{\|D\|_{\mathrm{Lip}}\le1}\;\mathbb E_{x\sim P^*}D(x)-\mathbb E_{x'\sim P_G}D(x'), $$
+#
+# over all **critics** $D$ with $|D(x)-D(x')|\le\|x-x'\|_2$, which are called 1-Lipschitz.
 #
 # *Why "$\ge$":* for a 1-Lipschitz $D$ and any plan, $\mathbb E D(x)-\mathbb E D(x')=\mathbb E_\gamma[D(x)-D(x')]\le
 # \mathbb E_\gamma\|x-x'\|_2$. No critic exceeds any plan.
@@ -1072,7 +1082,8 @@ assert checks.likeliest_rho(rho_best, models["vae"], images, codes)
 # <details><summary><b>What it says</b> (open after trying)</summary>
 #
 # It comes out below the 0.158 of training, because the errors are smaller than that $\rho$ assumes. So 0.158 is a choice
-# about where the encodings lie, not a measured noise level.
+# about where the encodings lie, not a measured noise level. (The paper, Sect. 2.4, means $\rho$ to reflect the noise level
+# of the training images.)
 # </details>
 #
 # ### Exercise 2 (core): the reparametrised gradient

@@ -91,12 +91,20 @@ def seeded(seed):
 
 
 TITLES = {"ae": "AE", "vae": "VAE", "wgan": "GAN"}
-digits = {title: pretrained(f"{family}-mnist-8") for family, title in TITLES.items()}
+digits = {title: pretrained(f"{family}-mnist-8", verbose=False) for family, title in TITLES.items()}
 drawers = {title: pretrained(f"{family}-shapes-10") for family, title in TITLES.items()
            if f"{family}-shapes-10" in available()}  # fmt: skip
 print("generators of Shapes:", ", ".join(drawers))
 
+# %% mystnb={"image": {"alt": "Ten samples each of AE, VAE and GAN. The AE's are almost black, the VAE's are digits and faint mixtures, the GAN's are crisp, and about half of them are broken."}}
+plots.image_strips({f"{title}, samples": samples(G, 10, seeded(5)) for title, G in digits.items()})
+plt.show()
+
 # %% [markdown]
+# These are draws $G(z)$, $z\sim\mathcal N(0,I)$, of three generators of digits. The AE draws next to nothing. Yet it fits
+# test images as well as the VAE does, and better than the GAN (section 2). So which of the three is a good regulariser?
+# A look at samples does not say.
+#
 # ## 1 Five wishes
 #
 # In chapter 05 the generator $G:\mathcal Z\to\mathcal X$ becomes a constraint: $x=G(z)$, with $z$ found by descent.
@@ -125,7 +133,7 @@ print("generators of Shapes:", ", ".join(drawers))
 #
 # (paper, eq. (9)) and report $\mathrm{NRMSE}=\|G(z^*)-x\|_2/\|x\|_2$: zero for a perfect fit, one for the black image.
 # AE and VAE start from the encoding, a GAN from the four best of 4,096 shared draws; the best result *by objective*
-# counts. `solver="paper"` would run Algorithm 1; the default L-BFGS reaches the same minima sooner.
+# counts. `solver="paper"` would run Algorithm 1; the default is L-BFGS (chapter 05 compares the two).
 #
 # **Predict, then run.** How much does the search improve on the encoding $G(E(x))$? Will the training images be fitted
 # better than the test images?
@@ -151,7 +159,8 @@ plt.show()
 
 # %% [markdown]
 # The search gains a few per cent over the encoding. AE and VAE are alike; the GAN is behind, although it had four
-# starts. Errors on training and test images hardly differ, so none of them has learned its training images by heart.
+# starts. Their errors on training and test images hardly differ, so neither AE nor VAE has learned its training images
+# by heart. (Fig. 1 below finds the same for the GAN.)
 #
 # Now Shapes, for those generators that the course ships. The last column asks where the error lies: what share of the
 # squared error is in pixels at an edge of the true image, or next to one.
@@ -227,7 +236,12 @@ assert checks.best_of_starts(choose)
 # N(0,50^2I)$ for their Fig. 5, so $r\approx50$. We report the distance to the nearest training image, in units of what
 # a test image has. **Foreign images:** fit by (9) what is no digit at all: clothes.
 #
-# **Predict, then run.** At which radius do the images stop being digits? Which of the three can draw a shoe?
+# **Predict, then run.** At which radius do the images stop being digits? And which of the three can draw something like
+# a shoe?
+#
+# - [ ] none of them
+# - [ ] the GAN alone, whose strokes are the sharpest
+# - [ ] each of them, roughly
 
 # %% mystnb={"image": {"alt": "Strips of images of AE, VAE and GAN with latent vectors of growing length. The AE starts almost black and draws digits at twice to five times the length of the prior; VAE and GAN draw digits near length one and white blots from five on."}}
 radii = (1.0, 2.0, 5.0, 50.0)
@@ -254,13 +268,14 @@ plt.show()
 assert all(wrong[t].nrmse.median() > 1.2 * fits[t].nrmse.median() for t in digits)
 
 # %% [markdown]
-# Far out, all three leave the digits, and nothing in (4), (5) or (6) would have stopped them: a piecewise linear
-# network grows in proportion to $\|z\|$. The AE draws digits at $r=2$ and 5 and none at $r=1$, because its encodings
-# lie at $r=2.8$ on average (section 6).
+# Far out, all three leave the digits, and nothing in (4), (5) or (6) would have stopped them: a piecewise affine
+# network grows, far out, in proportion to $\|z\|$. The AE draws nothing at $r=1$, and little but faint strokes at $r=2$,
+# although its encodings lie at $r=2.8$ on average (section 6). So the length alone does not say where they are: the
+# direction counts as well.
 #
-# The clothes are fitted worse than digits, but far better than nothing (NRMSE 1): a blob of the right brightness is in
-# the range. Without a penalty on $z$ a generator of digits can explain some of a shoe. A2 is the least fulfilled of the
-# three wishes, and the reason for $\|z\|^2$ in chapter 05.
+# The clothes are fitted worse than digits, but far better than nothing (NRMSE 1), by all three: a blob of the right
+# brightness is in the range. The GAN fits them least, sharp as its strokes are. Without a penalty on $z$ a generator of
+# digits can explain some of a shoe. None of the three fulfils A2, which is one reason for $\|z\|^2$ in chapter 05.
 #
 # ### Explorer: away from the prior
 #
@@ -339,7 +354,14 @@ plt.show()
 # other a disc. AE and VAE of digits and the AE of Shapes were trained three times, from other first weights and
 # with other random numbers; $\pm$ is the standard deviation over these runs. Of the others there is one run.
 #
-# **Predict, then run.** Which generator gains most by another law? Which one nothing?
+# The tables also have the Fréchet distance of features, which is explained below.
+#
+# **Predict, then run.** Under $\mathcal N(0,I)$ no sample of the AE of digits is good. How many are under the learned
+# prior, compared with the VAE's?
+#
+# - [ ] far fewer than of the VAE
+# - [ ] about as many as of the VAE
+# - [ ] more than of the VAE
 
 # %% mystnb={"image": {"alt": "Six panels: earth mover's distance, Fréchet distance and share of good samples for MNIST and Shapes under four laws of z. The AE is far off under the standard normal and among the best under the fitted laws. The VAE gains little by the fitted Gaussian and much by the learned law and the vectors themselves. The GAN depends little on the law."}}
 laws = load_result("laws")
@@ -387,7 +409,7 @@ assert gan["energy"] < gan["critical"]
 #   where the training digits are. So what is left of its fault is not the place and the width of the cloud of
 #   encodings, but its shape, which is no ball. A learned prior makes good a little more than half of it.
 # - **The GAN depends little on the law**: the fitted laws are hardly another one, because the search for its $z$ starts
-#   from draws of $\mathcal N(0,I)$, and what it finds for 100 digits is within chance of them. Only the $z$ of real digits give more good images; they are the best fits of digits.
+#   from draws of $\mathcal N(0,I)$, and what it finds for 100 digits is within chance of them (energy distance, section 6). Only the $z$ of real digits give more good images; they are the best fits of digits.
 # - **No law makes the Shapes GAN draw shapes.** The lines below have the numbers: under the fitted laws its EMD comes
 #   down to about that of real images and its Fréchet distance is no outlier, while hardly any sample is a rectangle and
 #   a circle. Here $G$ is to blame, and two of three measures do not notice. (Its training was stopped early, see "Paper
@@ -412,7 +434,13 @@ assert max(v["good"] for v in of_shapes["wgan"]["laws"].values()) < 0.1 < of_sha
 # the share of each, in per cent. A minus or a plus marks what differs from the real test digits by more than three
 # standard errors, in every training run. (Under $\mathcal N(0,I)$ the AE has no good samples that could be counted.)
 #
-# **Predict, then run.** The GAN has the worse fits (section 2). Does it forget digits, too?
+# **Predict, then run.** The GAN has the worst fits (section 2). Under $\mathcal N(0,I)$, which generator draws some digits
+# too rarely?
+#
+# - [ ] the GAN
+# - [ ] the VAE
+# - [ ] both
+# - [ ] neither
 
 # %%
 head, counted = laws_story.classes(laws)
@@ -424,7 +452,8 @@ markdown_table(head, counted)
 # digits, and one and a half times as many threes, in each of three training runs. The AE with a fitted Gaussian does
 # the same, in each of its three. It is the law and not $G$, because with the vectors of training images no count is marked. The GAN draws all
 # digits as often as they occur, as far as so many samples can tell. Bad fits, then, are not the same as forgotten
-# classes, and none of the distances above told the two apart.
+# classes, and none of the distances above told the two apart. (The paper reads the bad fits of its GAN as a sign of
+# mode collapse, Sect. 4.3.6. In ours no class collapses; what happens within a class is not counted here.)
 #
 # ### Four other questions about the same samples
 #
@@ -443,7 +472,11 @@ markdown_table(head, counted)
 #   al. 2017 compare GANs by it); the VAE alone comes with a $\rho$ of its own and with a proposal, so we stop at the
 #   VAE.
 #
-# **Predict, then run.** Will the classifier be fooled by the generator with the lowest EMD?
+# **Predict, then run.** Will the classifier be fooled by the VAE, which has the lowest EMD?
+#
+# - [ ] yes
+# - [ ] only after the blur
+# - [ ] no
 
 # %%
 k = 200 if FAST else 1000
@@ -479,7 +512,7 @@ assert likely.value.mean() > likely.elbo.mean()
 # black; that *is* a collapse, of this $G$ under this prior. VAE and GAN have no more equal pairs than real digits have.
 #
 # The likelihood comes with a warning. The effective number of draws is near one or two: one lucky $z$ carries the sum,
-# so the estimate is too low by an unknown amount, and differences of a few nats mean nothing. Print the ESS, always.
+# so the estimate is too low by an unknown amount, and differences of a few nats mean nothing. Print that number, always.
 #
 # ## 5 B1: is it smooth?
 #
@@ -488,27 +521,34 @@ assert likely.value.mean() > likely.elbo.mean()
 # vectors we also measure the *largest step of the image divided by the mean step*: 1 at even pace, 32 if everything
 # happens at once.
 #
-# **Predict, then run.** Which generator has the steepest places: AE, VAE or GAN? (Where are their encodings?)
+# **Predict, then run.** Which generator is the steepest at its encodings? (How far apart do they lie?)
+#
+# - [ ] the AE, because nothing in (4) asks for a smooth $G$
+# - [ ] the VAE
+# - [ ] the GAN
 
 # %%
-paths = {}
+paths, rows = {}, []
 for title, G in digits.items():
     z = fits[title].z[:10]
     paths[title] = path_smoothness(G, z, z.roll(1, 0), steps=16 if FAST else 32)
     slope, size = lipschitz(G, z), fits[title].z.pow(2).mean().sqrt()
-    print(f"{title:4s} local Lipschitz: median {slope.median():4.1f}, worst {slope.max():4.1f};", end=" ")
-    print(f"median times rms of z_j {slope.median() * size:4.1f};", end=" ")
-    print(f"largest / mean step: median {paths[title].jump.median():.2f}, worst {paths[title].jump.max():.2f}")
+    slopes = [f"{value:.1f}" for value in (slope.median(), slope.max(), slope.median() * size)]
+    rows.append([title, *slopes, f"{paths[title].jump.median():.2f}", f"{paths[title].jump.max():.2f}"])
 assert lipschitz(digits["GAN"], fits["GAN"].z).median() > lipschitz(digits["AE"], fits["AE"].z).median()
+heads = ["local Lipschitz: median", "worst", "median times rms of z_j", "largest / mean step: median", "worst"]
+markdown_table(["", *heads], rows)
 
 # %% mystnb={"image": {"alt": "Local Lipschitz constant along one path between two test digits. The AE is lowest and flat, the GAN highest and uneven."}}
 figures.path_curves({t: p.lipschitz[0] for t, p in paths.items()}, "local Lipschitz constant", "Along one path.")
 plt.show()
 
 # %% [markdown]
-# The AE is the least steep only because its latent space is the largest: stretch $\mathcal Z$ by two and the constant
-# halves. A Lipschitz constant without the size of the region in which $z$ lives says nothing, so the score card in
-# section 8 has the product of the two. No path has a real jump. The GAN is the most uneven.
+# The GAN is the steepest. The AE is the least steep only because its latent space is the largest: stretch $\mathcal Z$ by
+# two and the constant halves. A Lipschitz constant without the size of the region in which $z$ lives says nothing, so the score card in
+# section 8 has the product of the two. The GAN is also the most uneven. The paper sees some large jumps in the
+# interpolations of its GAN (Sect. 4.3.6). Ours has none: the largest step between test images is about twice the mean
+# one (fig6 in "Paper and ours").
 #
 # ### Exercise 2 (core): the steepest direction
 #
@@ -855,9 +895,10 @@ assert checks.useless_winner("A3 Frechet", Album(mnist.train[:2000]))
 # - **A2** for every $\|z\|\le r\sqrt d$ some image of the support of $P^*$ lies within $\varepsilon'$ of $G(z)$. A
 #   training set can refute it at one $z$, never prove it for all.
 # - **B1** $G$ is $L$-Lipschitz on $\|z\|\le r\sqrt d$: sampled slopes give a lower bound of $L$, products of layer
-#   norms an upper one, usually a hundred times larger.
+#   norms an upper one, which is far larger.
 # - **A3, B2** $W_2(P_G,P^*)\le\varepsilon''$: but the empirical $W_2^2$ of $N$ images has a floor that falls like
-#   $N^{-2/d}$ at best, so that a small $\varepsilon''$ cannot be certified from 10,000 images.
+#   $N^{-2/d}$ at best (for $d>4$; Fournier and Guillin 2015), so that a small $\varepsilon''$ cannot be certified from
+#   10,000 images.
 #
 # And B needs $A$: a constant of the whole inverse problem, such as the S-REC constant of chapter 06, says whether
 # *this* operator can tell the images of $G$ apart. The wishes are about $G$ alone. That is the gap.
@@ -936,6 +977,10 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 # GAN ended at 8,500 steps of the paper's 30,000, when its images were still growing sharper, so it is undertrained and
 # its numbers say little about GANs, of which there is one training run for each data set, as of the VAE of Shapes. The
 # four starts for each image come from a dictionary, not from chance as in the paper, which flatters the GAN.
+#
+# One more sentence of the paper needs an answer. It is surprised by how good its AE is, and suspects an implicit
+# regularisation by architecture and training (Sect. 4.3.6, 6). On digits we find the $G$ of the AE as good as the VAE's;
+# what it lacks is a known latent region (section 4). Why its training gives such a $G$ was not tested here.
 
 # %% [markdown]
 # ## Quiz
@@ -977,7 +1022,7 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 # <details><summary>Answer</summary>
 #
 # **No.** The test is sure that there is *some* difference; with enough vectors it always is. 0.01 is small against the
-# distances involved (about $2\sqrt{d}/\sqrt2\approx4$ for $d=8$).
+# distances involved (two draws from the prior are about $\sqrt{2d}=4$ apart for $d=8$).
 # </details>
 
 # %% [markdown]

@@ -101,6 +101,7 @@ from course_utils.chapters.equivariance.symmetry_figures import (
     denoised_figure,
     group_figure,
     inpainting_figure,
+    motions_figure,
     refinement_figure,
     repeated_figure,
     sinogram_figure,
@@ -130,29 +131,37 @@ from course_utils.results import origin
 # %% [markdown]
 # ## 1 What happens when data are turned?
 #
-# Let $g$ be a turn of the image, $g\cdot b$ the turned image, and $\Phi$ a denoiser that was trained on upright images.
-# The lectures (part II.1) ask: is
+# Let $b$ be a noisy image, $g$ a turn, $g\cdot b$ the turned image, and $\Phi$ a denoiser that was trained on upright
+# images. The lectures (part II.1) ask: is
 #
 # $$\Phi(g\cdot b)\ \overset{?}{=}\ g\cdot\Phi(b)\,?$$
-#
-# A map with this property is called **equivariant**. (The lectures write $R$ for the turn; here $R$ is a matrix, and
-# $g$ whatever moves the image.) We begin with quarter turns, because they map the pixel grid to itself and nothing has
-# to be interpolated.
+
+# %% mystnb={"image": {"alt": "Above, a noisy image of a rectangle and a disc: upright, after a quarter, a half and three quarters of a turn, and transposed. Below, what a denoiser makes of each: a clean rectangle and a clean disc in the place where they lie."}}
+many = load("shapes").test[: 20 if FAST else 100]
+noisy_many = many + 0.1 * torch.randn(many.shape, generator=torch.Generator().manual_seed(0))
+denoiser = pretrained("residual-denoiser-shapes", verbose=False)
+motions_figure(noisy_many[:1], lambda b: denoiser(b, 0.1))
+plt.show()
+
+# %% [markdown]
+# A map with this property is called **equivariant**. To the eye this one is. (The lectures write $R$ for the turn; here
+# $R$ is a matrix, and $g$ whatever moves the image.) We begin with quarter turns, because they map the pixel grid to
+# itself and nothing has to be interpolated.
 #
 # Shapes are made for this question. The disc always lies at the lower right and the rectangle at the upper left, so a
 # turned image shows an arrangement that no training image has. But the *transposed* image, with rows and columns
 # exchanged, is as likely as the image itself: all positions and sides are drawn alike for rows and columns. We have
 # three turns that training never showed and one motion that it did.
 #
-# **Predict, then run.** A convolutional denoiser, trained on upright Shapes, gets noisy images with $\sigma=0.1$, and
-# then the same noisy images turned. How many dB does it lose: none, one, five? And how far are its two answers apart,
-# compared with their distance from the truth?
+# **Predict, then run.** The denoiser gets many noisy images with $\sigma=0.1$, and then the same noisy images turned.
+# How many dB does it lose? And how far are its two answers apart, compared with their distance from the truth?
+#
+# - [ ] Hardly any dB, and the two answers are nearly the same.
+# - [ ] Hardly any dB, but the two answers are more than half as far apart as they are from the truth.
+# - [ ] Several dB, because no training image lies like that.
 
 # %%
-many = load("shapes").test[: 20 if FAST else 100]
-noisy_many = many + 0.1 * torch.randn(many.shape, generator=torch.Generator().manual_seed(0))
 images, noisy = (part[: 6 if FAST else 16] for part in (many, noisy_many))  # for what takes longer
-denoiser = pretrained("residual-denoiser-shapes", verbose=False)
 
 
 def denoise(b):
@@ -179,7 +188,8 @@ assert FAST or found["half turn"]["change"].mean() < -3 * error[1], "few images 
 
 # %% [markdown]
 # This denoiser is not equivariant: its two answers are more than half as far from each other as each is from the truth.
-# Yet the turns cost it two tenths of a dB at most, and the transposition nothing. **Being equivariant and being good on
+# Yet the turns cost it two tenths of a dB at most, and the transposition nothing, because both answers are about
+# equally wrong. **Being equivariant and being good on
 # turned data are two things**, and we need a number for each: the *equivariance error*
 # $\|g^{-1}\cdot\Phi(g\cdot b)-\Phi(b)\|/\|\Phi(b)\|$ and the change of the PSNR. Do all networks pass so easily?
 #
@@ -267,8 +277,11 @@ except ValueError as complaint:
 # by a U-Net, and a learned proximal gradient method, which uses $A$ in each of its steps. The data $T_gy$ hold exactly
 # as much information as $y$, because the noise is white and $T_g$ only moves its entries about.
 #
-# **Predict, then run.** Which motion costs most: the quarter turns, the half turn, or the transposition?
-# Note that a half turn maps discs to discs and upright rectangles to upright rectangles.
+# **Predict, then run.** Which motion costs the U-Net most?
+#
+# - [ ] The quarter turns, because they lay upright rectangles on their sides.
+# - [ ] The half turn, although it maps discs to discs and upright rectangles to upright ones.
+# - [ ] The transposition, because it alone is a mirroring.
 
 # %% mystnb={"image": {"alt": "Change of the PSNR in dB, one mark an image, for three networks and four motions. The residual denoiser stays near 0 everywhere. The U-Net loses most under the half turn and about half of that under the quarter turns; the learned proximal gradient loses less. Under transposition all three stay near 0."}}
 scan = measure(A, images, 0.1, torch.Generator().manual_seed(1))
@@ -414,7 +427,11 @@ assert checks.averaged(average)
 
 # %% [markdown]
 # **Predict, then run.** Averaging makes all three networks equivariant. Which of them becomes better by it on upright
-# data, and which worse?
+# data?
+#
+# - [ ] All three, because an average has the smaller error.
+# - [ ] The denoiser alone.
+# - [ ] None, because each is best at what it was trained for.
 
 # %%
 lines, gain = [], {}
@@ -430,10 +447,10 @@ assert gain["residual denoiser"] > 0.3 and gain["FBP and U-Net"] < -0.1
 markdown_table(["PSNR (dB)", "upright", "after the half turn", "averaged, both"], lines)
 
 # %% [markdown]
-# The denoiser gains. Its four answers are about equally good, and by exercise 2 the average has at most the mean of
-# their squared errors: what they do not agree on cancels in part. The U-Net pays: one good answer is averaged with
-# three worse ones. Upright it loses, after the half turn it gains, and both are now served alike. The learned proximal
-# gradient lies between.
+# The denoiser gains. Its four answers are about equally good, and by exercise 2 the average has at most the mean of their
+# squared errors: what they do not agree on cancels in part. The U-Net pays: one good answer is averaged with three worse
+# ones, and the exercise promises nothing against the best of the four. Upright it loses, after the half turn it gains,
+# and both are now served alike. The learned proximal gradient lies between.
 #
 # So the first price of indifference is known: four evaluations instead of one, and for the U-Net its knowledge of where
 # things are. Whether that knowledge is a fault depends on whether the next object will lie where the last ones lay. The
@@ -655,7 +672,8 @@ assert all(0.3 < ratio <= 1 for ratio in sharp.values())
 markdown_table(["", "‖p − q‖²", "bound", "ratio"], lines)
 
 # %% [markdown]
-# The bound is used up to about a half. So the error is no fault of the solver: the change of $J$ explains it.
+# The bound is used up to about a half. So a change of $J$ as small as this allows an error of this size, and no fault of
+# the solver is needed to explain it.
 #
 # ### Other angles
 #
@@ -929,7 +947,12 @@ assert checks.regular_filters(regular_filters)
 # ordinary network is turned by the elements of $C_4$.
 #
 # **Predict, then run.** Images with 27 to 32 pixels a side. Some networks have a first layer of stride 2: it keeps
-# every second pixel. Which of them are equivariant on which sides?
+# every second pixel. On which sides are the $C_4$ networks with stride 2 equivariant?
+#
+# - [ ] On all, because every layer commutes with quarter turns.
+# - [ ] On even sides, because exactly half of the pixels of a row are kept.
+# - [ ] On odd sides.
+# - [ ] On none, because pixels are lost.
 
 # %%
 sides, lines, errors = range(27, 33), [], {}
@@ -947,8 +970,8 @@ markdown_table(["network, side of the image", *map(str, sides)], lines)
 # %% [markdown]
 # With stride 1 the equivariant networks are so up to round-off, on every side. With stride 2 only on odd sides, because
 # the pixels $0,2,4,\dots$ are kept: seen from the opposite side they are the same ones only if the last pixel is among
-# them. On even sides the error is smaller than that of the ordinary network and nothing like round-off, and nothing
-# warns.
+# them. That pixels are lost does no harm, as long as the same ones are lost from all sides. On even sides the error is
+# smaller than that of the ordinary network and nothing like round-off, and nothing warns.
 #
 # ### Exercise 7 (core): which sides does a strided network allow?
 #
@@ -1135,8 +1158,11 @@ for name in ("ordinary", "equivariant"):
 # degrees none has, because C4 does not contain that turn; and interpolation has made these images a little smoother, so
 # that their PSNR may be compared between networks and not with the other panels.
 #
-# **Predict, then run.** With ten training pairs, how many dB will the equivariant network be ahead of the ordinary one,
-# upright? And with a thousand? How much does the ordinary network lose when the object is turned by 90 degrees?
+# **Predict, then run.** Where is the equivariant network ahead of the ordinary one, on *upright* objects?
+#
+# - [ ] Nowhere, because the ordinary one has seen nothing but upright objects.
+# - [ ] With ten training pairs, and no longer with a thousand.
+# - [ ] With ten and with a thousand, as published.
 
 # %% mystnb={"image": {"alt": "PSNR of test images of Shapes over the number of training pairs, in three panels: upright, turned by 90 and by 45 degrees. With ten pairs the equivariant and the augmented network lie above the ordinary one, upright and turned by 90 degrees; from thirty pairs on the marks of all three mix. The ordinary network with fewer weights lies below; total variation is 2 dB or more below all."}}
 shapes = load_result("equivariance-shapes")
@@ -1182,7 +1208,8 @@ for n in (30, 100, 300, 1000):
 # **With ten pairs** the equivariant network is 0.6 dB ahead, upright, and its worst run is just above the best one of
 # the ordinary network. That is not because it has fewer weights: the ordinary network with fewer weights is the worst
 # of all, and the equivariant one with as many weights keeps the lead. So answer 2 is out, and it is the symmetry that
-# helps. But answer 3 holds: an ordinary network with turned pairs is as good.
+# helps, also where nothing is turned: an edge that it has seen from one side it knows from four. But answer 3 holds: an
+# ordinary network with turned pairs is as good.
 #
 # **From thirty pairs on** the symmetry buys nothing that could be told from the luck of a training run. The ordinary
 # network is even ahead by 0.1 to 0.3 dB, which is less than the spread over its runs. Why does the published lead of
@@ -1191,9 +1218,10 @@ for n in (30, 100, 300, 1000):
 # no over-fitting that a symmetry could prevent. Our conjecture is that the budget is the limit, 2,500 steps against the
 # authors' 100,000, and 59,000 weights against 755,000. The chest will support it.
 #
-# **The quarter turn** seems to cost the ordinary network 0.3 dB. Be careful: it seems to cost the equivariant one 0.1
-# to 0.2 dB, and we know that it costs it nothing. The data of the turned images have other noise. What remains for the
-# ordinary network is the difference, between 0.1 and 0.2 dB. At 45 degrees the means lie within the spread of the runs.
+# **The quarter turn** seems to cost the ordinary network 0.3 dB, from thirty pairs on. Be careful: it seems to cost the
+# equivariant one 0.1 to 0.2 dB, and we know that it costs it nothing. The data of the turned images have other noise.
+# What remains for the ordinary network is the difference, between 0.1 and 0.2 dB. At 45 degrees the means lie within the
+# spread of the runs.
 #
 # ### Chest slices of another patient
 #
@@ -1366,21 +1394,22 @@ turns_table(turns)
 # depend on what $\Phi$ puts there: with any $\Phi$, also $\Phi+n$ with $An=0$ is a minimiser.
 #
 # Chen, Tachella and Davies add one assumption: the *set* of images has a symmetry, so that a turned image is as likely
-# as the image. Then the turned reconstruction $T_g\Phi(y)$ is an image whose data can be simulated, and from these
+# as the image. Then the turned reconstruction $g\cdot\Phi(y)$ is an image whose data can be simulated, and from these
 # $\Phi$ has to find it again:
 #
-# $$\|A\Phi(y)-y\|^2+\alpha\,\|\Phi(A\,T_g\Phi(y))-T_g\Phi(y)\|^2,\qquad g\in H\text{ at random}.$$
+# $$\|A\Phi(y)-y\|^2+\alpha\,\big\|\Phi\big(A(g\cdot\Phi(y))\big)-g\cdot\Phi(y)\big\|^2,\qquad
+# g\in H\text{ at random}.$$
 #
 # Pixels that $A$ saw have been turned to places that $A$ hides, where a network that fills with zeros is now caught.
 # This works with any network. It does not work with any $A$:
 #
-# > **Proposition.** Let $A$ be equivariant, $AT_g=S_gA$ with some action $S_g$ on the data, and let $\Phi$ be
-# > equivariant, $\Phi(S_gy)=T_g\Phi(y)$. If $\Phi$ agrees with the data, $A\Phi(y)=y$, then the second term is zero.
+# > **Proposition.** Let $A$ be equivariant, $A(g\cdot x)=T_gAx$ with some action $T_g$ on the data, and let $\Phi$ be
+# > equivariant, $\Phi(T_gy)=g\cdot\Phi(y)$. If $\Phi$ agrees with the data, $A\Phi(y)=y$, then the second term is zero.
 #
 # <details><summary><b>Proof</b></summary>
 #
-# $\Phi(AT_g\Phi(y))=\Phi(S_gA\Phi(y))=\Phi(S_gy)=T_g\Phi(y)$. The first equality is the equivariance of $A$, the second
-# the agreement with the data, the third the equivariance of $\Phi$.
+# $\Phi(A(g\cdot\Phi(y)))=\Phi(T_gA\Phi(y))=\Phi(T_gy)=g\cdot\Phi(y)$. The first equality is the equivariance of $A$, the
+# second the agreement with the data, the third the equivariance of $\Phi$.
 # </details>
 #
 # So both terms vanish, whatever such a network puts into the null space, and there is nothing to learn. What makes
@@ -1482,10 +1511,10 @@ plt.show()
 # %% [markdown]
 # Two assumptions carry this, and one should ask for both before using the method. The set of images must have the
 # symmetry: upright digits do not, which is why they were turned here; with them the second term would ask for the wrong
-# thing (a conjecture, we have not run it). And $A$ must *not* have it. Shifts, which Chen et al. take for inpainting,
-# are the usual way out, because hardly any mask is invariant under them. How much the moved operators $AT_g$ must see
-# together is the subject of the sensing theorems of Tachella, Chen and Davies. Noise is a third point: the data term
-# fits it, and the authors treat it in a paper of its own.
+# thing (a conjecture, we have not run it). And $A$ must *not* have it. Shifts, which Chen et al. take for inpainting, are
+# the usual way out, because hardly any mask is invariant under them. How much the moved operators $x\mapsto A(g\cdot x)$
+# must see together is the subject of the sensing theorems of Tachella, Chen and Davies. Noise is a third point: the data
+# term fits it, and the authors treat it in a paper of its own.
 
 # %% [markdown]
 # ## Where it fails
@@ -1494,8 +1523,8 @@ plt.show()
 #   something, and an equivariant map has to do without it: in section 1 averaging costs the U-Net its lead upright.
 # - **The grid has few symmetries.** Quarter turns and mirrorings are exact. At all other angles a C4 network promises
 #   nothing, and the figures of sections 4 and 5 show errors there.
-# - **The operator must have the symmetry too.** An odd number of views, a mask, a stride of 2 on an even side: each is
-#   enough to lose it, and nothing warns except a measurement.
+# - **The operator must have the symmetry too**, and so must each layer. An odd number of views, a mask, a stride of 2 on
+#   an even side: each is enough to lose it, and of the stride nothing warns except a measurement.
 # - **It takes patience.** With ten slices and 2,500 steps some runs of the equivariant network end far behind the
 #   others; with twice the steps it leads (section 5). A symmetry does not replace a training budget.
 # - **No ground truth, no equivariant operator.** What makes the reconstruction equivariant makes equivariant imaging
@@ -1583,7 +1612,7 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 # - Equivariant means: the reconstruction of the turned data is the turned reconstruction. Both have to be measured, the
 #   equivariance error and the quality on turned data; one can be large where the other is not.
 # - The prox of an invariant functional is equivariant. On the grid most functionals are only nearly invariant, and the
-#   error of the prox goes with the root of that.
+#   error of the prox is bounded by no more than the root of that.
 # - Any map becomes equivariant by averaging over a finite group, at the price of one evaluation for each element.
 #   Convolutions with turned copies of their filters have the property built in, at the price of an ordinary network.
 # - Whether it pays is a question for a measurement with rivals: as many channels, as many weights, turned training

@@ -26,7 +26,7 @@
 # - say what is left of all this when the lower level is not convex, and check it.
 #
 # **Prerequisites:** total variation, quasi-Newton methods and accelerated gradients (chapter 02); tuning on validation
-# images (chapter 05).
+# images (chapter 05); $k$-space (chapter 08) for section 8.
 #
 # **Time:** 120 min to read and do the exercises, 1 min to run on two CPU cores.
 
@@ -81,7 +81,7 @@ from course_utils.chapters.bilevel import (
     weights_story,
 )
 from course_utils.chapters.bilevel.explorer import accuracy_explorer
-from course_utils.chapters.bilevel.figures import accuracy_path, certificates, two_levels
+from course_utils.chapters.bilevel.figures import accuracy_path, certificates, denoised_signal, upper_level
 from course_utils.chapters.bilevel.problems import BOUNDS, START, XI, boxes, exact_value, parameters
 from course_utils.figures.images import image_rows
 from course_utils.figures.tables import markdown_table
@@ -92,12 +92,26 @@ from course_utils.results import origin
 # %% [markdown]
 # ## 1 Two levels
 #
-# In the chapters before, a weight such as $\lambda$ was tried out on a grid. That works for one weight, barely for two,
-# and not at all for the 216 numbers of section 7. The lectures (part II.3) write the same wish as an optimisation
-# problem. Given pairs of a truth $x_i$ and its data $y_i$, find
+# A box signal with noise is denoised by a smoothed total variation, with three weights $\alpha$. Beside the truth
+# everybody sees which weight is good. How can a computer learn it from such examples, and 216 numbers (section 7) as well
+# as one?
+
+# %% mystnb={"image": {"alt": "A box signal with its noisy data and three reconstructions: with a small alpha it follows the noise, with a middle one it is nearly a box, with a large one it is almost flat."}}
+truth, y = boxes(4, 64)
+small = Bilevel(SmoothTV(y, nu=1e-2, xi=XI), truth)
+shown = {a: solve_lower(small.lower, truth.new_tensor([a]), 1e-8, "lbfgs").x for a in (-2.5, -0.6, 0.8)}
+denoised_signal(truth[0], y[0], {a: x[0] for a, x in shown.items()})
+plt.show()
+
+# %% [markdown]
+# In the chapters before, a weight was tried out on a grid. That works for one, barely for two, and not at all for 216.
+# The lectures (part II.3) write the same wish as an optimisation problem. Given pairs of a truth $x_i$ and its data
+# $y_i$, find
 #
-# $$\min_\theta\ f(\theta)=\sum_i\|\hat x_i(\theta)-x_i\|_2^2\quad\text{(upper level)},\qquad
-# \hat x_i(\theta)=\arg\min_x\ \Phi(x,\theta;y_i)\quad\text{(lower level)}.$$
+# $$\begin{aligned}
+# \min_\theta\ f(\theta)&=\sum_i\|\hat x_i(\theta)-x_i\|_2^2&&\text{(upper level)},\\
+# \hat x_i(\theta)&=\arg\min_x\ \Phi(x,\theta;y_i)&&\text{(lower level)}.
+# \end{aligned}$$
 #
 # The lectures divide the sum by the number of examples, which changes no minimiser. Our first lower level is that of
 # Ehrhardt and Roberts: denoising of box signals, $\sigma=0.1$, by a smoothed total variation,
@@ -112,17 +126,14 @@ from course_utils.results import origin
 # **Predict, then run.** Four signals of 64 points, $\nu=0.01$, one parameter $\alpha$. How does $f$ look over
 # $\log_{10}\alpha$? What does it tend to at both ends?
 
-# %% mystnb={"image": {"alt": "Left, a box signal with its noisy data and three reconstructions: with a small alpha it follows the noise, with the best one it is nearly a box, with a large one it is almost flat. Right, the upper-level objective over alpha: a plateau on the left, one minimum, and a rise to the right."}}
-truth, y = boxes(4, 64)
-small = Bilevel(SmoothTV(y, nu=1e-2, xi=XI), truth)
+# %% mystnb={"image": {"alt": "The upper-level objective over alpha, both logarithmic: a plateau on the left, one minimum, and a rise to the right. Three diamonds mark the weights of the figure before, the middle one at the minimum."}}
 grid = torch.linspace(-3, 1, 11 if FAST else 21, dtype=torch.float64)
 values, warm = [], None
 for log_alpha in grid:
     value, _, warm = exact_value(small, log_alpha[None], warm, 1e-8)
     values.append(value)
 best = grid[values.index(min(values))][None]
-shown = {a: solve_lower(small.lower, truth.new_tensor([a]), 1e-8, "lbfgs").x for a in (-2.5, float(best), 0.8)}
-two_levels(truth[0], y[0], {a: x[0] for a, x in shown.items()}, grid, values)
+upper_level(grid, values, shown)
 plt.show()
 
 # %% [markdown]
@@ -204,9 +215,9 @@ print(f"L/μ = {L / mu:.0f}; certificate over true error after {counts[3]} itera
 assert sharp["gd"] < 1.1 < sharp["lbfgs"]
 
 # %% [markdown]
-# The certificate never lies. For gradient descent it is nearly sharp, because what is left of the error lies in the
-# directions of least curvature, about $\mu$, where the inequality is an equality. L-BFGS has errors in all directions
-# at the same time, and there the certificate overestimates them. The smaller $\nu$ and the larger $\alpha$, the larger
+# The certificate never lies. For gradient descent and FISTA it is nearly sharp, so that what is left of their error lies
+# in the directions of least curvature, about $\mu$, the only ones in which the inequality is an equality. L-BFGS also has
+# errors in others, and there the certificate overestimates them. The smaller $\nu$ and the larger $\alpha$, the larger
 # $L/\mu$, and the more a promise costs: the search for $\theta$ decides how expensive its own evaluations are.
 
 # %% [markdown]
@@ -223,8 +234,8 @@ assert sharp["gd"] < 1.1 < sharp["lbfgs"]
 # and $\hat x$ lie in one piece, then $\nabla\Phi(\hat x)=\nabla\Phi(x)+H(x)(\hat x-x)=0$ exactly, so that the whole step
 # $p$ ends **at** the minimiser. What takes time is to find the piece.
 #
-# **Predict, then run.** One of the four signals, with the best $\alpha$ of above and $\nu=0.01$, from $x=y$. What do the last
-# two rows look like?
+# **Predict, then run.** One of the four signals, with the best $\alpha$ of above and $\nu=0.01$, from $x=y$. What do the
+# last two rows look like?
 
 # %%
 pieces = HuberSignals(y, nu=1e-2, xi=XI)
@@ -396,8 +407,11 @@ accuracy
 # "Not bilevel any more", say the lectures.
 #
 # **Predict, then run.** For some $N$ we look for the $\alpha$ with the least loss *after $N$ steps* of gradient descent
-# from 0 (on the grid of section 1). Is it larger or smaller than the bilevel one? How good is it when the lower level
-# is then solved to the end?
+# from 0 (on the grid of section 1), and then solve the lower level with it to the end. What is it like for small $N$?
+#
+# - [ ] Larger than the bilevel one, because few steps have smoothed little.
+# - [ ] The same, because the examples and $\Phi$ are the same.
+# - [ ] Smaller than the bilevel one.
 
 # %%
 lines, learned_after = [], {}
@@ -412,7 +426,8 @@ markdown_table(["steps N", "α of least loss after N steps", "that loss", "loss 
 
 # %% [markdown]
 # With few steps from 0 the best choice is hardly any regulariser at all, because it lets the steps be long: the step
-# $2/(L+\mu)$ depends on $\alpha$. The parameter makes up for an unfinished iteration. That is no mistake if the same
+# $2/(L+\mu)$ depends on $\alpha$, and a larger $\alpha$ would leave $\tilde x$ near 0. With the same examples the
+# parameter has another task: it makes up for an unfinished iteration. That is no mistake if the same
 # $N$ steps are used afterwards, with the same start; as parameters of a *variational problem* these are wrong.
 #
 # ### Exercise 3 (stretch): the weight that two steps learn
@@ -453,7 +468,12 @@ assert checks.unrolled_weight(weight)
 # It has a line search, which believes every number that it is given.
 #
 # **Predict, then run.** The problem of section 1, one parameter, with three pairs of accuracies (of $\|x-\hat x\|^2$ and
-# of the linear system). Where does each end, what does it pay, and does it notice?
+# of the linear system). With the middle pair, how does the value that the search sees at its end compare with the least
+# value of the tight one?
+#
+# - [ ] It is above, because $\tilde x$ is no minimiser.
+# - [ ] It is the same, in the digits that are printed.
+# - [ ] It is below.
 
 # %%
 start, lines, ends, seen = truth.new_tensor([0.0]), [], {}, None
@@ -474,7 +494,8 @@ markdown_table(["accuracies", "lower level", "products with A", "log α", "f as 
 # With tight accuracies it is hard to beat where gradients can be had: few evaluations, and the right answer. With loose
 # ones it is many times cheaper and ends elsewhere, with the roughest at a bound. The middle run is the treacherous one:
 # it sees a value *below* the least that exists, because an inexact $\tilde x$ may happen to lie nearer to the truth than
-# $\hat x$ does. Nothing that L-BFGS-B prints tells the cases apart; the certificates could, if they are looked at.
+# $\hat x$ does. ($\hat x$ minimises $\Phi$, and not the distance to the truth.) Nothing that L-BFGS-B prints tells the
+# cases apart; the certificates could, if they are looked at.
 #
 # The cost is counted in gradients of the lower level and products with $A$, summed over the examples: this is what grows
 # with the size of the images, and it does not depend on the machine.
@@ -566,7 +587,11 @@ assert checks.accuracy(largest)
 # had, and only these values are shown (`python -m course_utils.reproduce bilevel-dfo`).
 #
 # **Predict, then run.** By which factor is the dynamic one faster than 2000 iterations of FISTA, to come within 5 per
-# cent of the best? What do 200 iterations do? And is the order the same with gradient descent as the lower solver?
+# cent of the best? And with one parameter, what do 200 iterations do?
+#
+# - [ ] They end at the best $\alpha$ as well, and are the cheapest.
+# - [ ] They end at another $\alpha$, and their last value is visibly wrong.
+# - [ ] They end at another $\alpha$, and nothing that they print shows it.
 
 # %% mystnb={"image": {"alt": "Four panels of exact objective against lower-level iterations, one and three parameters, FISTA and gradient descent. With FISTA the dynamic run comes down first among those that stay down. With one parameter the rough runs touch the best value early and rise again, far above it."}}
 stored = load_result("bilevel-dfo")
@@ -597,6 +622,9 @@ print(
 print(
     f"200 iterations of FISTA end at {rough_end:.2f} times the best f (1 parameter), {three_end:.3f} times (3 parameters)."
 )
+stiff = {p: story.condition(story.pick(stored, p=p, solver="fista", iterations=0, alpha=0.0)[0]) for p in (1, 3)}
+print(f"L/μ where the dynamic runs end: {stiff[1]:.0f} (1 parameter), {stiff[3]:.0f} (3 parameters).")
+assert stiff[1] > 3 * stiff[3]
 assert faster[3] > 10 and to_one[3] > 10 > faster[1] > 2 and min(fixed_wins.values()) > 1
 assert rough_end > 1.5 and abs(rough["seen"] / story.end_value(rough) - 1) < 0.01 and three["converged"]
 
@@ -609,8 +637,9 @@ assert rough_end > 1.5 and abs(rough["seen"] / story.end_value(rough) - 1) < 0.0
 # - **A number that is too small fails without a sign.** With one parameter, 200 iterations of FISTA and 1000 of gradient
 #   descent touch the neighbourhood of the best point after a few evaluations and then *leave* it, because for them
 #   another point is better: 200 steps with a smaller $\alpha$ get further. It is the unrolled problem of section 3 that
-#   they solve. With three parameters the penalty and the freedom in $\nu$ make the lower level easier, and the same 200
-#   iterations end only a few per cent too high. They report convergence. Nothing in their output says which case it is.
+#   they solve. With three parameters the search ends where the lower level is easier ($L/\mu$ is printed above), and the
+#   same 200 iterations end only a few per cent too high. They report convergence. Nothing in their output says which case
+#   it is.
 # - **What a run saw is almost the exact value** where it ended, in every row. So the last number that is printed is no
 #   test of the accuracy either: the lower level is solved well there, and was not solved well where it mattered.
 #
@@ -717,8 +746,11 @@ markdown_table(["log α, log ν", "f exactly", "f known to", "ε", "lower-level 
 # ### Is it cheaper?
 #
 # Two parameters, 10 signals of 256 points; costs are iterations of *both* levels (`python -m course_utils.reproduce
-# bilevel-first-order`). **Predict, then run.** Which method comes within one per cent of the best first? Which of them
-# knows?
+# bilevel-first-order`). **Predict, then run.** Which method comes within one per cent of the best first?
+#
+# - [ ] MAID, because it pays for no more accuracy than a decision needs.
+# - [ ] L-BFGS-B with tight accuracies, because it needs the fewest steps.
+# - [ ] L-BFGS-B or HOAG with rough accuracies.
 
 # %% mystnb={"image": {"alt": "Three panels of the excess of the exact objective over the best, against iterations of both levels. The rough runs of L-BFGS-B and HOAG need the fewest; the two curves of MAID lie close together and end as low as the fine run of L-BFGS-B. A grey band marks what the exact values cannot tell apart."}}
 first_record = load_result("bilevel-first-order")
@@ -745,44 +777,46 @@ markdown_table(
 # - **MAID keeps its word**: no accepted step raised the exact objective, it knows when it is done, and it hardly matters
 #   with which accuracy it begins.
 # - **The word has a price.** MAID costs about as much as L-BFGS-B with accuracies that are tight beyond need, and four
-#   times as much as L-BFGS-B with rough ones, whose end the table shows. The schedules of
-#   HOAG are as cheap; one step of each raised the objective, and their bounds do not confirm that they are done.
-# - **Rough and right here was rough and wrong in section 4.** The accuracies there were ten times looser on a smaller
-#   problem. The lectures call inexact first-order methods the next step, and what they add on this problem is not speed
-#   but certainty.
+#   times as much as L-BFGS-B with rough ones, whose end the table shows: a decision needs little accuracy, but a
+#   *proof* of descent needs a bound below the gradient, and such bounds lie far above the error (explorer). The schedules
+#   of HOAG cost about as much as the rough run, or twice as much; one step of each raised the objective, and their bounds
+#   do not confirm that they are done.
+# - **Rough and right here was rough and wrong in section 4.** There $\|x-\hat x\|$ and the residual of the linear system
+#   were allowed to be ten times as large, on a smaller problem. The lectures call inexact first-order methods the next
+#   step, and what they add on this problem is not speed but certainty.
 
 # %% [markdown]
 # ### A few examples at a time
 #
-# MAID looks at all examples in each step. With many examples a step can also be taken along the hypergradient of a few,
-# drawn at random; Salehi, Mukherjee, Roberts and Ehrhardt call this inexact stochastic gradient descent (ISGD), and
-# prove that it converges under assumptions on the errors although the hypergradients are inexact. In a second paper they
-# let steps and accuracies decay. `isgd` has such schedules (ours); it never knows $f$, so that it has no line search and
-# promises nothing of a single step.
+# MAID looks at all examples in each step. With many examples a step can also go along the hypergradient of a few, drawn
+# at random. This is the inexact stochastic gradient descent (ISGD) of Salehi, Mukherjee, Roberts and Ehrhardt, who prove
+# that it converges under assumptions on the errors of the hypergradients; in a second paper they let steps and accuracies
+# decay. `isgd` has such schedules (ours); it never knows $f$, so that it has no line search and promises nothing of a
+# single step.
 #
 # The field of experts of the next section, 48 windows, and one budget of iterations of both levels for all: 6 windows a
 # step, 48 windows a step with the same schedules, and L-BFGS-B (`python -m course_utils.reproduce bilevel-stochastic`).
 # **Predict, then run.** Which is lowest when the budget is spent?
 
-# %% mystnb={"image": {"alt": "Two panels against the iterations of both levels: the objective of all training windows and the mean PSNR of test windows, for gradient descent with 6 windows a step, with 48 windows a step, and for L-BFGS-B."}}
+# %% mystnb={"image": {"alt": "Two panels against the iterations of both levels: the objective of all training windows and the mean PSNR of test windows, for gradient descent with 6 windows a step, with 48 windows a step, and for L-BFGS-B. The best run with 6 windows is lowest and has the highest PSNR at the end; L-BFGS-B comes down late; with 48 windows the largest first step sends the objective up."}}
 few_record = load_result("bilevel-stochastic")
 print("Ours:", origin(few_record))
 stochastic_story.stochastic_figure(few_record)
 plt.show()
 
 # %%
-ends_at = {name: stochastic_story.best_of(few_record, name)["path"][-1] for name in ("few", "all", "lbfgsb")}
 markdown_table(
     ["windows a step", "first step", "steps", "objective at the end", "test PSNR (dB)"],
     stochastic_story.stochastic_rows(few_record),
 )
 
 # %% [markdown]
-# At equal cost the few windows are lowest, although no step of theirs sees the objective. Gradient descent with all windows
-# has the time for a fifth of the steps, and the largest step, with which the few windows still come down, throws it off.
-# L-BFGS-B has used most of the budget before its line search has found the scale of the steps; at the end it falls
-# fastest, and what it does with a larger budget is not shown. Each method has its best of three first steps (L-BFGS-B
-# finds its own), there is one draw of windows and noise, and all runs were ended by the budget: an example, no ranking.
+# At equal cost the few windows are lowest, although no step of theirs sees the objective. Gradient descent with all
+# windows has the time for a quarter of the steps at most, and the largest step, with which the few windows come down,
+# throws it off. L-BFGS-B has used most of the budget before its line search has found the scale of the steps; at the end
+# it falls fastest, and what it does with a larger budget is not shown. Each method has its best of three first steps
+# (L-BFGS-B finds its own), there is one draw of windows and noise, and all runs were ended by the budget: an example, no
+# ranking.
 
 # %% [markdown]
 # ## 7 Learning a regulariser: the field of experts
@@ -851,7 +885,11 @@ plt.show()
 # Is that gain due to learning, or is TV a weak rival? Total generalised variation (chapter 02) prices second derivatives
 # where these are cheaper, and has two weights. They are learned from the same windows, by values alone (section 5), in
 # at most 20 evaluations; TV had up to 80. TV *without* smoothing, tuned in the same way, is the control
-# (`python -m course_utils.reproduce bilevel-tgv`). **Predict, then run.** Where does TGV stand, between TV and the experts?
+# (`python -m course_utils.reproduce bilevel-tgv`). **Predict, then run.** Where does TGV stand on the test windows?
+#
+# - [ ] Level with TV, because it has two weights as well.
+# - [ ] Between TV and the experts, because 216 numbers say more than two.
+# - [ ] Above the experts.
 
 # %%
 tgv_record = load_result("bilevel-tgv")
@@ -882,11 +920,12 @@ markdown_table(
 
 # %% [markdown]
 # **TGV is better than the field of experts on the test windows**, for each seed, with two parameters in place of 216 and
-# fewer evaluations. On the training windows they are about equal, so that the experts lose more on the way to the next
-# brain. TV without smoothing is as good as smoothed TV, which excludes the smoothing as the reason. So the gain over TV
-# above is no merit of learned filters as such: a better model with two learned weights gains more. Two reservations: the
-# experts were ended by their budget, and 24 small windows are few for 216 numbers. That TGV gains because grey values
-# inside of a tissue change slowly, which is affine at this size, is our conjecture.
+# fewer evaluations. On the training windows they are about equal: what the other numbers say more of these, they lose on
+# the way to the next brain. TV without smoothing is as good as smoothed TV, which excludes the smoothing as the reason.
+# So the gain over TV above is no merit of learned filters as such, nor of many numbers: a better model with two learned
+# weights gains more. Two reservations: the experts were ended by their budget, and 24 small windows are few for 216
+# numbers. That TGV gains because grey values inside of a tissue change slowly, which is affine at this size, is our
+# conjecture.
 
 # %% [markdown]
 # ## 8 Learning what to measure
@@ -901,8 +940,8 @@ markdown_table(
 # $\xi>0$ alone keeps this strongly convex when lines are left out: $\mu=\xi+\min_kc_k$. So certificate and hypergradient
 # hold as before. To the upper level we add the price $\beta\sum_kc_k(2-c_k)$ of all lines. It is concave, so that two
 # half weights are dearer than one whole weight. The 33 weights are learned with L-BFGS-B from four slices, with
-# $\alpha=0.03$; for a much smaller $\alpha$ a small weight is nearly as good as a large one, because $\alpha$ over $c_k$ is
-# what smooths a line away. A pattern then **measures** the lines with $c_k\ge0.05$, with weight 1, and gets the
+# $\alpha=0.03$; for a much smaller $\alpha$ a small weight is nearly as good as a large one, because $\alpha$ over $c_k$
+# is what smooths a line away. A pattern then **measures** the lines with $c_k\ge0.05$, with weight 1, and gets the
 # $\alpha$ that is best on the training slices. Its rivals have as many lines and get their own best $\alpha$: the lowest
 # frequencies, and twelve random patterns of three densities (`python -m course_utils.reproduce bilevel-sampling`).
 #
@@ -938,25 +977,26 @@ markdown_table(
 # out. That one is better on the training slices and not on the other head, where the difference is below the spread of
 # the slices. Most random patterns are far worse (grey dots); the one of twelve that is best in training is as good in
 # three runs, and slightly better in the run with the fewest lines. So on these slices learning saves the choice of a
-# density, and it beats no good choice. Three limits: all searches were ended by their budget
-# of evaluations; the patterns were judged with another $\alpha$ than the weights were learned with, and their best
-# $\alpha$ is the smallest that was tried; and slices of $64\times64$ pixels with little noise are no scanner.
+# density, and it beats no good choice. Three limits: all searches were ended by their budget of evaluations; the patterns
+# were judged with another $\alpha$ than the weights were learned with, and their best $\alpha$ is the smallest that was
+# tried; and slices of $64\times64$ pixels with little noise are no scanner.
 #
 # ## 9 A lower level that is not convex: $\lambda$ and $\mu$ of a generator
 #
 # In chapter 05 the weights $\lambda$ and $\mu$ of the relaxed and the sparse regulariser came from a grid. Can they be
-# learned as above? The lower level contains $G(z)$ and is not convex, so that no strong convexity, no certificate and
-# no single $\hat x(\theta)$ are left. Two things still can be done.
+# learned as above? (Here $\mu$ is the weight of $\|z\|_2^2$ again, and no constant of convexity.) The lower level
+# contains $G(z)$ and is not convex, so that no strong convexity, no certificate and no single $\hat x(\theta)$ are left.
+# Two things still can be done.
 #
-# **Values.** The search of section 5 needs $\|\hat x_i-x_i\|$ and nothing else. We take what the solver of chapter 05
-# returns from its shared starts for exact; no error bound stands behind it.
+# - **Values.** The search of section 5 needs $\|\hat x_i-x_i\|$ and nothing else. We take what the solver of chapter 05
+#   returns from its shared starts for exact; no error bound stands behind it.
+# - **Gradients at a nondegenerate minimum.** The implicit function theorem does not ask for convexity. It asks that
+#   $\Phi$ be twice continuously differentiable near $\hat z$, that $\nabla_z\Phi(\hat z,\theta)=0$, and that
+#   $A=\partial_z^2\Phi(\hat z,\theta)$ be invertible. If $A$ is positive definite, there is one branch of minima through
+#   $\hat z$, and the formula of section 3 is the derivative *along this branch*. It knows nothing of other minima.
 #
-# **Gradients at a nondegenerate minimum.** The implicit function theorem does not ask for convexity. It asks that $\Phi$
-# be twice continuously differentiable near $\hat z$, that $\nabla_z\Phi(\hat z,\theta)=0$, and that
-# $A=\partial_z^2\Phi(\hat z,\theta)$ be invertible. If $A$ is positive definite, there is one branch of minima through
-# $\hat z$, and the formula of section 3 is the derivative *along this branch*. It knows nothing of other minima. For
-# relaxed, $x$ can be eliminated (chapter 05), and $z$ has eight entries, so that $A$ can be formed and its eigenvalues looked
-# at.
+# For relaxed, $x$ can be eliminated (chapter 05), and $z$ has eight entries, so that $A$ can be formed and its
+# eigenvalues looked at.
 #
 # **Predict, then run.** Do the hypotheses hold for our VAE of digits, whose activations are leaky ReLUs?
 
@@ -976,15 +1016,16 @@ assert min(kinks) > 1e-3 and max(branch["slopes"]) < 1e-8 and min(branch["curvat
 assert sum(branch["unreached"]) == 0 and max(branch["quotient_apart"]) < 1e-4
 
 # %% [markdown]
-# They do **not** hold as the network stands. Newton's method finds no point with $\nabla\Phi=0$, because it lands in
-# another piece of the piecewise smooth $G$ with every step. The control is the same network with the same weights, whose leaky
-# ReLUs were replaced by $st+(1-s)\log(1+e^{bt})/b$ with $b=20$, which has no kink. There the minima are found to round-off, every
-# Hessian is positive definite, and the implicit gradient agrees with difference quotients along the branch. So
-# gradients are used with the smooth network alone; the weights that they find are then judged with the original one.
+# They do **not** hold as the network stands. Newton's method finds no point with $\nabla\Phi=0$. That the kinks are the
+# reason is shown by a control: the same weights, with $st+(1-s)\log(1+e^{bt})/b$, $b=20$, in place of the leaky ReLUs,
+# which has no kink. There the minima are found to round-off, every Hessian is positive definite, and the implicit
+# gradient agrees with difference quotients along the branch. (Whether the minima of the original lie on kinks, or
+# Newton's steps jump from piece to piece, we have not told apart.) So gradients are used with the smooth network alone;
+# the weights that they find are then judged with the original one.
 #
-# The blur of chapter 05, $\sigma=0.1$, eight training digits, $f$ as in section 1; the grid has 15 pairs, and the searches
-# have about as many evaluations (`python -m course_utils.reproduce bilevel-weights`). **Predict, then run.** What does learning gain
-# over the grid on test digits?
+# The blur of chapter 05, $\sigma=0.1$, eight training digits, $f$ as in section 1; the grid has 15 pairs, and the
+# searches have about as many evaluations (`python -m course_utils.reproduce bilevel-weights`). **Predict, then run.**
+# What does learning gain over the grid on test digits?
 
 # %% mystnb={"image": {"alt": "Left and middle, the plane of lambda and mu for relaxed and for sparse with the points of the grid and the ways of the searches, which end near the best points of the grid or between them. Right, PSNR on test digits minus that of the best of the grid, one dot for each digit, with the means."}}
 weights_story.weights_figure(weights_record)
@@ -1003,10 +1044,10 @@ markdown_table(
 )
 
 # %% [markdown]
-# - **For relaxed all ways end at nearly the same $\lambda$**, and on the test digits all differences to the grid are smaller
-#   than their spread over the digits. For sparse the search lowers $f$ in training, and nothing of it is left on the test
-#   digits; eight training digits are few. So for two weights a grid is a good method, and 15 pairs were enough: learning
-#   saves the choice of the grid, and not evaluations.
+# - **For relaxed all ways end at nearly the same $\lambda$**, and on the test digits all differences to the grid are
+#   smaller than their spread over the digits. For sparse the search lowers $f$ in training, and nothing of it is left on
+#   the test digits; eight training digits are few. So for two weights a grid is a good method, and 15 pairs were enough:
+#   learning saves the choice of the grid, and not evaluations.
 # - **$\mu$ hardly matters where it is small.** On the way of the gradients it falls by nearly two powers of ten while $f$
 #   falls by less than one per cent. The best pair of the relaxed grid lies at its lower end, where $f$ is as flat.
 # - The $f$ of the gradients is that of the smooth network, so that it must not be compared with the two others; the test
@@ -1021,10 +1062,9 @@ markdown_table(
 # - **The certificate needs strong convexity, and a good constant.** For denoising $\mu\ge1$. For an operator $A$ with a
 #   null space, nothing better than $\mu=\xi$ is known in general, and the bound on the error grows by $1/\xi$. For a
 #   regulariser that is not convex, such as the networks of earlier chapters, there is no certificate at all.
-# - **Bounds are pessimistic.** The bound of the hypergradient was orders of magnitude above the error at rough
-#   accuracies (explorer), because it allows for the worst point within $\varepsilon$. MAID pays for it.
-# - **Bilevel problems are not convex.** All methods here find a stationary point. One valley in one dimension (section
-#   1) is no promise for 216.
+# - **Bounds are pessimistic**, and who acts on bounds pays for it (section 6).
+# - **Bilevel problems are not convex.** All methods here find a stationary point at best. One valley in one dimension
+#   (section 1) is no promise for 216.
 # - **Without smoothing there is no implicit function theorem.** With $\nu\to0$ the minimiser is still unique, but its
 #   derivative jumps where a difference becomes zero; and $L=1+4\alpha/\nu+\xi$ goes to infinity.
 # - **What is learned is learned for one noise level and one kind of image.**
@@ -1071,9 +1111,9 @@ markdown_table(["lectures or paper", "ours"], list(claims.items()))
 
 # %% [markdown]
 # What the lectures claim of dynamic accuracy is seen here, with two reservations. Its robustness to the start has an
-# exception with three parameters. And the factor is a property of what it is compared with. Against a number of iterations that is much too large it is large, against one that was guessed well
-# it is about 1, and it can be below 1. What the lectures' picture does not say is how one would guess well, and the rough
-# runs show what happens otherwise.
+# exception with three parameters. And the factor is a property of the rival: it is large against a number of iterations
+# that is much too large, about 1 against one that was guessed well, and it can be below 1. How one would guess well
+# nobody says, and the rough runs show what happens otherwise.
 #
 # - **Signals and noise** are drawn anew from the published description, so that objectives cannot be compared, and
 #   costs only in their order of magnitude.

@@ -69,7 +69,7 @@ def asked_for() -> dict[str, Requirement]:
 def fetch(folder: Path, environment: dict[str, str]) -> str:
     """Colab's front end into a folder; what went wrong, or nothing."""
     lines = [str(line) for name, line in COLAB.items() if name == "ipywidgets" or name not in asked_for()]
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-input", "--retries=1"]
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-input", "--retries=1", "--no-compile"]
     command += ["--disable-pip-version-check", "--target", str(folder), *lines]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     return "" if done.returncode == 0 else f"pip cannot fetch Colab's front end: {done.stderr.strip()[-300:]}"

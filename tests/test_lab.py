@@ -165,30 +165,8 @@ Explorer("broken", broken, lambda value: draw(1 / (2 - value), "line", False), a
 """
 
 
-def test_the_driver_measures_sees_dead_controls_and_sees_errors(lab):
-    cells = [nbformat.v4.new_code_cell(source) for source in DEMO.split("# CELL\n")]
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA)
-    with lab(notebook, "demo") as page:
-        demo, quiet, dead, broken = (page.locator(f".explorer-{n}") for n in ("demo", "quiet", "dead", "broken"))
-        assert explorer_name(demo) == "demo"
-        measured = explore(page, demo)
-        assert set(measured) == {"size", "shape", "grid", "colour", "pen"}
-        assert demo.locator("button.mod-active").all_inner_texts() == ["black", "thin"]  # put back
-        assert all(seconds is not None and 0.002 < seconds < PATIENCE for seconds in measured.values()), measured
-        stood = quiet.inner_text()
-        assert None not in explore(page, quiet, patience=2).values()
-        assert quiet.inner_text() == stood  # put back, although the slider has no room for all moves
-        assert explore(page, dead, patience=2) == {"nothing": None}
-        assert cell_errors(page) == []
-        with pytest.raises(AssertionError, match="after a move: ZeroDivisionError"):
-            explore(page, broken, patience=2)
-
-
 DRAGGED = """
 import time
-import ipywidgets
-from matplotlib.figure import Figure
-from course_utils.explore import Explorer
 
 def explorer(name, seconds):
     def draw(size):
@@ -209,28 +187,50 @@ explorer("slow", SLOW)
 SLOW = 0.4
 
 
+@pytest.fixture(scope="module")
+def page(lab):
+    """All of these explorers in one notebook, because a page and a kernel take long to start."""
+    parts = f"{DEMO}# CELL{DRAGGED.replace('SLOW', str(SLOW))}".split("# CELL\n")
+    cells = [nbformat.v4.new_code_cell(part) for part in parts]
+    with lab(nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA), "demos") as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("name", ["swift", "slow"])
-def test_a_dragged_slider_redraws_on_the_way_and_ends_at_its_last_value(lab, name):
-    cells = [nbformat.v4.new_code_cell(part) for part in DRAGGED.replace("SLOW", str(SLOW)).split("# CELL\n")]
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA)
-    with lab(notebook, f"dragged-{name}") as page:
-        box = page.locator(f".explorer-{name}")
-        for attempt in range(RETRIES):  # the machine may have been busy
-            length, times = drag(page, box)
-            before, settled = sum(at < 0 for at in times), max(times)
-            MEASURED.append(
-                f"drag {name}: {before} pictures in {length:.1f} s, the last {1000 * settled:.0f} ms after the release"
-            )
-            stands = box.evaluate("box => box.stands()")
-            box.locator(".noUi-handle").focus()
-            page.keyboard.press("ArrowRight")
-            page.keyboard.press("ArrowLeft")
-            page.evaluate(SETTLED)
-            assert box.evaluate("box => box.stands()") == stands, "the picture is not that of the last value"
-            if name == "slow":  # two pictures on the way say that it is slow, when the next is already asked for
-                assert before <= (3 if attempt == 0 else 0) and len(times) <= before + 1
-            if name == "slow" or before > 1:
-                return
-            page.keyboard.press("Home")
-            page.evaluate(SETTLED)
+def test_a_dragged_slider_redraws_on_the_way_and_ends_at_its_last_value(page, name):
+    box = page.locator(f".explorer-{name}")
+    for attempt in range(RETRIES):  # the machine may have been busy
+        length, times = drag(page, box)
+        before, settled = sum(at < 0 for at in times), max(times)
+        MEASURED.append(
+            f"drag {name}: {before} pictures in {length:.1f} s, the last {1000 * settled:.0f} ms after the release"
+        )
+        stands = box.evaluate("box => box.stands()")
+        box.locator(".noUi-handle").focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft")
+        page.evaluate(SETTLED)
+        assert box.evaluate("box => box.stands()") == stands, "the picture is not that of the last value"
+        if name == "slow":  # two pictures on the way say that it is slow, when the next is already asked for
+            assert before <= (3 if attempt == 0 else 0) and len(times) <= before + 1
+        if name == "slow" or before > 1:
+            return
+        page.keyboard.press("Home")
+        page.evaluate(SETTLED)
     pytest.fail("\n".join(MEASURED[-RETRIES:]))
+
+
+def test_the_driver_measures_sees_dead_controls_and_sees_errors(page):
+    demo, quiet, dead, broken = (page.locator(f".explorer-{n}") for n in ("demo", "quiet", "dead", "broken"))
+    assert explorer_name(demo) == "demo"
+    measured = explore(page, demo)
+    assert set(measured) == {"size", "shape", "grid", "colour", "pen"}
+    assert demo.locator("button.mod-active").all_inner_texts() == ["black", "thin"]  # put back
+    assert all(seconds is not None and 0.002 < seconds < PATIENCE for seconds in measured.values()), measured
+    stood = quiet.inner_text()
+    assert None not in explore(page, quiet, patience=2).values()
+    assert quiet.inner_text() == stood  # put back, although the slider has no room for all moves
+    assert explore(page, dead, patience=2) == {"nothing": None}
+    assert cell_errors(page) == []
+    with pytest.raises(AssertionError, match="after a move: ZeroDivisionError"):
+        explore(page, broken, patience=2)

@@ -154,6 +154,20 @@ def test_a_control_with_one_value_is_not_shown():
     assert len(stored(text)["frames"]) == 2
 
 
+def test_a_fast_run_draws_ends_and_defaults_and_all_that_can_be_played(monkeypatch):
+    monkeypatch.setattr(pages, "FAST", True)
+    frames = {"size": [0.0, 0.5, 1.0, 1.5, 2.0], "colour": ["red", "green"]}
+    text = demo(frames=frames).page()
+    assert [control["values"] for control in stored(text)["controls"]] == [[0.0, 1.0, 2.0], ["red", "green"]]
+    assert len(stored(text)["frames"]) == 6
+    note = re.search(r'class="cp-note" hidden>(.*?)</p>', text)[1]
+    assert note.startswith("6 pictures") and "size has 3 of 9 values" in note
+    slider = ipywidgets.SelectionSlider(options=[1, 2, 5, 9], description="size", tooltip="how many")
+    line = lambda size: demo().draw(size, "red")  # noqa: E731
+    played = Explorer("demo", {"size": slider}, line, "A line.", frames={"size": [1, 2, 5, 9]}, play="size")
+    assert stored(played.page())["controls"][0]["values"] == [1, 2, 5, 9]
+
+
 def test_words_of_a_page_cannot_end_its_script():
     explorer = demo(frames={"colour": ["red", "green"]})
     explorer.controls["colour"].description = "</script><b>"
@@ -234,9 +248,12 @@ def test_colours_of_lines_survive_the_palette():
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
-def test_each_control_moves_the_picture_by_keyboard(show, name):
+def test_it_fits_a_narrow_page_and_each_control_moves_the_picture_by_keyboard(show, name):
     explorer, text = made(name)
-    with show(text) as page:
+    with show(text, width=420) as page:
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 420
+        page.set_viewport_size({"width": 900, "height": 900})
         before = look(page)
         controls = page.locator(CONTROLS)
         assert controls.count() == len(stored(text)["controls"])
@@ -365,10 +382,3 @@ def test_the_style_of_the_book_does_not_reach_into_the_figure(show, name):
             # not the card, whose edge may share a pixel with the ground around it
             seen.append(page.locator(".cp-card > :not([hidden])").screenshot())
     assert seen[0] == seen[1]
-
-
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_nothing_is_wider_than_a_narrow_page(show, name):
-    with show(made(name)[1], width=420) as page:
-        settled(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 420

@@ -30,6 +30,7 @@ from scipy.spatial import cKDTree
 from ..figures.pixels import figure_pixels
 from ..figures.style import COLOURS, METHODS, RESIDUAL_CMAP
 from ..live import bundle
+from ..notebooks import FAST
 from .controls import same, stops
 from .widgets import tooltip_of
 
@@ -272,9 +273,11 @@ def share_blocks(texts: Sequence[str]) -> list[str]:
 
 
 def frames_page(explorer: Explorer) -> str:
-    """HTML with the pictures of every combination of ``explorer.frames``, computed now."""
+    """HTML with the pictures of every combination of ``explorer.frames``, computed now; of few with COURSE_FAST=1."""
     stored = explorer.frames or {}
     frames = {key: stored[key] for key in explorer.controls if key in stored}
+    if FAST:
+        frames = {key: v if key == explorer.play else _ends(v, explorer.default[key]) for key, v in frames.items()}
     combinations = [dict(zip(frames, values, strict=True)) for values in itertools.product(*frames.values())]
     default = next(
         k for k, values in enumerate(combinations) if all(same(v, explorer.default[key]) for key, v in values.items())
@@ -295,6 +298,11 @@ def frames_page(explorer: Explorer) -> str:
         WEB / "frames.js",
         note,
     )
+
+
+def _ends(values: list, default) -> list:
+    """The first and the last of some values, and the default."""
+    return [value for k, value in enumerate(values) if k in (0, len(values) - 1) or same(value, default)]
 
 
 def _restrictions(explorer: Explorer, frames: Mapping[str, list]) -> str:

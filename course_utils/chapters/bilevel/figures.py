@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...figures.style import COLOURS, subplots
 
-__all__ = ["accuracy_path", "certificates", "two_levels"]
+__all__ = ["accuracy_path", "certificates", "denoised_signal", "upper_level"]
 
 SOLVERS = {
     "gd": ("gradient descent", COLOURS["blue"], "s"),
@@ -19,33 +19,46 @@ SOLVERS = {
 }
 
 
-def two_levels(
-    truth: Tensor, y: Tensor, shown: Mapping[float, Tensor], grid: Tensor, values: Sequence[float], alt: str = ""
-) -> Figure:
-    """One signal with reconstructions for several log10 alpha, and the upper level over log10 alpha.
+#: Colour and dashes of the three weights, from the small one to the large one.
+WEIGHTS = (("sky", ":"), ("vermilion", "-"), ("blue", "--"))
+
+
+def denoised_signal(truth: Tensor, y: Tensor, shown: Mapping[float, Tensor], alt: str = "") -> Figure:
+    """One signal, its data, and reconstructions for three log10 alpha.
 
     Parameters
     ----------
     truth, y : (N,) tensors
     shown : dict of log10 alpha -> (N,) tensor
-    grid : (k,) tensor
-    values : k numbers
     alt : str
     """
-    default = "A box signal, its data and reconstructions with several weights; the upper level over the weight."
-    figure, (left, right) = subplots(1, 2, size=(8.2, 3.1), alt=alt or default)
+    figure, ax = subplots(size=(6.6, 2.7), alt=alt or "A box signal, its data and reconstructions with three weights.")
     t = np.linspace(-2, 2, len(truth))
-    left.plot(t, y.numpy(), ".", color="0.65", markersize=4, label="data")
-    left.plot(t, truth.numpy(), "-", color="0.4", linewidth=1.0, label="truth")
-    looks = zip(("sky", "vermilion", "blue"), (":", "-", "--"), strict=True)
-    curve = np.interp(list(shown), grid.numpy(), values)
-    right.plot(10.0 ** grid.numpy(), values, "-", color="0.4", marker=".", markersize=5)
-    for (a, x), (colour, dash), value in zip(shown.items(), looks, curve, strict=True):
-        left.plot(t, x.numpy(), color=COLOURS[colour], linestyle=dash, label=rf"$\alpha={10**a:.2g}$")
-        right.plot(10.0**a, value, "D", color=COLOURS[colour], markersize=7)
-    left.set(xlabel="position", ylim=(-0.45, 1.75))
-    left.legend(loc="upper center", ncol=3, fontsize=8)
-    right.set(xscale="log", yscale="log", xlabel=r"$\alpha$", ylabel=r"$f$")
+    ax.plot(t, y.numpy(), ".", color="0.65", markersize=4, label="data")
+    ax.plot(t, truth.numpy(), "-", color="0.4", linewidth=1.0, label="truth")
+    for (a, x), (colour, dash) in zip(shown.items(), WEIGHTS, strict=True):
+        ax.plot(t, x.numpy(), color=COLOURS[colour], linestyle=dash, label=rf"$\alpha={10**a:.2g}$")
+    ax.set(xlabel="position", ylabel="grey value", ylim=(-0.45, 1.75))
+    ax.legend(loc="upper center", ncol=5, fontsize=8)
+    return figure
+
+
+def upper_level(grid: Tensor, values: Sequence[float], marked: Iterable[float], alt: str = "") -> Figure:
+    """The upper level over log10 alpha, with diamonds at three of them.
+
+    Parameters
+    ----------
+    grid : (k,) tensor
+    values : k numbers
+    marked : three numbers
+    alt : str
+    """
+    figure, ax = subplots(size=(4.6, 2.9), alt=alt or "The upper level over the weight, three weights marked.")
+    ax.plot(10.0 ** grid.numpy(), values, "-", color="0.4", marker=".", markersize=5)
+    marked = list(marked)
+    for a, value, (colour, _) in zip(marked, np.interp(marked, grid.numpy(), values), WEIGHTS, strict=True):
+        ax.plot(10.0**a, value, "D", color=COLOURS[colour], markersize=7)
+    ax.set(xscale="log", yscale="log", xlabel=r"$\alpha$", ylabel=r"$f$")
     return figure
 
 

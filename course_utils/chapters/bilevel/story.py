@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from ...figures.style import COLOURS, subplots
+from .problems import NU, XI
 
 __all__ = [
     "PUBLISHED",
     "WORDS",
     "best_value",
+    "condition",
     "cost_rows",
     "cost_to",
     "dfo_figure",
@@ -49,6 +51,19 @@ def best_value(record: Mapping, p: int) -> float:
 def end_value(row: Mapping) -> float:
     """The exact objective where the run ended."""
     return row["path"][-1][1]
+
+
+def condition(row: Mapping) -> float:
+    """L/mu of the lower level where the run ended; with one parameter, nu and xi are those of the problem.
+
+    Example
+    -------
+    >>> round(condition({"theta": [0.0, -2.0, 0.0]}), 1)
+    201.0
+    """
+    alpha, *others = (10.0**t for t in row["theta"])
+    nu, xi = others or (NU, XI)
+    return (1 + 4 * alpha / nu + xi) / (1 + xi)
 
 
 def cost_to(row: Mapping, best: float, share: float) -> int | None:

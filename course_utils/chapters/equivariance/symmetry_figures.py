@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,11 +14,11 @@ from ...equivariance import disc, rotate
 from ...figures.images import show_image
 from ...figures.style import COLOURS, RESIDUAL_CMAP, subplots
 from ...metrics import psnr
-from .symmetry import D4, denoised, repeated, scene
+from .symmetry import D4, ELEMENTS, denoised, repeated, scene
 
 __all__ = [
-    "answers_figure", "changes_figure", "denoised_figure", "group_figure", "inpainting_figure", "refinement_figure",
-    "repeated_figure", "sinogram_figure",
+    "answers_figure", "changes_figure", "denoised_figure", "group_figure", "inpainting_figure", "motions_figure",
+    "refinement_figure", "repeated_figure", "sinogram_figure",
 ]  # fmt: skip
 
 #: Marks of up to four networks, or functionals.
@@ -45,6 +45,27 @@ def answers_figure(truth: Tensor, answers: Mapping[str, Mapping[str, Tensor]], a
         difference = found[titles[-1]] - found[titles[0]]
         shown = show_image(row[-1], difference, "last − first" if k == 0 else "", (-0.5, 0.5), RESIDUAL_CMAP)
     figure.colorbar(shown, ax=axes[:, -1], fraction=0.05, pad=0.03, label="grey value")
+    return figure
+
+
+def motions_figure(v: Tensor, network: Callable[[Tensor], Tensor], alt: str = "") -> Figure:
+    """An image upright and moved by each of ``ELEMENTS``, above, and what the network makes of it, as it lies, below.
+
+    Parameters
+    ----------
+    v : (1, 1, N, N) tensor
+    network : callable
+        Takes images and returns images.
+    alt : str
+    """
+    moves = {"upright": 0} | ELEMENTS
+    figure, axes = subplots(2, len(moves), size=(1.75 * len(moves), 3.7), alt=alt)
+    for column, (name, g) in zip(axes.T, moves.items(), strict=True):
+        moved = D4.act(v, g)
+        show_image(column[0], moved, name)
+        show_image(column[1], network(moved))
+    for ax, label in zip(axes[:, 0], (r"$g\cdot b$", r"$\Phi(g\cdot b)$"), strict=True):
+        ax.set_ylabel(label)
     return figure
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...figures.images import show_image
 from ...figures.labels import label
+from ...figures.lines import curves
 from ...figures.style import COLOURS, METHODS, RESIDUAL_CMAP, STYLE, subplots
 from ...figures.tables import markdown_table
 from ...metrics import RANGE_2_OFFSET_DB
@@ -171,6 +172,29 @@ def runs_figure(runs: Mapping[tuple[str, str, float], Sequence[float]]) -> Figur
     ax.set(yticks=[-k for k in range(len(runs))], yticklabels=names)
     ax.set_xlabel("mean PSNR of 100 test images (dB), data range 1")
     ax.grid(axis="y", visible=False)
+    return figure
+
+
+def rho_figure(lines: Mapping[str, Mapping[float, float]]) -> Figure:
+    """Mean PSNR against the noise level rho of a VAE.
+
+    Parameters
+    ----------
+    lines : dict of label -> {rho: mean PSNR}
+    """
+    alt = "Mean PSNR in dB against rho. " + "; ".join(
+        f"{name}: {', '.join(f'{v:.1f}' for v in values.values())}" for name, values in lines.items()
+    )
+    figure, ax = subplots(size=(6.4, 3.0), alt=alt)
+    rhos = list(next(iter(lines.values())))
+    curves(
+        rhos,
+        {name: list(values.values()) for name, values in lines.items()},
+        "noise level ρ with which the VAE was trained",
+        "mean PSNR of 100 test images (dB)",
+        ax=ax,
+    )
+    ax.set_xticks(rhos)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from registry import seeded
@@ -27,6 +28,7 @@ from course_utils.chapters.equivariance.symmetry import (
     square,
     turned_back,
 )
+from course_utils.chapters.equivariance.symmetry_figures import motions_figure
 from course_utils.equivariance import SymmetricTV, act_on_data
 
 from . import answers_symmetry
@@ -146,3 +148,12 @@ def test_finer_grids_help_the_isotropic_ones_only():
     assert errors[FORWARD][1] < 0.7 * errors[FORWARD][0] and errors[CORNERS][1] < 0.7 * errors[CORNERS][0]
     assert errors[ANISOTROPIC][1] > 0.8 * errors[ANISOTROPIC][0] > 0.1
     assert errors["interpolation"][1] < errors[CORNERS][1]
+
+
+def test_the_first_picture_shows_what_a_network_makes_of_each_motion():
+    v = torch.rand(1, 1, 5, 5, generator=seeded(), dtype=torch.float64)
+    shown = [torch.as_tensor(ax.images[0].get_array()) for ax in motions_figure(v, lambda u: 1 - u).axes]
+    turned, transposed = torch.rot90(v[0, 0]), v[0, 0].T
+    for k, expected in {0: v[0, 0], 1: turned, 4: transposed, 6: 1 - turned, 9: 1 - transposed}.items():
+        assert torch.allclose(shown[k], expected)
+    plt.close("all")

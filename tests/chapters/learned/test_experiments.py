@@ -210,6 +210,12 @@ def test_the_gallery_shows_what_the_record_keeps():
     figure = gallery(found, ["tv", "proximal", "nobody"])
     pictures = [ax.images[0].get_array() for ax in figure.axes]
     assert len(pictures) == 9 and np.allclose(pictures[1], 0.4, atol=0.01) and pictures[0].max() > 0.45
+    one = gallery(found, ["tv"], places=("chest",))
+    truth, answer = one.axes
+    assert truth.get_title() == "truth" and truth.get_ylabel() == "chest" and answer.get_title() != ""
+    assert np.allclose(truth.images[0].get_array(), pictures[6]) and np.allclose(
+        answer.images[0].get_array(), 0.4, atol=0.01
+    )
     plt.close("all")
 
 

@@ -295,7 +295,15 @@ def made():
         for seed in (0, 1)
         for views, sigma in runs.SCANS
     ]
-    rows = {"fig10": fig10, "fig11": fig11, "table-views": views, "table-real": real, "shapes-runs": trained}
+    rhos = [
+        {"rho": rho, "geometry": views, "sigma": sigma, "psnr": [20.0 + rho, 21.0]}
+        for rho in (0.1, 0.4)
+        for views, sigma in (("none", 0.0), *runs.SCANS)
+    ]
+    rows = {
+        "fig10": fig10, "fig11": fig11, "table-views": views, "table-real": real, "shapes-runs": trained,
+        "shapes-rho": rhos,
+    }  # fmt: skip
     return {name: {"rows": r, "settings": EXPERIMENTS[name].settings} for name, r in rows.items()}
 
 
@@ -304,7 +312,7 @@ def records():
     return copy.deepcopy(made())
 
 
-@pytest.mark.parametrize("name", ["fig10", "fig11", "table-views", "table-real", "shapes-runs"])
+@pytest.mark.parametrize("name", ["fig10", "fig11", "table-views", "table-real", "shapes-runs", "shapes-rho"])
 @pytest.mark.slow
 def test_figures_and_stories_come_from_the_record_alone(name):
     experiment, record = EXPERIMENTS[name], records()[name]
