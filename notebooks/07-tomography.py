@@ -105,6 +105,21 @@ def seeded(seed):
 # %% [markdown]
 # ## 1 Rays and sinograms
 #
+# An object, the sums along the parallel rays of one view, and the list of all views, the *sinogram*. The geometry is
+# the paper's for $56\times56$ images: 125 angles over 180 degrees times 81 bins, with its noise.
+
+# %%
+data = load("shapes")
+A, sigma = ParallelBeam.full(56), 0.1  # the paper's geometry and noise
+x = data.test[:100]
+y = measure(A, x, sigma, seeded(3))
+
+# %% mystnb={"image": {"alt": "Left: a circle and a rectangle under thirteen parallel rays. Middle: the projection of that view, a bump for each object. Right: the sinogram, two broad bands that sway like sine curves, with the row of the view marked."}}
+geometry_figure(A, x[:1], view=28, alt="Parallel rays over an image, one projection, and the sinogram.")
+plt.show()
+print(f"{A.shape_out[0]} views x {A.shape_out[1]} bins of {A.bin_width:.2f} pixels: {A.m} data for {A.n} pixels")
+
+# %% [markdown]
 # An X-ray that crosses a body is weakened by everything on its way. The negative logarithm of the share that arrives is
 # the integral of the attenuation $x$ along the ray. In *parallel-beam* geometry all rays of one view have the same
 # direction. The ray at the angle $a$ and the detector position $s$ is the line
@@ -113,21 +128,8 @@ def seeded(seed):
 #
 # $$(Ax)(a,s)=\int x\big(s\,(\cos a,\sin a)+t\,(-\sin a,\cos a)\big)\,\mathrm dt.$$
 #
-# One view is one row of the *sinogram*. `ParallelBeam` computes the length of each ray in each pixel exactly and stores
-# the lengths as a sparse matrix, with its transpose as the exact adjoint. The paper's geometry for $56\times56$ images
-# is 125 angles over 180 degrees times 81 bins: 10,125 numbers for 3136 unknowns.
-
-# %%
-data = load("shapes")
-A, sigma = ParallelBeam.full(56), 0.1  # the paper's geometry and noise
-x = data.test[:100]
-y = measure(A, x, sigma, seeded(3))
-print(A)
-print(f"{A.shape_out[0]} views x {A.shape_out[1]} bins of {A.bin_width:.2f} pixels: {A.m} data for {A.n} pixels")
-
-# %% mystnb={"image": {"alt": "Left: a circle and a rectangle under thirteen parallel rays. Middle: the projection of that view, a bump for each object. Right: the sinogram, two broad bands that sway like sine curves, with the row of the view marked."}}
-geometry_figure(A, x[:1], view=28, alt="Parallel rays over an image, one projection, and the sinogram.")
-plt.show()
+# One view is one row of the sinogram. `ParallelBeam` computes the length of each ray in each pixel exactly and stores
+# the lengths as a sparse matrix, with its transpose as the exact adjoint.
 
 # %% [markdown]
 # ### Exercise 1 (easy): where does a point go?
@@ -238,9 +240,9 @@ checks.noise_left(noise_left)
 # %% [markdown]
 # <details><summary><b>Solution</b> (open after trying)</summary>
 #
-# The variance is proportional to $\int_0^c f^2\,\mathrm df=c^3/3$, so the share of the standard deviation is $c^{3/2}$.
-# A tenth is left at $c=10^{-2/3}\approx0.22$. Already $c=\frac12$ removes seven eighths of the energy of the noise. That
-# is why a cutoff helps so much; what it costs are the edges, because they need the same frequencies.
+# The variance is proportional to $\int_0^c f^2\,\mathrm df=c^3/3$, so the share of the standard deviation is
+# $c^{3/2}$. A tenth is left at $c=10^{-2/3}\approx0.22$. Already $c=\frac12$ removes seven eighths of the energy of
+# the noise. That is why a cutoff helps so much; what it costs are the edges, because they need the same frequencies.
 # </details>
 
 
@@ -278,7 +280,7 @@ markdown_table(
 # a second; the stored result of section 6 has the $56\times56$ geometries.
 #
 # **Predict, then run.** Four scans: full (63 views), 20 views, 10 views, and as many views as the full one but over
-# 60 degrees only. Which of them has a null space? Which is the most ill-posed?
+# 60 degrees only. Which of them sees the fewest of the 784 directions with more than a hundredth of its norm?
 #
 # - [ ] 63 views over 180 degrees
 # - [ ] 20 views over 180 degrees
@@ -294,7 +296,7 @@ scans = {
 }
 decompositions = {name: B.double().svd() for name, B in scans.items()}
 
-# %% mystnb={"image": {"alt": "Singular values of four scans on a logarithmic scale. The full scan falls slowly to one hundredth; 20 views fall further and end; 10 views end at 410; 60 degrees fall steadily by many orders of magnitude without a clear end."}}
+# %% mystnb={"image": {"alt": "Singular values of four scans on a logarithmic scale. The full scan falls slowly to one hundredth; 20 views end near 700 and 10 views near 355, there by many orders of magnitude; 60 degrees fall steadily to less than one thousandth at the last of 784."}}
 singular_value_curves(
     {name: (range(1, len(S) + 1), S.tolist()) for name, (_, S, _) in decompositions.items()},
     alt="Singular values of four scans.",
@@ -309,11 +311,13 @@ for name, (_, S, _) in decompositions.items():
     rows.append([name, scans[name].m, *above, f"{S[0] / S[above[2] - 1]:.0f}"])
 assert seen["63 views, 180°"][2] == 784 and seen["10 views, 180°"][2] <= 410 < seen["20 views, 180°"][2]
 assert seen["63 views, 60°"][0] < seen["63 views, 180°"][0]
+assert min(seen, key=lambda name: seen[name][1]) == "10 views, 180°" and seen["63 views, 60°"][1] < 784
 markdown_table(["scan of 784 pixels", "data", "values > 0.1", "> 0.01", "> 1e-6", "first / last of these"], rows)
 
 # %% [markdown]
-# Ten views of 41 bins are 410 numbers, so at least 374 of 784 directions are invisible. Over 60 degrees there are more
-# data than pixels, and still many singular values are so small that any noise hides their directions. The slice theorem
+# Ten views of 41 bins are 410 numbers, so at least 374 of 784 directions are invisible. The 20 views have a few more
+# data than there are pixels, and a null space nevertheless. Over 60 degrees there is none, but many singular values are
+# so small that one per cent of noise hides their directions. The slice theorem
 # shows which: the frequencies in the *missing wedge*, along the directions from which no view was taken. An edge is
 # seen only if some ray runs along it, because only there do the sums change abruptly from one ray to the next.
 
@@ -435,8 +439,8 @@ assert mean["none", "tikhonov"] < tv and max(mean["vae", m] for m in ("hard", "r
 
 # %% [markdown]
 # Hardly anything is missing here, so the difference is made by the noise. Where does the error of *hard* come from? It
-# has two parts: the range of $G$ does not hold the image, and the noise moves the answer within the range. The first
-# can be measured alone, by the best fit that the range has to each test image.
+# has two parts: the range of $G$ does not hold the image, and the noise, the penalty and the solver move the answer
+# within the range. The first can be measured alone, by the best fit to each test image that was found in the range.
 
 # %%
 views = load_result("table-views")
@@ -466,8 +470,8 @@ assert of_range < of_hard < of_tv and ratio > 10 < square
 # that edges are short, but not that one of them is a circle.
 #
 # The AE wants a much smaller $\lambda$ than the VAE. Its latent vectors are longer (chapter 04, B2), and a penalty
-# $\lambda\|z\|_2^2$ that weighs the same would need a $\lambda$ that is smaller by the last number printed. That is
-# most of the factor; we did not look for the rest.
+# $\lambda\|z\|_2^2$ that weighs the same would need a $\lambda$ that is smaller by the last number printed. In powers
+# of ten that is most of the factor; we did not look for the rest.
 #
 # **How much of an order is luck?** Each generator of the table was trained once. A second run, with other first weights
 # and other random numbers, gives another generator and another row. What differs less than two runs of one generator do
@@ -652,11 +656,11 @@ def lm_step(J, r, z, lam, nu):
 assert checks.lm_step(lm_step)
 
 # %% [markdown]
-# **Predict, then run.** The curvature $J^\top J+\lambda I$ at the solutions for three operators, all of norm 1: the
-# full scan, 10 views over 60 degrees, and random projections as in chapter 05. For which is the valley narrowest? Which
-# solver needs the fewest iterations, and which the fewest evaluations of $G$? *Work* counts a value as one and a
-# gradient as three, because the way back through a network costs about two ways forward; a Jacobian counts as $d+1$
-# values.
+# **Predict, then run.** Three operators, all of norm 1: the full scan, 10 views over 60 degrees, and random
+# projections as in chapter 05. The *condition* is the ratio of the largest to the least eigenvalue of $J^\top
+# J+\lambda I$ at the solution. Which solver needs the fewest iterations, and which the fewest evaluations of $G$?
+# *Work* counts a value as one and a gradient as three, because the way back through a network costs about two ways
+# forward; a Jacobian counts as $d+1$ values.
 
 # %%
 compared = {
@@ -675,7 +679,9 @@ for name, B in compared.items():
         solved[name, title] = reconstruct(B, d, R, solver=solver, start=z0, **more)
     _, matrix = normal_equations(objective_of(B, d, R), solved[name, "Levenberg-Marquardt"].z)  # J^T J + lam I
     curvature = torch.linalg.eigvalsh(matrix)
-    conditions[name] = float((curvature[:, -1] / curvature[:, 0]).median())
+    ratios = curvature[:, -1] / curvature[:, 0]
+    conditions[name] = float(ratios.median())
+    assert 100 < ratios.min() and ratios.max() < 5000
 
 # %%
 titles = ("Algorithm 1", "L-BFGS", "Levenberg-Marquardt")
@@ -694,6 +700,7 @@ for name in compared:
 for title in titles[1:]:
     print(f"{title}: " + ", ".join(f"{work[n, 'Algorithm 1'] / work[n, title]:.1f}" for n in compared), end=" ")
     print("times less work than Algorithm 1.")
+assert max(conditions.values()) < 2.5 * min(conditions.values())
 assert all(2 * work[name, title] < work[name, "Algorithm 1"] for name in compared for title in titles[1:])
 assert all(0.4 < work[name, "L-BFGS"] / work[name, titles[2]] < 2.5 for name in compared)
 assert all(solved[n, titles[2]].iterations.sum() < solved[n, t].iterations.sum() for n in compared for t in titles[:2])
@@ -701,12 +708,13 @@ head = ["problem and solver", "condition", "iterations", "values + gradients", "
 markdown_table([*head, "above the best, % (median)", "PSNR (dB)"], rows)
 
 # %% [markdown]
-# Both follow the curvature, L-BFGS from the gradients that it has seen and Levenberg-Marquardt from $J$, and both need
-# several times less work than Algorithm 1. Between the two, iterations and work tell different stories.
-# Levenberg-Marquardt takes the fewest iterations everywhere, but each new $J$ costs about as much as $d+1$ evaluations
-# of $G$, a gradient about three. So in work neither of them is far ahead; over all images L-BFGS is level or a little
-# ahead. (Times depend on how well a machine does $d+1$ evaluations at once.) The work of a Jacobian grows with $d$,
-# that of a gradient does not; this is why L-BFGS is the solver behind the table.
+# The condition is several hundred or more for all three; the operators differ less in that than the images do. Both
+# second-order methods follow the curvature, L-BFGS from the gradients that it has seen and Levenberg-Marquardt from
+# $J$, and both need several times less work than Algorithm 1. Between the two, iterations and work tell different
+# stories. Levenberg-Marquardt takes the fewest iterations everywhere, but each new $J$ costs about as much as $d+1$
+# evaluations of $G$, a gradient about three. So in work neither of them is far ahead; over all images L-BFGS is level
+# or a little ahead. (Times depend on how well a machine does $d+1$ evaluations at once.) The work of a Jacobian grows
+# with $d$, that of a gradient does not; this is why L-BFGS is the solver behind the table.
 #
 # ## 6 Few views, limited range
 #
@@ -1048,11 +1056,11 @@ for name, r in solved_chest.items():
 print(f"The norm of the noise itself scatters by {100 / (2 * B.m) ** 0.5:.1f} per cent.")
 
 # %% [markdown]
-# **This is a hallucination.** The patient has no disc there. The generator drew one, because it has no image without, and
-# $u$ removed of it only what the data insisted on: to take the disc away completely, $u$ would need an edge along its
-# whole outline, and $\mathrm{TV}(u)$ makes that edge expensive. The rest stays in the picture as a rim, of the disc in the
-# chest and of a small rectangle in the air above it, as sharp as the true edges beside them. TV with the same $\lambda$ has
-# the step at that place which the patient has: it is not the data that ask for the rim.
+# **This is a hallucination.** The patient has no disc there. The generator drew one, because it has no image without,
+# and $u$ removed of it only what the data insisted on: to take the disc away completely, $u$ would need an edge along
+# its whole outline, and $\mathrm{TV}(u)$ makes that edge expensive. The rest stays in the picture as a rim, of the
+# disc in the chest and of a small rectangle in the air above it, as sharp as the true edges beside them. TV with the
+# same $\lambda$ has the step at that place which the patient has: it is not the data that ask for the rim.
 #
 # - **The residual does not show it.** It is at the noise, or below, as that of TV is: a norm over 4860 data, in which a
 #   rim disappears. It is not that the data contain nothing about the rim. The last lines printed say how far apart the
@@ -1099,8 +1107,8 @@ assert left < 0.1 and alike > sum(mlem["ssim"]) / len(mlem["ssim"]) + 0.02 and m
 #   data cannot object, because they say something about measured directions only.
 # - **Hard always answers with a member of its family,** also if the object belongs to another. The residual against
 #   $\sigma\sqrt m$ is a warning; it is not loud for a small thing.
-# - **A deviation does not undo what the generator drew** if undoing it costs edges: sparse-TV leaves the rim of a disc in
-#   a chest, at a residual no larger than the noise.
+# - **A deviation does not undo what the generator drew** if undoing it costs edges: sparse-TV leaves the rim of a
+#   disc in a chest, at a residual no larger than the noise.
 # - **Its own range is a limit.** With good data TV is ahead of the VAE on the VAE's own kind of images.
 # - **Sparse-TV needs two weights**, and tuning them needs truths like the unknown one, or held-out views. Tuning by
 #   PSNR decides against small things.
@@ -1181,8 +1189,8 @@ markdown_table(["paper", "ours"], list(claims.items()))
 # <details><summary><b>Answer</b></summary>
 #
 # **Because of noise.** The ramp amplifies high frequencies, where the object has little and the noise has as much as
-# everywhere. In the singular value picture: it divides by small singular values. A cutoff removes all high frequencies,
-# those of the edges too; a prior that knows edges can keep theirs.
+# everywhere. In the singular value picture: it divides by small singular values. On clean data it shows sharp edges.
+# A cutoff removes all high frequencies, those of the edges too; a prior that knows edges can keep theirs.
 # </details>
 #
 # **3.** A colleague shows a sharp reconstruction from seven views by *hard*, and says: the residual is at the noise

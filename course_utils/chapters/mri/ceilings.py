@@ -155,7 +155,7 @@ def ceilings_figure(record: Mapping) -> Figure:
             ax.plot([r["d"]], [mean(r["psnr_of_encoded"])], markerfacecolor="none", label="VAE, G(E(x))", **star)
     axes[0, 0].set_ylabel("PSNR of the nearest image (dB)")
     handles = {label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    axes[0, -1].legend(handles.values(), handles.keys(), fontsize=8, frameon=False, loc="upper left")
+    axes[0, 0].legend(handles.values(), handles.keys(), fontsize=8, frameon=False, loc="upper left")
     return figure
 
 

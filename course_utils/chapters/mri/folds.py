@@ -120,7 +120,7 @@ def folds_figure(record: Mapping) -> Figure:
         ax.set_xticks(range(len(methods)), [labels[m] for m in methods])
         ax.set_title(f"{spokes} spokes")
     axes[0].set_ylabel("PSNR minus that of TV (dB)")
-    axes[-1].legend(fontsize=8, frameon=False, loc="lower right")
+    axes[0].legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 

@@ -13,9 +13,9 @@ from ..._check import check_choice, check_nonnegative
 from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.page import live_page
-from ...figures.style import METHODS, STYLE
+from ...figures.style import METHODS, STYLE, subplots
 
-__all__ = ["ParabolaSolution", "parabola_explorer", "solve_parabola"]
+__all__ = ["ParabolaSolution", "hollow_figure", "parabola_explorer", "solve_parabola"]
 
 HERE = Path(__file__).parent
 Y2 = 4.0  # the second coordinate of the data, as in the paper
@@ -102,6 +102,17 @@ def solve_parabola(method: str, y1: float, lam: float, mu: float) -> ParabolaSol
     z = np.sort(lowest[reached <= reached.min() + TIE * (1 + abs(reached.min()))])
     z = z[np.concatenate([[True], np.diff(z) > 1e-3])]
     return ParabolaSolution(z, _image(method, z, y1, lam), values)
+
+
+def hollow_figure() -> Figure:
+    """The question before the answers: the range of G and the data in its hollow."""
+    figure, ax = subplots(size=(3.6, 2.3), alt="A parabola, the range of G, and the data y in its hollow.")
+    ax.plot(Z, Z**2, color="0.6")
+    ax.plot(0, Y2, linestyle="none", marker="x", markersize=9, markeredgewidth=2.5, color="k")
+    ax.text(0, Y2 + 0.7, "data y: which x?", ha="center")
+    ax.text(-1.45, 2.3, "range of G", ha="left", color="0.4")
+    ax.set(xlim=(-3, 3), ylim=(-0.7, 6.9), xlabel="first pixel", ylabel="second pixel")
+    return figure
 
 
 def parabola_explorer() -> Explorer:
