@@ -17,7 +17,7 @@ TEXT = " ".join((build.BOOK / "index.md").read_text("utf-8").split())
 def quality(method: str, lam: float, m: int, image: int) -> float:
     family = "vae" if method == "hard" else ""
     found = regularisers._solve(method, lam, 0.0, family, image, m, regularisers.SIGMA)
-    return float(psnr(found.x, regularisers._truths()[image : image + 1]))
+    return float(psnr(found.x, regularisers._problem()[1][image : image + 1]))
 
 
 def test_the_generator_finds_the_three_there_nothing_else_does_and_not_the_two():

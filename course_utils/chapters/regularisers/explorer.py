@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import ipywidgets
 import numpy as np
@@ -13,57 +13,32 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from torch import Tensor
 
-from ...data.load import load
 from ...explore import widgets
 from ...explore.base import Explorer
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
-from ...generators import Generator
 from ...metrics import psnr
-from ...operators import GaussianMatrix, LinearOperator, measure
 from ...regularisers import TV, Hard, Relaxed, Sparse, Tikhonov
-from ...reproduce import GENERATORS, start_dictionary
-from ...solvers import Dictionary, Result, reconstruct
-from ...training.zoo import pretrained
+from ...solvers import Result, reconstruct
 from .page import initialisation_page, method_page
+from .problem import (
+    FAMILIES,
+    MATRIX_SEED,
+    MEASUREMENTS,
+    N_IMAGES,
+    NOISE_SEED,
+    SIGMA,
+    SIGMAS,
+    M,
+    _generator,
+    _models,
+    _problem,
+)  # fmt: skip
+from .starts import RULE
 
 __all__ = ["initialisation_explorer", "method_explorer"]
 
-M, SIGMA, N_IMAGES = 150, 0.05, 10
-MATRIX_SEED, NOISE_SEED = 0, 3
-MEASUREMENTS, SIGMAS = (25, 50, 75, 100, M, 200, 300, 400), (0.0, 0.01, 0.02, SIGMA, 0.1, 0.2)
 SPAN = 0.6  # grey values of residuals run from minus this (blue) to this (red)
 METHODS = {"hard": "hard", "relaxed": "relaxed", "sparse": "sparse", "Tikhonov": "tikhonov", "TV": "tv"}
-FAMILIES = {"VAE": "vae", "AE": "ae", "GAN": "wgan"}
-
-
-@cache
-def _truths() -> Tensor:
-    """The first test image of each digit from number 100 on."""
-    data = load("mnist")
-    labels = data.test_labels[100:]
-    return data.test[[100 + int((labels == digit).nonzero()[0]) for digit in range(N_IMAGES)]]
-
-
-@lru_cache(maxsize=len(MEASUREMENTS))
-def _operator(m: int) -> GaussianMatrix:
-    return GaussianMatrix(m, 28, torch.Generator().manual_seed(MATRIX_SEED))
-
-
-def _problem(m: int = M, sigma: float = SIGMA) -> tuple[LinearOperator, Tensor, Tensor]:
-    """Operator, images, and their data: by default the problem of Fig. 9."""
-    A, x = _operator(m), _truths()
-    return A, x, measure(A, x, sigma, torch.Generator().manual_seed(NOISE_SEED))
-
-
-@cache
-def _generator(family: str) -> tuple[Generator, Dictionary]:
-    """A shipped generator and its shared dictionary of starts: about a second, once."""
-    G = pretrained(GENERATORS[family], verbose=False)
-    return G, start_dictionary(G, load("mnist").train)
-
-
-def _models() -> dict[str, tuple[Generator, Dictionary]]:
-    return {family: _generator(family) for family in FAMILIES.values()}
 
 
 def _weight_slider(value: float, low: float, high: float, name: str, tooltip: str) -> ipywidgets.FloatLogSlider:
@@ -250,9 +225,7 @@ def _paths(family: str, image: int, seed: int, lam: float) -> tuple[Tensor, Resu
     y = y[image : image + 1]
     G, dictionary = _generator(family)
     z0 = G.sample_latent(3, torch.Generator().manual_seed(seed))
-    by_descent = reconstruct(
-        A, y.repeat(3, 1), Hard(G, lam), solver="paper", start=z0, trace=True, stop="objective", tol=1e-5, max_iter=100
-    )
+    by_descent = reconstruct(A, y.repeat(3, 1), Hard(G, lam), solver="paper", start=z0, trace=True, **RULE)
     reference = reconstruct(A, y, Hard(G, lam), start=dictionary)
     with torch.no_grad():
         return z0, by_descent, reference, G(z0)
