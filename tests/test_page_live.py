@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.text import Text
-from page_tools import look, made, press, settled
+from page_tools import look, made, press, settled, stored
 
 from course_utils import TV, Hard, LearnedCovariance, Tikhonov, reconstruct
 from course_utils.chapters.classical import iterations
@@ -187,6 +187,27 @@ def test_the_cut_is_dragged_in_both_plots_and_moved_by_keys(show):
             assert kept.inner_text() == "1"
         page.get_by_role("button", name="Reset").click()
         assert kept.inner_text() == "784"
+
+
+@pytest.mark.parametrize(("name", "key"), [("denoising", "lam"), ("parabola", "y1")])
+def test_a_dot_of_a_plot_is_dragged_and_moved_by_keys_as_its_slider_is(show, name, key):
+    values = stored(made(name)[1])["controls"]
+    start, labels = next((c["start"], c["labels"]) for c in values if c["key"] == key)
+    with show(made(name)[1]) as page:
+        settled(page)
+        handle, told = page.locator("circle[role=slider]"), page.locator(f"[data-key={key}] + output")
+        handle.focus()
+        before = look(page)
+        page.keyboard.press("ArrowRight")
+        settled(page)
+        assert told.inner_text() == labels[start + 1] and labels[start + 1] in handle.get_attribute("aria-valuetext")
+        assert look(page) != before
+        box = page.locator("svg:has(circle[role=slider])").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] + 50, box["y"] + 100, steps=2)
+        page.mouse.up()
+        assert told.inner_text() == labels[-1]
 
 
 def test_denoising_solves_the_problems_of_the_library(show):

@@ -112,17 +112,18 @@ export function run(page) {
       { kind: "marks", x: [kept], y: [within(psnr[kept - 1])], color: green, size: 6 },
       { kind: "marks", x: [best + 1], y: [within(psnr[best])], color: vermilion, size: 5, cross: true },
     ] });
-    for (const handle of handles) handle.put(kept, 1, rank);
+    cutOfSpectrum.put(kept - 1, index, `${kept} kept`);
+    cutOfCurve.put(kept - 1, index, `${kept} kept`, within(psnr[kept - 1]));
     words.textContent = `kept: ${kept} of ${rank}, ${psnr[kept - 1].toFixed(1)} dB; ` +
       `best: ${best + 1} of ${rank}, ${psnr[best].toFixed(1)} dB.`;
     say(page, `Shown: ${panel.words()}. ${words.textContent}`);
   };
-  const move = kept => {
-    panel.set("kept", kept - 1);
+  const move = index => {
+    panel.set("kept", index);
     draw();
   };
-  const handles = [[picard, "cut of the Picard plot"], [quality, "cut of the PSNR curve"]]
-    .map(([axes, label]) => slide(page, axes, label, move));
+  const cutOfSpectrum = slide(page, picard, "cut in the Picard plot", move);
+  const cutOfCurve = slide(page, quality, "cut on the PSNR curve", move);
   const panel = controls(page, draw);
   draw();
 }
