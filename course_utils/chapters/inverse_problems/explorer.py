@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -111,9 +111,9 @@ def _errors(x: Tensor, y: Tensor, U: Tensor, S: Tensor, V: Tensor) -> Tensor:
     return (total + ((c - b).pow(2) - b.pow(2)).cumsum(1)).clamp_min(0)
 
 
-@lru_cache(maxsize=1)
-def _decompositions() -> dict[str, Decomposition]:
-    return {name: decomposed(A) for name, A in operators().items()}
+@cache
+def _decomposition(name: str) -> Decomposition:
+    return decomposed(operators()[name])
 
 
 ALT = (
@@ -170,7 +170,7 @@ class _Drawing:
 
     def __call__(self, sigma: float, kept: int, operator: str) -> Figure:
         A = operators()[operator]
-        U, S, V, _, _ = _decompositions()[operator]
+        U, S, V, _, _ = _decomposition(operator)
         rank = len(S)
         kept = min(kept, rank)
         clean = A(self.truth)
@@ -240,7 +240,8 @@ def truncated_svd_explorer() -> Explorer:
 
     def page() -> str:
         shapes = {name: tuple(data_picture(A, drawing.noise[name]).shape) for name, A in operators().items()}
-        return truncation_page(explorer, drawing.truth, operators(), drawing.noise, _decompositions(), shapes)
+        found = {name: _decomposition(name) for name in operators()}
+        return truncation_page(explorer, drawing.truth, operators(), drawing.noise, found, shapes)
 
     grid = {"kept": [1, 150, 784]}
     explorer = Explorer("truncated-svd", controls, drawing, ALT, grid=grid, live=page)
