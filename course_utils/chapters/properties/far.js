@@ -15,7 +15,7 @@ export function run(page) {
   const directions = float32(page, "directions"), digits = loadImages(page, "nearest digits", 784);
   const nearest = new Uint16Array(bytes(page, "nearest").buffer); // for each radius, direction and generator
   const views = families.map(family => [
-    imageView(`${data.titles[family]}\nG(z)`, { width: 104 }), imageView("nearest digit", { width: 104 }),
+    imageView(`${data.titles[family]}\nG(z)`, { width: 100 }), imageView("nearest digit", { width: 100 }),
   ]);
   stage(page, row(...views.map(pair => make("div", { class: "cp-pair" }, ...pair.map(view => view.element)))));
 
