@@ -1,6 +1,8 @@
 """Solvers: they reach minima, agree with each other, and treat every problem of a batch as if it were alone."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from course_utils import (
     pretrained,
     reconstruct,
 )
+from course_utils.operators.spectrum import MatrixSpectrum
 from course_utils.regularisers.objective import Objective
 from course_utils.regularisers.relaxed import RelaxedObjective
 from course_utils.regularisers.sparse import SparseObjective
@@ -254,6 +257,31 @@ def test_dictionary_takes_the_best_entry_for_every_objective(problem):
     encoded = Dictionary(G, seeded(4), size=3, images=problem[3])
     known = G.encode(problem[3])
     assert all(bool((known - z).abs().amax(1).min() < 1e-12) for z in encoded.z)
+
+
+@pytest.mark.parametrize("R", [Hard, Relaxed], ids=["hard", "relaxed"])
+def test_a_dictionary_knows_the_operator_that_it_has_met(problem, R, monkeypatch):
+    A, y, G, _ = problem
+    applied = []
+    forward = GaussianMatrix._forward
+    monkeypatch.setattr(GaussianMatrix, "_forward", lambda self, x: applied.append(len(x)) or forward(self, x))
+    monkeypatch.setattr(MatrixSpectrum, "of_image", lambda self, x: applied.append(len(x)) or x.flatten(1) @ self.V)
+    used = Dictionary(G, seeded(4), size=64)
+
+    def best(dictionary, A, y, lam):
+        """Starts, and whether all images were measured for them."""
+        applied.clear()
+        objective = objective_of(A, y, R(G, lam) if R is Hard else R(G, lam, 0.3))
+        return dictionary.best(objective, k=3), sum(applied) >= 64
+
+    for lam, data in ((0.05, y), (5.0, y), (5.0, y.flip(0))):
+        found, measured = best(used, A, data, lam)
+        expected, measured_anew = best(Dictionary(G, seeded(4), size=64), A, data, lam)
+        assert measured_anew and measured == (lam == 0.05) and torch.equal(found, expected)
+    other = GaussianMatrix(60, 28, seeded(5)).double()
+    found, measured = best(used, other, y, 0.05)
+    assert measured and torch.equal(found, best(Dictionary(G, seeded(4), size=64), other, y, 0.05)[0])
+    assert torch.equal(best(copy.deepcopy(used), A, y, 0.05)[0], best(pickle.loads(pickle.dumps(used)), A, y, 0.05)[0])
 
 
 def test_encoder_start(problem):

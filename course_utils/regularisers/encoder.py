@@ -31,8 +31,9 @@ class EncoderObjective(ImageObjective):
 class _InRange(LatentObjective):
     """The same at images of the range."""
 
-    def scores(self, images: Tensor, z: Tensor) -> Tensor:
-        return self.misfits(images) + self.lam[:, None] * torch.cat([self.R(part) for part in images.split(512)])
+    def scores(self, images: Tensor, z: Tensor, profile: Tensor | None = None) -> Tensor:
+        price = torch.cat([self.R(part) for part in images.split(512)])
+        return self.misfits(images, profile) + self.lam[:, None] * price
 
 
 class EncoderDistance(Generative):

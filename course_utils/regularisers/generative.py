@@ -47,7 +47,7 @@ class InnerProblem(Objective):
         """What R minimises: (B, d) -> (B,)."""
         return torch.cat([part.R.price(part.x, part.R.G(w), w, part.mu) for part, w in self._parts(z)])
 
-    def scores(self, images: Tensor, z: Tensor) -> Tensor:
+    def scores(self, images: Tensor, z: Tensor, profile: None = None) -> Tensor:
         """The value of N candidates (z, G(z)) for each x: (B, N)."""
         pairs = ((x.expand_as(images), mu.expand(len(z))) for x, mu in zip(self.x, self.mu, strict=True))
         return torch.stack([self.R.searched(x, images, z, mu) for x, mu in pairs])

@@ -33,9 +33,9 @@ class PenalisedObjective(LatentObjective):
         x = self.G(z)
         return self.fidelity(self.A(x), self.y) + self.lam * self.R_Z(z, x)
 
-    def scores(self, images: Tensor, z: Tensor) -> Tensor:
+    def scores(self, images: Tensor, z: Tensor, profile: Tensor | None = None) -> Tensor:
         prior = torch.cat([self.R_Z(*part) for part in zip(z.split(512), images.split(512), strict=True)])
-        return self.misfits(images) + self.lam[:, None] * prior
+        return self.misfits(images, profile) + self.lam[:, None] * prior
 
 
 class ConstrainedObjective(LatentObjective):
@@ -52,8 +52,8 @@ class ConstrainedObjective(LatentObjective):
         """Of the indicator function: the projection, whatever tau."""
         return self.R_Z.project(z)
 
-    def scores(self, images: Tensor, z: Tensor) -> Tensor:
-        return self.misfits(images)
+    def scores(self, images: Tensor, z: Tensor, profile: Tensor | None = None) -> Tensor:
+        return self.misfits(images, profile)
 
     def starts(self, start, n_starts, generator, x0):
         return latent_starts(self, self.G, self.y, start, n_starts, generator, x0, constraint=self.R_Z)

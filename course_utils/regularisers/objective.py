@@ -128,6 +128,13 @@ class Objective:
         """First variables, (B, S, ...): S starts of each problem.  Arguments as ``reconstruct``."""
         raise NotImplementedError
 
+    def profile(self, images: Tensor) -> Tensor | None:
+        """What A makes of N candidates, as far as it saves time when they are judged for other data or weights.
+
+        (N, ...), or None if there is no such thing.
+        """
+        return None
+
     def answer(self, found: Mapping[str, Tensor], batch_size: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Image x, latent vector z and deviation u (None where there are none) of what a solver found."""
         raise NotImplementedError
@@ -194,17 +201,27 @@ class LatentObjective(Objective):
     def __init__(self, A: LinearOperator, y: Tensor, G: Generator, lam: Tensor, fidelity: Fidelity = SQUARED) -> None:
         self.A, self.y, self.G, self.lam, self.fidelity = A, y, G, lam, fidelity
 
-    def misfits(self, images: Tensor) -> Tensor:
-        """F(A x, y) at N images for every problem: (B, N); squared errors by one matrix product."""
+    def profile(self, images: Tensor) -> Tensor | None:
+        """||A x||^2 of N images, if A is linear and errors are squared: (N,)."""
+        if not (self.fidelity.squared and isinstance(self.A, LinearOperator)):
+            return None
+        return torch.cat([sum_of_squares(self.A(part)) for part in images.split(512)])
+
+    def misfits(self, images: Tensor, profile: Tensor | None = None) -> Tensor:
+        """F(A x, y) at N images for every problem: (B, N); squared errors as ||A x||^2 - 2 <x, A^T y> + ||y||^2."""
+        profile = self.profile(images) if profile is None else profile
+        if profile is not None:
+            products = self.A.T(self.y).flatten(1) @ images.flatten(1).T
+            return profile - 2 * products + sum_of_squares(self.y)[:, None]
         data = torch.cat([self.A(part).flatten(1) for part in images.split(512)])  # (N, m)
         y = self.y.flatten(1)
         if self.fidelity.squared:
             return sum_of_squares(data) - 2 * y @ data.T + sum_of_squares(y)[:, None]
         return torch.stack([self.fidelity(data, row.expand_as(data)) for row in y])
 
-    def scores(self, images: Tensor, z: Tensor) -> Tensor:
-        """The objective at N given pairs (z, G(z)) for every problem: (B, N)."""
-        return self.misfits(images) + self.lam[:, None] * sum_of_squares(z)
+    def scores(self, images: Tensor, z: Tensor, profile: Tensor | None = None) -> Tensor:
+        """The objective at N given pairs (z, G(z)) for every problem, and their ``profile`` if it is known: (B, N)."""
+        return self.misfits(images, profile) + self.lam[:, None] * sum_of_squares(z)
 
     def prior(self) -> Tensor:
         """The weight of ||z||^2: (B,)."""

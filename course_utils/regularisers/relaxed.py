@@ -109,11 +109,16 @@ class ReducedObjective(LatentObjective):
         data = self.coordinates(jacobian.flatten(0, 1)).unflatten(0, jacobian.shape[:2])
         return root * (self.coordinates(images) - self.target), root[:, None] * data
 
-    def scores(self, images: Tensor, z: Tensor) -> Tensor:
-        """The objective at N given pairs (z, G(z)) for every problem: (B, N)."""
-        data = torch.cat([self.coordinates(part) for part in images.split(512)])
+    def profile(self, images: Tensor) -> Tensor:
+        """The squares of the coordinates of N images: (N, k)."""
+        return torch.cat([self.coordinates(part).pow(2) for part in images.split(512)])
+
+    def scores(self, images: Tensor, z: Tensor, profile: Tensor | None = None) -> Tensor:
+        """The objective at N given pairs (z, G(z)) for every problem, and their ``profile`` if it is known: (B, N)."""
+        squares = self.profile(images) if profile is None else profile
         weighted = self.weight * self.target
-        misfit = self.weight @ data.pow(2).T - 2 * weighted @ data.T + (weighted * self.target).sum(1)[:, None]
+        products = self.basis.image(self.S * weighted).flatten(1) @ images.flatten(1).T
+        misfit = self.weight @ squares.T - 2 * products + (weighted * self.target).sum(1)[:, None]
         return misfit + self.rest[:, None] + self.lam_mu[:, None] * sum_of_squares(z)
 
     def image(self, z: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Local minima decide more than the algorithm does: one random start can miss by s
 from __future__ import annotations
 
 import copy
+import weakref
 
 import torch
 from torch import Tensor
@@ -18,6 +19,11 @@ __all__ = ["Dictionary", "latent_starts"]
 
 #: What ``start`` may be, but for a Dictionary or latent vectors.
 STARTS = ("dictionary", "random", "encoder")
+
+#: What an operator makes of a dictionary's images is kept if it is no more than so many numbers.
+LARGEST_KEPT = 16_000_000
+#: Dictionary -> (weak reference to the operator that was asked for last, {kind of profile: profile}).
+_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class Dictionary:
@@ -79,8 +85,25 @@ class Dictionary:
         k = check_count("k", k)
         if k > len(self.z):
             raise ValueError(f"'k' must be at most the size of the dictionary {len(self.z)}, got {k}")
-        scores = objective.scores(self.images, self.z)  # (B, size)
+        scores = objective.scores(self.images, self.z, self._profile(objective))  # (B, size)
         return self.z[scores.topk(k, dim=1, largest=False).indices]
+
+    def _profile(self, objective) -> Tensor | None:
+        """``objective.profile(images)``, computed once for an operator.
+
+        To apply A to the whole dictionary takes longer than to solve the problem of one image.
+        """
+        A, kind = getattr(objective, "A", None), type(objective).profile
+        operator, profiles = _KEPT.get(self, (None, {}))
+        if operator is None or operator() is not A:
+            profiles = {}
+        profile = profiles.get(kind)
+        if profile is not None and (profile.dtype, profile.device) == (A.like.dtype, A.like.device):
+            return profile
+        profile = objective.profile(self.images)
+        if profile is not None and profile.numel() <= LARGEST_KEPT:
+            _KEPT[self] = weakref.ref(A), profiles | {kind: profile}
+        return profile
 
 
 def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, generator, x0, constraint=None) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_nonnegative, check_positive
-from ..regularisers.differences import divergence, gradient
+from ..regularisers.composite import Scratch
+from ..regularisers.differences import gradient
 from ..regularisers.hard import HardObjective
 from ..regularisers.objective import spread, sum_of_squares
 from ..regularisers.registry import solves
@@ -40,14 +41,18 @@ class _Tangent:
     """The data term with G replaced by its tangent at z, as a function of v = A u, the step s eliminated.
 
     phi(v) = min_s ||v - b + K s||^2 + c ||z + s||^2 + s^T D s,   b = y - A G(z), K = A G'(z), D the damping.
+
+    Data do not occur here: of v and b only A^T v and A^T b are needed, so that all that is flat below has n entries.
     """
 
     def __init__(self, objective: SparseTVObjective, z: Tensor, damping: Tensor) -> None:
         g, J = value_and_jacobian(objective.G, z)
-        r, self.K = objective.linearised(g, J)  # K : (B, d, m)
-        self.z, self.c = z, objective.lam
-        self.b, self.pull = -r, objective.lam[:, None] * z
-        self.gram = self.K @ self.K.mT
+        self.g, self.J = g.flatten(1), J.flatten(2)  # (B, n), (B, d, n)
+        self.NJ = objective.A.normal(J.flatten(0, 1)).reshape(self.J.shape)  # A^T K
+        self.Ng = objective.A.normal(g).flatten(1)
+        self.back = objective.A.T(objective.y).flatten(1)
+        self.pull = objective.lam[:, None] * z
+        self.gram = self.NJ @ self.J.mT  # K^T K
         ridge = damping[:, None] * self.gram.diagonal(dim1=1, dim2=2) + objective.lam[:, None]
         # a direction that G does not see and no weight on z: any positive ridge keeps s at 0 there
         floor = torch.finfo(z.dtype).eps * self.gram.diagonal(dim1=1, dim2=2).amax(1, keepdim=True)
@@ -57,37 +62,51 @@ class _Tangent:
         """(weight K^T K + c I + D)^-1: (B,) -> (B, d, d)."""
         return torch.linalg.inv(weight[:, None, None] * self.gram + self.ridge)
 
-    def step(self, v: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
-        """The best s for v: (B, m) -> (B, d)."""
-        slope = weight[:, None] * torch.bmm(self.K, (v - self.b)[..., None])[..., 0] + self.pull
+    def step(self, back: Tensor, inverse: Tensor, weight: Tensor) -> Tensor:
+        """The best s for v, of which A^T v is given: (B, n) -> (B, d)."""
+        slope = weight[:, None] * torch.bmm(self.J, (back - self.back + self.Ng)[..., None])[..., 0] + self.pull
         return -torch.bmm(inverse, slope[..., None])[..., 0]
 
-    def moved(self, s: Tensor) -> Tensor:
-        """b - K s: (B, m)."""
-        return self.b - torch.bmm(s[:, None], self.K)[:, 0]
+    def image(self, s: Tensor) -> Tensor:
+        """G(z) + G'(z) s: (B, n)."""
+        return torch.baddbmm(self.g[:, None], s[:, None], self.J)[:, 0]
 
-    def value(self, v: Tensor, s: Tensor) -> Tensor:
-        """||v - b + K s||^2 + c ||z + s||^2, undamped: (B,)."""
-        return sum_of_squares(v - self.moved(s)) + self.c * sum_of_squares(self.z + s)
+    def normal(self, s: Tensor) -> Tensor:
+        """A^T A of that image: (B, n)."""
+        return torch.baddbmm(self.Ng[:, None], s[:, None], self.NJ)[:, 0]
 
 
-def _pdhg(problem: SparseTVObjective, tangent: _Tangent, u, p, q, ratio: Tensor, n_iter: int) -> tuple[Tensor, ...]:
-    """``n_iter`` steps of the primal-dual hybrid gradient method for min_u phi(A u) + lam TV(u)."""
-    tau, sigma = (spread(size, u) for size in step_sizes(ratio))
-    step = sigma[:, 0, 0] / (problem.A.norm or 1.0) ** 2  # for p, which is flat below
+def _pdhg(problem: SparseTVObjective, tangent: _Tangent, u, v, b, q, ratio: Tensor, n_iter: int) -> tuple[Tensor, ...]:
+    """``n_iter`` steps of the primal-dual hybrid gradient method for min_u phi(A u) + lam TV(u).
+
+    The dual variable of A u is p = A v - b y, with an image v and a number b: its steps are affine, so that it stays
+    of this form, and A^T A of one image a step is all that is needed.
+    """
+    shape, A, R, scratch = u.shape, problem.A, problem.R, Scratch()
+    tau, sigma = step_sizes(ratio)
+    step, tau = sigma[:, None] / (A.norm or 1.0) ** 2, tau[:, None]  # the step of p
     kappa = (step / (2 + step))[:, 0]
-    inverse, lam, A = tangent.inverse(kappa), problem.threshold[:, None, None, None], problem.A
+    inverse, lam, sigma = tangent.inverse(kappa), spread(problem.threshold, q), spread(sigma, q)
+    u, v, b, q = u.flatten(1).clone(), v.flatten(1), b[:, None], q.clone()
+    Nv = A.normal(v.reshape(shape)).flatten(1)
     for _ in range(n_iter):
-        new = u - tau * (A.T(p) - divergence(q))
-        bar = 2 * new - u
-        w = p.flatten(1) + step * A(bar).flatten(1)
-        s = tangent.step(w / step, inverse, kappa)
-        new_p = ((w - step * tangent.moved(s)) / (1 + step / 2)).reshape(p.shape)
-        new_q = q + sigma * gradient(bar)
-        length = new_q.pow(2).sum(1, keepdim=True).sqrt()
-        new_q = new_q * torch.where(length > lam, lam / length, torch.ones_like(length))
-        u, p, q = (old + RELAXATION * (step_to - old) for old, step_to in ((u, new), (p, new_p), (q, new_q)))
-    return u, p, q
+        change = R.pull(q, scratch("change", q, 1)).flatten(1).add_(Nv).addcmul_(b, tangent.back, value=-1).mul_(-tau)
+        bar = torch.add(u, change, alpha=2)
+        u.add_(change, alpha=RELAXATION)
+        Nbar = A.normal(bar.reshape(shape)).flatten(1)
+        s = tangent.step(torch.addcdiv(Nbar, Nv, step).addcmul_(b / step, tangent.back, value=-1), inverse, kappa)
+        # w = p + step A bar goes to (w - step (y - A (g + J s))) / (1 + step / 2), over-relaxed
+        keep, gain = 1 - RELAXATION + RELAXATION / (1 + step / 2), RELAXATION * step / (1 + step / 2)
+        v = torch.mul(v, keep).addcmul_(gain, bar + tangent.image(s))
+        Nv = torch.mul(Nv, keep).addcmul_(gain, Nbar + tangent.normal(s))
+        b = b * keep + gain
+        R.climb(q, bar.reshape(shape), lam, sigma, RELAXATION, scratch)
+    return u.reshape(shape), v.reshape(shape), b[:, 0], q
+
+
+def _in_data(problem: SparseTVObjective, v: Tensor, b: Tensor) -> Tensor:
+    """A v - b y."""
+    return problem.A(v) - spread(b, problem.y) * problem.y
 
 
 def _improve_z(pool: Pool, rows: Tensor, tol: float) -> Tensor:
@@ -167,9 +186,9 @@ def linearised(
     g = torch.cat([objective.G(part) for part in z.split(128)])
     u = torch.zeros_like(g)
     f = first["f"]
-    p, q = 2 * (objective.A(g) - objective.y), torch.zeros_like(gradient(u))
+    two, q = torch.full_like(f, 2.0), torch.zeros_like(gradient(u))  # p = 2 (A g - y)
     pool = Pool(
-        objective, z=z, u=u, f=f, model=f, inner=u, p=p, q=q, p0=p, damping=torch.full_like(f, 1e-3),
+        objective, z=z, u=u, f=f, model=f, inner=u, v=2 * g, b=two, q=q, v0=2 * g, damping=torch.full_like(f, 1e-3),
         ratio=torch.full_like(f, (RATIO if ratio is None else ratio) / A_norm**4),
     )  # fmt: skip
     for name in ("iterations", "values", "gradients"):
@@ -181,15 +200,16 @@ def linearised(
             break
         problem = pool.objective
         tangent = _Tangent(problem, pool.z, pool.damping)
-        before = pool.inner, pool.p, pool.q
-        pool.inner, pool.p, pool.q = _pdhg(problem, tangent, *before, pool.ratio, inner_iter)
+        before = pool.inner, pool.v, pool.b, pool.q
+        pool.inner, pool.v, pool.b, pool.q = _pdhg(problem, tangent, *before, pool.ratio, inner_iter)
         if k in BALANCED and ratio is None:
-            duals = (pool.p - pool.p0) / A_norm, pool.q / A_norm**2
+            duals = _in_data(problem, pool.v - pool.v0, pool.b - 2) / A_norm, pool.q / A_norm**2
             pool.ratio = balanced_ratio(pool.inner, *duals) / A_norm**4
         one = torch.ones_like(pool.f)
-        s = tangent.step(problem.A(pool.inner).flatten(1), tangent.inverse(one), one)
+        s = tangent.step(problem.A.normal(pool.inner).flatten(1), tangent.inverse(one), one)
         z, u = pool.z + s, pool.inner
-        model = tangent.value(problem.A(u).flatten(1), s) + problem.penalty(u)
+        moved = tangent.image(s).reshape(u.shape)
+        model = problem.u_block(moved).value(u) + problem.lam * sum_of_squares(z) + problem.penalty(u)
         f = problem.total(z, u)
         # Where the inner iteration is on its way, its u may still be worse than none.
         way = sum_of_squares(u - before[0]) <= 10 * tol * sum_of_squares(problem.G(z) + u)
