@@ -58,7 +58,7 @@ def lay_out(source: Path, executed: Path, pdf: bool = False) -> None:
     made = {
         "<!-- chapters -->": lambda: pages.cards({stem: alt for stem, (_, alt) in pictures.items()}),
         "<!-- chapter by chapter -->": pages.teaching,
-        "<!-- explorer -->": lambda: pages.explorer("regularisers"),
+        "<!-- explorer -->": lambda: pages.explorer("regularisers", **pages.FRONT),
         "<!-- notation -->": pages.notation,
         "<!-- rooms -->": api.overview,
         "<!-- sources -->": pages.sources,

@@ -163,9 +163,13 @@ def run_times(records: dict[str, dict]) -> str:
     return f"{table(head, rows)}\n\n" + "\n".join(sorted(machines))
 
 
-def explorer(name: str) -> str:
-    """An explorer that works without a kernel, as a block of raw HTML."""
-    return f"````{{raw}} html\n{EXPLORERS[name]().page()}\n````"
+#: Where the explorer of the front page begins: so few data that what a method expects decides.
+FRONT = {"method": "hard", "lam": 0.01, "m": 25}
+
+
+def explorer(name: str, **start) -> str:
+    """An explorer that works without a kernel, as a block of raw HTML; ``start``: where its controls stand at first."""
+    return f"````{{raw}} html\n{EXPLORERS[name]().begin_at(**start).page()}\n````"
 
 
 def exercises() -> str:

@@ -4,11 +4,16 @@ Headless Chromium opens it from a plain file server.  Without Chromium, npm or J
 where CI is set.
 """
 
+import re
+
 import book_tools
 import paper
 import pytest
 import small_book
 from needs import needed
+
+from course_utils._files import REPOSITORY
+from course_utils.figures.style import STYLE
 
 PAGE = f"notebooks/{small_book.STEM}.html"
 
@@ -155,6 +160,92 @@ def test_what_does_not_scroll_is_no_stop_of_the_tab_key(page):
 def test_a_fold_is_called_what_it_says(page):
     assert page.get_by_text("What it shows: answer first").count() > 0
     assert page.locator("article summary[aria-label]").count() == 0
+
+
+# Pictures
+
+#: Letters of a figure as they are drawn: points, and dots an inch.  None has smaller ones; a test reads all figures.
+SMALLEST, DPI, READABLE = 7, STYLE["figure.dpi"], 11
+
+
+def letters(image) -> float:
+    """Pixels of the smallest letters of a picture, as it is shown."""
+    return SMALLEST / 72 * DPI * image.evaluate("e => e.clientWidth / e.naturalWidth")
+
+
+def phone(page, dark: bool = False):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.evaluate("t => { document.documentElement.dataset.theme = t; }", "dark" if dark else "light")
+    page.get_by_role("button", name="Enlarge the picture").wait_for()
+    return page.locator("article .cell_output img[alt='A grey field.']")
+
+
+def test_no_figure_has_smaller_letters():
+    sizes = re.compile(r"\b(?:font|label|title|legend_font)size\s*=\s*(\d+(?:\.\d+)?)")
+    folders = (
+        REPOSITORY / "course_utils" / "chapters",
+        REPOSITORY / "course_utils" / "figures",
+        REPOSITORY / "notebooks",
+    )
+    texts = {path: path.read_text("utf-8") for folder in folders for path in folder.rglob("*.py")}
+    found = [(float(size), path.name) for path, text in texts.items() for size in sizes.findall(text)]
+    assert len(found) > 50 and min(found)[0] >= SMALLEST, min(found)
+    ours = {key: value for key, value in STYLE.items() if key.endswith("size") and not key.startswith("lines")}
+    assert min(ours.values()) >= SMALLEST, ours
+
+
+@pytest.mark.parametrize("way", ["tap", "keyboard"])
+@pytest.mark.parametrize("dark", [False, True])
+def test_on_a_phone_a_picture_is_enlarged_until_its_letters_can_be_read(page, way, dark):
+    small = phone(page, dark)
+    assert letters(small) < READABLE, "else there is nothing to enlarge"
+    button = page.get_by_role("button", name="Enlarge the picture")
+    if way == "tap":
+        small.click()
+    else:
+        button.focus()
+        page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    large = dialog.get_by_role("img", name="A grey field.")
+    assert letters(large) >= READABLE
+    assert large.evaluate("e => getComputedStyle(e).filter") == "none"
+    room = page.locator(".course-picture-room")
+    assert room.evaluate("e => e.scrollWidth > e.clientWidth && e === document.activeElement")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = dialog.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["y"] >= 0 and box["y"] + box["height"] <= 800
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.course-picture-room').scrollLeft > 0")
+    page.keyboard.press("Shift+Tab")  # the page behind is out of reach
+    assert page.evaluate(FOCUSED) == "Close"
+    if way == "tap":
+        dialog.get_by_role("button", name="Close").click()
+    else:
+        page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert button.evaluate("e => e === document.activeElement")
+
+
+def test_a_picture_in_its_own_size_is_not_enlarged_nor_are_those_of_explorers_and_nothing_of_it_is_printed(page):
+    phone(page)
+    assert page.locator("article .course-page .course-enlarge, .sd-card .course-enlarge").count() == 0
+    page.locator("article .cell_output img").first.evaluate("e => { e.style.maxWidth = 'none'; }")
+    button = page.locator(".course-enlarge")
+    page.wait_for_function("document.querySelector('.course-enlarge').hidden")
+    page.locator("article .cell_output img").first.evaluate("e => { e.style.maxWidth = ''; }")
+    page.wait_for_function("!document.querySelector('.course-enlarge').hidden")
+    page.locator(".course-enlarge").click()
+    page.emulate_media(media="print")
+    assert not button.is_visible() and not page.locator("dialog.course-picture").is_visible()
+
+
+def test_axe_finds_nothing_serious_in_an_enlarged_picture(page, opened, tmp_path):
+    phone(page).click()
+    complaints = [*page.complaints]
+    found = book_tools.serious(page, book_tools.axe(tmp_path))
+    page.complaints[:] = complaints
+    assert not found, "\n".join(found)
 
 
 # On paper

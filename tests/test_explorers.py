@@ -143,6 +143,21 @@ def test_after_two_slow_redraws_a_control_waits_for_its_release_until_a_swift_on
     assert not hasattr(grid, "continuous_update")
 
 
+def test_an_explorer_can_begin_elsewhere_and_reset_leads_there():
+    explorer, calls = demo(frames={"size": [1, 2], "grid": [False]})
+    assert explorer.begin_at(size=2) is explorer
+    assert explorer.values == explorer.default == {"size": 2, "grid": False}
+    explorer.controls["size"].value = 1
+    explorer.reset()
+    assert explorer.values == {"size": 2, "grid": False}
+    for wrong, message in (({"length": 1}, "'length' is no control"), ({"size": 9}, "'size' cannot be 9")):
+        with pytest.raises(ValueError, match=message):
+            explorer.begin_at(**wrong)
+    with pytest.raises(ValueError, match="must contain the default True"):
+        demo(frames={"size": [1], "grid": [False]})[0].begin_at(grid=True)
+    assert not calls  # nothing is drawn for it
+
+
 def test_reset_redraws_once_and_keep_leaves_a_copy_with_its_values():
     explorer, calls = demo()
     explorer.controls["size"].value, explorer.controls["grid"].value = 2, True

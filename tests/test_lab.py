@@ -6,8 +6,7 @@ most of the time to start.
 
 A control that brings no new picture fails.  The time from the key press to the new picture is taken inside the page
 and printed beside its target (``TARGETS``), but no test depends on it, since a test machine may be busy.  With
-COURSE_RECORD=1, which takes the median of several moves, the times are written to results/lab-latency.json, beside a
-new picture for the README.
+COURSE_RECORD=1, which takes the median of several moves, the times are written to results/lab-latency.json.
 
 Without Chromium these tests skip, or fail where CI is set.
 """
@@ -25,7 +24,6 @@ from chapter_tools import has_tag
 from lab_tools import PATIENCE, SETTLED, cell_errors, drag, explore, explorer_name, lab_in, seen
 from measured import MEASURED
 
-from course_utils._files import REPOSITORY
 from course_utils.notebooks import NOTEBOOK_METADATA, chapters, generate
 from course_utils.results import save_result
 
@@ -112,8 +110,6 @@ def test_every_control_of_a_chapter_brings_a_new_picture(explorers, text, tmp_pa
             assert box.count() == 1
             name = explorer_name(box)
             target = TARGETS.get(name, DEFAULT_TARGET)
-            if RECORD and name == "regularisers":
-                box.screenshot(path=REPOSITORY / "book" / "images" / "explorer.png")
             measured = explore(page, box, PRESSES)
             assert measured, f"{name}: no control found"
             for _ in range(RETRIES):  # the machine may have been so busy that the driver lost its patience

@@ -196,7 +196,7 @@ def test_explorers_of_one_page_store_each_block_once_and_one_alone_carries_all()
 
 # Pictures computed beforehand
 
-FRAMES = ["tour", "truncated-svd", "weights", "far-from-prior"]
+FRAMES = ["tour", "weights"]
 LIVE = [name for name in EXPLORERS if name not in FRAMES]
 
 

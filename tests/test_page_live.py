@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.text import Text
-from page_tools import look, made, press, settled
+from page_tools import look, made, press, settled, stored
 
 from course_utils import TV, Hard, LearnedCovariance, Tikhonov, reconstruct
 from course_utils.chapters.classical import iterations
 from course_utils.chapters.generative_models import explorer as generative_models
 from course_utils.chapters.inverse_problems import denoising
+from course_utils.chapters.inverse_problems import explorer as inverse_problems
 from course_utils.chapters.mri import explorer as mri
 from course_utils.chapters.properties import explorer as properties
 from course_utils.chapters.regularisers import explorer as regularisers
@@ -37,9 +38,11 @@ IMAGES = """name => Object.fromEntries(Object.entries(document.querySelector(".c
 
 #: Where the numbers stand that a live explorer shows, in the page as in the notebook.
 SHOWN = {
+    "truncated-svd": r"(\d+) of (\d+), -?([\d.]+) dB|reconstruction,\s-?([\d.]+) dB|largest ([\d.]+)",
     "denoising": r"TV, ([\d.]+) dB",
     "iterations": r"error ([\d.]+); the best is ([\d.]+), at k = (\d+)|stops at k = (\d+), with ([\d.]+)",
     "latent": r"‖z‖ = ([\d.]+)",
+    "far-from-prior": r"distance ([\d.]+)",
     "interpolation": r"‖z‖ = ([\d.]+)",
     "regularisers": r"PSNR ([\d.]+) dB|objective ([\d.]+)",
     "initialisation": r"f = ([\d.]+) after (\d+) it|(\d+) per cent \w+\s+the ([\d.]+)",
@@ -86,6 +89,28 @@ def test_the_latent_walk_draws_what_the_library_draws(show):
             close(found[family], G(z[None]))
 
 
+def test_far_from_the_prior_the_images_and_their_nearest_digits_are_those_of_the_library(show):
+    explorer, text = made("far-from-prior")
+    radii, train = control_values(explorer.controls["radius"]), properties.load("mnist").train[: properties.N_TRAIN]
+    with show(text) as page:
+        for place, direction in ((0, 19), (17, 7), (len(radii) - 1, 3)):
+            page.locator("[data-key=radius]").fill(str(place))
+            page.locator("[data-key=direction]").fill(str(direction))
+            found = page.evaluate(IMAGES, "far")
+            rest = page.evaluate(
+                "Object.values(document.querySelector('.course-page').far).map(f => [[...f.digit], f.distance])"
+            )
+            z = torch.randn(1, 8, generator=torch.Generator().manual_seed(direction))
+            z *= radii[place] * 8**0.5 / z.norm()
+            for (family, G), (digit, distance) in zip(properties._models().items(), rest, strict=True):
+                with torch.no_grad():
+                    x = G(z)
+                close(found[family], x)
+                wanted, index = properties.nearest(x, train)
+                close([distance], wanted / properties._usual_distance(), 5e-3)
+                close(digit, train[index], 5e-3)  # one byte a pixel
+
+
 def test_the_triangle_draws_what_the_library_draws_and_its_dot_moves(show):
     with show(made("interpolation")[1]) as page:
         dot, before = page.locator("circle[tabindex]"), look(page)
@@ -107,6 +132,82 @@ def test_the_triangle_draws_what_the_library_draws_and_its_dot_moves(show):
         z = properties.triangle(properties._corners()[family], torch.tensor([0.35]), torch.tensor([0.4]))[0]
         with torch.no_grad():
             close(found[family], G(z))
+
+
+@pytest.mark.parametrize("operator", inverse_problems.operators())
+def test_truncation_has_the_images_and_the_errors_of_the_library(show, operator):
+    explorer, text = made("truncated-svd")
+    sigmas, A = control_values(explorer.controls["sigma"]), inverse_problems.operators()[operator]
+    drawing = explorer.draw
+    with show(text) as page:
+        page.locator("[data-key=operator]").select_option(label=operator)
+        for place, kept in ((5, 100), (25, 700)):
+            page.locator("[data-key=sigma]").fill(str(place))
+            page.locator("[data-key=kept]").fill(str(kept - 1))
+            found = page.evaluate(
+                "(({x, psnr, beta, best, kept, picture}) => ({x: [...x], psnr, beta: [...beta], best, kept,"
+                " picture: [...picture]}))(document.querySelector('.course-page').truncation)"
+            )
+            drawing(sigma=sigmas[place], kept=kept, operator=operator)
+            close(found["x"], drawing.shown[2].get_array(), 2e-2)  # eight bits a component
+            close(found["psnr"], drawing.curve.get_ydata(), 1e-3)
+            close(found["beta"], drawing.noisy.get_ydata() * np.sign(found["beta"]), 1e-4)
+            data = drawing.shown[1].get_array().filled(np.nan)
+            low, high = np.nanmin(data), np.nanmax(data)
+            close(found["picture"], np.nan_to_num((data - low) / (high - low), nan=1.0), 1e-3)
+            assert (
+                f"kept: {found['kept']} of {len(found['psnr'])},"
+                in drawing.figure.axes[5].get_legend().get_texts()[0].get_text()
+            )
+            assert found["kept"] == min(kept, len(found["psnr"]))
+    assert A.m == len(drawing.noise[operator].flatten())
+
+
+def test_the_cut_is_dragged_in_both_plots_and_moved_by_keys(show):
+    with show(made("truncated-svd")[1]) as page:
+        kept = page.locator("[data-key=kept] + output")
+        for k in range(2):
+            handle = page.locator("circle[role=slider]").nth(k)
+            plot = page.locator("svg:has(circle[role=slider])").nth(k)
+            handle.focus()
+            for key, wanted in (("Home", 1), ("ArrowRight", 2), ("PageUp", 12), ("ArrowLeft", 11), ("End", 784)):
+                page.keyboard.press(key)
+                assert kept.inner_text() == handle.get_attribute("aria-valuenow") == str(wanted)
+            box = plot.bounding_box()
+            page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 90)
+            page.mouse.down()
+            middle = int(kept.inner_text())
+            assert 300 < middle < 450  # the left margin is wider than the right one
+            page.mouse.move(box["x"] + box["width"] / 2 - 60, box["y"] + 90, steps=3)
+            assert middle - 250 < int(kept.inner_text()) < middle - 100
+            page.mouse.move(box["x"] - 100, box["y"] + 90, steps=2)
+            page.mouse.up()
+            assert kept.inner_text() == "1"
+            page.mouse.move(box["x"] + 200, box["y"] + 90)  # released
+            assert kept.inner_text() == "1"
+        page.get_by_role("button", name="Reset").click()
+        assert kept.inner_text() == "784"
+
+
+@pytest.mark.parametrize(("name", "key"), [("denoising", "lam"), ("parabola", "y1")])
+def test_a_dot_of_a_plot_is_dragged_and_moved_by_keys_as_its_slider_is(show, name, key):
+    values = stored(made(name)[1])["controls"]
+    start, labels = next((c["start"], c["labels"]) for c in values if c["key"] == key)
+    with show(made(name)[1]) as page:
+        settled(page)
+        handle, told = page.locator("circle[role=slider]"), page.locator(f"[data-key={key}] + output")
+        handle.focus()
+        before = look(page)
+        page.keyboard.press("ArrowRight")
+        settled(page)
+        assert told.inner_text() == labels[start + 1] and labels[start + 1] in handle.get_attribute("aria-valuetext")
+        assert look(page) != before
+        box = page.locator("svg:has(circle[role=slider])").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] + 50, box["y"] + 100, steps=2)
+        page.mouse.up()
+        assert told.inner_text() == labels[-1]
 
 
 def test_denoising_solves_the_problems_of_the_library(show):
@@ -182,9 +283,15 @@ def test_algorithm_1_runs_in_the_page_as_in_the_library(show):
     with show(made("initialisation")[1]) as page:
         settled(page)
         found = page.evaluate(
-            "(f => ({curves: f.curves, z: f.states.map(s => [...s.z]), reference: f.reference.objective}))"
-            "(document.querySelector('.course-page').initialisation)"
+            "(f => ({curves: f.curves, z: f.states.map(s => [...s.z]), reference: f.reference.objective,"
+            " counts: f.counts}))(document.querySelector('.course-page').initialisation)"
         )
+        page.locator("[data-key=image]").select_option(label="8")
+        page.locator("[data-key=generator]").select_option(label="GAN")
+        other = page.evaluate("document.querySelector('.course-page').initialisation.counts")
+    for counts, (family, image) in ((found["counts"], ("vae", 3)), (other, ("wgan", 8))):
+        bars = regularisers.initialisation_explorer().draw(1, 0, 0.01, family, image).axes[1].patches
+        assert counts == [bar.get_height() for bar in bars] and sum(counts) == 50
     z0, by_descent, reference, _ = regularisers._paths("vae", 3, 0, 0.01)
     close([found["reference"]], reference.objective)
     G, _ = regularisers._generator("vae")
@@ -328,6 +435,9 @@ def test_mri_has_the_data_and_the_exact_image_of_the_library(show, scan):
     relative, std = mri._column(family, **mri.HOME, image=image, row=60, column=70)
     close(found["relative"], relative, 1e-2)
     close([found["std"]], torch.tensor([std]), 1e-2)
+    if (spokes, sigma, factor) == (25, 0.05, 1.0):  # where it begins, its errors fill the scale and no more
+        errors = (torch.tensor(found["x"]) - mri._truths()[image].flatten()).abs()
+        assert 0.5 * mri.SPAN < float(errors.quantile(0.999)) < 1.2 * mri.SPAN
 
 
 def test_a_click_on_a_brain_chooses_the_pixel(show):

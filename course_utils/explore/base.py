@@ -117,6 +117,31 @@ class Explorer:
         self.frames = None if frames is None else {key: list(values) for key, values in frames.items()}
         self._check_frames()
 
+    def begin_at(self, **values) -> Explorer:
+        """The explorer itself, after moving where its controls stand at first, and where "Reset" leads.
+
+        Raises
+        ------
+        ValueError
+            No such control, or a value that it cannot have; frames without a picture for these values.
+
+        Example
+        -------
+        >>> from course_utils.explore import EXPLORERS
+        >>> EXPLORERS["truncated-svd"]().begin_at(kept=150).default["kept"]
+        150
+        """
+        for key, value in values.items():
+            if key not in self.controls:
+                raise ValueError(f"'{key}' is no control of {self!r}")
+            if not can_have(self.controls[key], value, self.default[key]):
+                raise ValueError(f"'{key}' cannot be {value!r}")
+        for key, value in values.items():
+            self.controls[key].value = value
+        self.default = self.values
+        self._check_frames()
+        return self
+
     def _check_frames(self) -> None:
         frames = self.frames or {}
         for key, values in frames.items():

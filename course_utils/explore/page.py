@@ -193,7 +193,9 @@ def _specification(key: str, control: ipywidgets.DOMWidget, values: list) -> dic
         kind = "range"
     elif getattr(control, "options", None) or isinstance(control, ipywidgets.Checkbox):
         kind = "select"
-    start = next((k for k, value in enumerate(values) if same(value, control.value)), 0)
+    start = next((k for k, value in enumerate(values) if same(value, control.value)), 0 if not values else None)
+    if start is None:
+        raise ValueError(f"control {key!r} begins at {control.value!r}, which is none of its values")
     return {
         "key": key,
         "kind": kind,

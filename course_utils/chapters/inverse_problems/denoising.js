@@ -11,6 +11,7 @@ import { row, stage, runner } from "../../explore/web/stage.js";
 import { float32 } from "../../explore/web/stored.js";
 import { imageView } from "../../explore/web/image.js";
 import { chart, legend } from "../../explore/web/chart.js";
+import { slide } from "../../explore/web/slide.js";
 import { short } from "../../explore/web/numbers.js";
 
 export function run(page) {
@@ -89,12 +90,17 @@ export function run(page) {
       });
       const here = { kind: "marks", x: [lambdas[now]], y: [Math.min(45, solution.psnr)], color, size: 6 };
       quality.draw({ x: [8e-4, 40], y: [5, 45], layers: [...curves, here] });
+      weight.put(now, lambdas, `λ ${panel.label("lam")}`, here.y[0]);
       const best = Object.values(data.titles).map((name, i) => `${name} ${Math.max(...curves[i].y).toFixed(1)} dB`);
       const end = done ? ` The best λ gives: ${best.join(", ")}.` : "";
       words.textContent = `${title} at λ = ${short(lambdas[now], 2)}.${end}`;
       if (done) say(page, `Shown: ${panel.words()}. ${words.textContent}`);
     });
   };
+  const weight = slide(page, quality, "λ on its curve", index => {
+    panel.set("lam", index);
+    begin();
+  });
   const panel = controls(page, begin);
   begin();
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from ... import figures as plots
 from ...explore import widgets
 from ...explore.base import Explorer
 from ...operators import GaussianBlur, GaussianMatrix, LinearOperator, MaskedFourier, ParallelBeam
+from .truncation import Decomposition, decomposed, truncation_page
 
 __all__ = ["data_picture", "fourier_lines", "operators", "truncated_svd_explorer", "truncation_errors"]
 
@@ -101,9 +102,18 @@ def truncation_errors(A: LinearOperator, x: Tensor, y: Tensor) -> Tensor:
     """
     U, S, V = A.svd()
     rank = int((S > 1e-10).sum())
-    b, c = x.flatten(1) @ V[:, :rank], (y.flatten(1) @ U[:, :rank]) / S[:rank]
-    total = x.flatten(1).pow(2).sum(1, keepdim=True)
+    return _errors(x.flatten(1), y.flatten(1), U[:, :rank], S[:rank], V[:, :rank])
+
+
+def _errors(x: Tensor, y: Tensor, U: Tensor, S: Tensor, V: Tensor) -> Tensor:
+    b, c = x @ V, (y @ U) / S
+    total = x.pow(2).sum(1, keepdim=True)
     return (total + ((c - b).pow(2) - b.pow(2)).cumsum(1)).clamp_min(0)
+
+
+@cache
+def _decomposition(name: str) -> Decomposition:
+    return decomposed(operators()[name])
 
 
 ALT = (
@@ -160,14 +170,14 @@ class _Drawing:
 
     def __call__(self, sigma: float, kept: int, operator: str) -> Figure:
         A = operators()[operator]
-        U, S, V = A.svd()
-        rank = int((S > 1e-10).sum())
+        U, S, V, _, _ = _decomposition(operator)
+        rank = len(S)
         kept = min(kept, rank)
         clean = A(self.truth)
         y = clean + sigma * self.noise[operator]
-        beta = (y.flatten(1) @ U[:, :rank])[0]
+        beta = (y.flatten(1) @ U)[0]
         x = V[:, :kept] @ (beta[:kept] / S[:kept])
-        psnr = 10 * torch.log10(A.n / truncation_errors(A, self.truth, y)[0].clamp_min(1e-12))
+        psnr = 10 * torch.log10(A.n / _errors(self.truth.flatten(1), y.flatten(1), U, S, V)[0].clamp_min(1e-12))
         residual = x.reshape(28, 28) - self.truth[0, 0]
 
         picture = data_picture(A, y)
@@ -182,8 +192,8 @@ class _Drawing:
         self.images[3].title.set_text(f"residual, largest {residual.abs().max():.2g}")
         k = np.arange(1, rank + 1)
         self.noisy.set_data(k, beta.abs().clamp_min(1e-12).numpy())
-        self.clean.set_data(k, (clean.flatten(1) @ U[:, :rank])[0].abs().clamp_min(1e-12).numpy())
-        self.singular.set_data(k, S[:rank].numpy())
+        self.clean.set_data(k, (clean.flatten(1) @ U)[0].abs().clamp_min(1e-12).numpy())
+        self.singular.set_data(k, S.numpy())
         self.level.set_ydata([sigma, sigma])
         self.cut.set_xdata([kept, kept])
         self.curve.set_data(k, psnr.numpy())
@@ -226,6 +236,13 @@ def truncated_svd_explorer() -> Explorer:
             value=784, min=1, max=784, description="kept", tooltip="number of singular values kept, largest first"
         ),
     }
-    # 284: best for the blur at the default noise; 150: the rank of compressed sensing
-    frames = {"operator": list(operators()), "sigma": [0.01, 0.1], "kept": [20, 75, 150, 284, 500, 784]}
-    return Explorer("truncated-svd", controls, _Drawing(), ALT, grid={"kept": [1, 150, 784]}, frames=frames)
+    drawing = _Drawing()
+
+    def page() -> str:
+        shapes = {name: tuple(data_picture(A, drawing.noise[name]).shape) for name, A in operators().items()}
+        found = {name: _decomposition(name) for name in operators()}
+        return truncation_page(explorer, drawing.truth, operators(), drawing.noise, found, shapes)
+
+    grid = {"kept": [1, 150, 784]}
+    explorer = Explorer("truncated-svd", controls, drawing, ALT, grid=grid, live=page)
+    return explorer

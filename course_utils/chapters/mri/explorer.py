@@ -28,7 +28,7 @@ from ...training.zoo import pretrained
 __all__ = ["mri_explorer"]
 
 HERE = Path(__file__).parent
-SIZE, SPAN, NOISE_SEED = 128, 0.5, 3
+SIZE, SPAN, NOISE_SEED = 128, 0.2, 3
 SLICES = (16, 6, 26)  # of the test head
 MODELS = ("identity", "diagonal", "covariance")
 HOME = {"spokes": 25, "sigma": 0.05}  # for which the page's G(z) and Sigma(z) are found
@@ -105,7 +105,7 @@ def mri_explorer() -> Explorer:
         axes = [figure.add_axes((0.012 + k % 4 * 0.249, 0.555 - k // 4 * 0.45, 0.215, height)) for k in range(8)]
     titles = (
         "truth", "k-space, sampled", "zero-filled", "G(z)",
-        "reconstruction x", f"x - truth, ±{SPAN}", "conditional std 1/d", "covariance of pixel",
+        "reconstruction x", f"x - truth, ±{SPAN}", f"conditional std, to {WHITEST}", "covariance / variance, ±1",
     )  # fmt: skip
     shown = []
     for k, (ax, title) in enumerate(zip(axes, titles, strict=True)):
@@ -118,7 +118,9 @@ def mri_explorer() -> Explorer:
         cmap, low = (RESIDUAL_CMAP, -span) if span else (IMAGE_CMAP, 0.0)
         high = span or {6: WHITEST}.get(k, 1.0)
         shown.append(ax.imshow(np.zeros((SIZE, SIZE)), cmap=cmap, vmin=low, vmax=high, interpolation="nearest"))
-    ring = axes[0].plot([], [], "o", markersize=8, markerfacecolor="none", markeredgecolor=COLOURS["orange"])[0]
+    (ring,) = axes[0].plot(
+        [], [], "o", markersize=18, markerfacecolor="none", markeredgecolor=COLOURS["orange"], markeredgewidth=2.2
+    )
     words = figure.text(0.012, 0.045, "", fontsize=10, va="center")
 
     def draw(family: str, spokes: int, sigma: float, factor: float, image: int, row: int, column: int) -> Figure:

@@ -29,10 +29,10 @@ export function run(page) {
     mask: imageView("k-space, sampled", options),
     filled: imageView("zero-filled", options),
     mean: imageView("G(z)", options),
-    x: imageView("reconstruction x", options),
-    residual: imageView(`x − truth, ±${data.span}`, residual),
-    given: imageView("conditional std 1/d", options),
-    pixel: imageView("covariance of pixel", { ...options, size: 2 * data.reach + 1, span: 1 }),
+    x: imageView("reconstruction\nx", options),
+    residual: imageView(`x − truth,\n±${data.span}`, residual),
+    given: imageView(`conditional std,\nto ${data.whitest}`, options),
+    pixel: imageView("covariance /\nvariance, ±1", { ...options, size: 2 * data.reach + 1, span: 1 }),
   };
   const words = make("p", {}), all = Object.values(views).map(view => view.element);
   stage(page, row(...all.slice(0, 4)), row(...all.slice(4)), words);
@@ -56,9 +56,9 @@ export function run(page) {
   const ring = (r, c) => {
     const context = views.truth.element.querySelector("canvas").getContext("2d");
     context.strokeStyle = PALETTE.orange;
-    context.lineWidth = 1.5;
+    context.lineWidth = 2;
     context.beginPath();
-    context.arc(c + 0.5, r + 0.5, 4, 0, 2 * Math.PI);
+    context.arc(c + 0.5, r + 0.5, 8, 0, 2 * Math.PI);
     context.stroke();
   };
   const pixel = () => {

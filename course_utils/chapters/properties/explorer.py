@@ -14,8 +14,8 @@ from ...data.load import load
 from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.encodings import encodings
-from ...explore.live_data import floats, stored_generators
-from ...explore.page import live_page
+from ...explore.live_data import floats, grey_bytes, stored_generators
+from ...explore.page import control_values, live_page
 from ...figures.images import show_image
 from ...figures.labels import TITLES
 from ...figures.style import METHODS, subplots
@@ -28,7 +28,7 @@ __all__ = ["far_explorer", "interpolation_explorer"]
 HERE = Path(__file__).parent
 MODELS = {"ae": "ae-mnist-8", "vae": "vae-mnist-8", "wgan": "wgan-mnist-8"}
 CORNERS = (1, 2, 7)  # digits at the corners of the triangle
-N_TRAIN = 10_000
+N_TRAIN, N_DIRECTIONS = 10_000, 20
 TRIANGLE_ALT = (
     "Left: a triangle whose corners are the test digits 1, 2 and 7, with a dot for the weights. Right of it the images "
     "of the autoencoder, the variational autoencoder and the GAN at that place between their three latent vectors."
@@ -115,6 +115,14 @@ def _usual_distance() -> float:
     return float(nearest(data.test[order], data.train[:N_TRAIN])[0].median())
 
 
+@functools.cache
+def _directions() -> Tensor:
+    """Unit vectors, one a seed: (N_DIRECTIONS, 8)."""
+    seeded = (torch.Generator().manual_seed(seed) for seed in range(N_DIRECTIONS))
+    drawn = torch.cat([torch.randn(1, 8, generator=one) for one in seeded])
+    return drawn / drawn.norm(dim=1, keepdim=True)
+
+
 def far_explorer() -> Explorer:
     """Explorer "far-from-prior": G(z) with ||z|| = r sqrt(d), and the training digit nearest to it.
 
@@ -134,8 +142,7 @@ def far_explorer() -> Explorer:
 
     @torch.no_grad()
     def draw(radius: float, direction: int):
-        z = torch.randn(1, 8, generator=torch.Generator().manual_seed(direction))
-        z *= radius * 8**0.5 / z.norm()
+        z = radius * 8**0.5 * _directions()[direction : direction + 1]
         x = torch.cat([G(z) for G in _models().values()])
         for k, (family, distance, index) in enumerate(zip(MODELS, *nearest(x, train), strict=True)):
             shown[family][0].set_data(x[k, 0].numpy())
@@ -145,10 +152,34 @@ def far_explorer() -> Explorer:
 
     controls = {
         "radius": widgets.FloatLogSlider(
-            2.0, base=10, min=-0.5, max=1.7, step=0.05, description="r = ‖z‖/√d",
+            10**0.3, base=10, min=-0.5, max=1.7, step=0.05, description="r = ‖z‖/√d",
             tooltip="length of z; draws from the prior have r near 1", readout_format=".2f",
         ),
-        "direction": widgets.IntSlider(0, min=0, max=19, description="direction", tooltip="seed of the direction"),
+        "direction": widgets.IntSlider(
+            0, min=0, max=N_DIRECTIONS - 1, description="direction", tooltip="seed of the direction"
+        ),
     }  # fmt: skip
-    frames = {"radius": [10**-0.5, 1.0, 2.0, 10**0.7, 10**1.2, 10**1.7], "direction": list(range(10))}
-    return Explorer("far-from-prior", controls, draw, alt=FAR_ALT, frames=frames)
+    explorer = Explorer("far-from-prior", controls, draw, alt=FAR_ALT, live=lambda: _far_page(explorer, train))
+    return explorer
+
+
+@torch.no_grad()
+def _far_page(explorer: Explorer, train: Tensor) -> str:
+    """The explorer with its generators in the page, and of the training digits those that are nearest to something."""
+    data, blocks = stored_generators(_models())
+    radii = torch.tensor(control_values(explorer.controls["radius"]))
+    z = (radii[:, None, None] * 8**0.5 * _directions()).flatten(0, 1)
+    index = torch.stack(
+        [nearest(G(z), train)[1] for G in _models().values()], dim=1
+    )  # (radii x directions, generators)
+    needed, place = index.unique(return_inverse=True)
+    blocks |= {
+        "directions": floats(_directions()),
+        "nearest": place.numpy().astype("<u2").tobytes(),
+        "nearest digits": grey_bytes(train[needed]),
+    }
+    note = (
+        f"G(z) and the distances are computed in this page; which of {N_TRAIN} training digits is nearest was looked "
+        "up beforehand."
+    )
+    return live_page(explorer, HERE / "far.js", data | {"d": 8, "usual": _usual_distance()}, blocks, note=note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import ipywidgets
 import numpy as np
@@ -13,57 +13,32 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from torch import Tensor
 
-from ...data.load import load
 from ...explore import widgets
 from ...explore.base import Explorer
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
-from ...generators import Generator
 from ...metrics import psnr
-from ...operators import GaussianMatrix, LinearOperator, measure
 from ...regularisers import TV, Hard, Relaxed, Sparse, Tikhonov
-from ...reproduce import GENERATORS, start_dictionary
-from ...solvers import Dictionary, Result, reconstruct
-from ...training.zoo import pretrained
+from ...solvers import Result, reconstruct
 from .page import initialisation_page, method_page
+from .problem import (
+    FAMILIES,
+    MATRIX_SEED,
+    MEASUREMENTS,
+    N_IMAGES,
+    NOISE_SEED,
+    SIGMA,
+    SIGMAS,
+    M,
+    _generator,
+    _models,
+    _problem,
+)  # fmt: skip
+from .starts import BINS, LAM, RULE, counted, ends
 
 __all__ = ["initialisation_explorer", "method_explorer"]
 
-M, SIGMA, N_IMAGES = 150, 0.05, 10
-MATRIX_SEED, NOISE_SEED = 0, 3
-MEASUREMENTS, SIGMAS = (25, 50, 75, 100, M, 200, 300, 400), (0.0, 0.01, 0.02, SIGMA, 0.1, 0.2)
 SPAN = 0.6  # grey values of residuals run from minus this (blue) to this (red)
 METHODS = {"hard": "hard", "relaxed": "relaxed", "sparse": "sparse", "Tikhonov": "tikhonov", "TV": "tv"}
-FAMILIES = {"VAE": "vae", "AE": "ae", "GAN": "wgan"}
-
-
-@cache
-def _truths() -> Tensor:
-    """The first test image of each digit from number 100 on."""
-    data = load("mnist")
-    labels = data.test_labels[100:]
-    return data.test[[100 + int((labels == digit).nonzero()[0]) for digit in range(N_IMAGES)]]
-
-
-@lru_cache(maxsize=len(MEASUREMENTS))
-def _operator(m: int) -> GaussianMatrix:
-    return GaussianMatrix(m, 28, torch.Generator().manual_seed(MATRIX_SEED))
-
-
-def _problem(m: int = M, sigma: float = SIGMA) -> tuple[LinearOperator, Tensor, Tensor]:
-    """Operator, images, and their data: by default the problem of Fig. 9."""
-    A, x = _operator(m), _truths()
-    return A, x, measure(A, x, sigma, torch.Generator().manual_seed(NOISE_SEED))
-
-
-@cache
-def _generator(family: str) -> tuple[Generator, Dictionary]:
-    """A shipped generator and its shared dictionary of starts: about a second, once."""
-    G = pretrained(GENERATORS[family], verbose=False)
-    return G, start_dictionary(G, load("mnist").train)
-
-
-def _models() -> dict[str, tuple[Generator, Dictionary]]:
-    return {family: _generator(family) for family in FAMILIES.values()}
 
 
 def _weight_slider(value: float, low: float, high: float, name: str, tooltip: str) -> ipywidgets.FloatLogSlider:
@@ -250,9 +225,7 @@ def _paths(family: str, image: int, seed: int, lam: float) -> tuple[Tensor, Resu
     y = y[image : image + 1]
     G, dictionary = _generator(family)
     z0 = G.sample_latent(3, torch.Generator().manual_seed(seed))
-    by_descent = reconstruct(
-        A, y.repeat(3, 1), Hard(G, lam), solver="paper", start=z0, trace=True, stop="objective", tol=1e-5, max_iter=100
-    )
+    by_descent = reconstruct(A, y.repeat(3, 1), Hard(G, lam), solver="paper", start=z0, trace=True, **RULE)
     reference = reconstruct(A, y, Hard(G, lam), start=dictionary)
     with torch.no_grad():
         return z0, by_descent, reference, G(z0)
@@ -261,7 +234,8 @@ def _paths(family: str, image: int, seed: int, lam: float) -> tuple[Tensor, Resu
 def initialisation_explorer() -> Explorer:
     """Algorithm 1 on the hard problem from three starts: the objective on the way, and the digit at the end.
 
-    Pick one of the three, or draw three new ones.  The dashed line is the objective from the shared dictionary.
+    Pick one of the three, or draw three new ones.  The dotted line is the objective from the shared dictionary.  The
+    histogram shows where fifty other starts end, at the weight with which the explorer begins.
 
     Example
     -------
@@ -269,9 +243,9 @@ def initialisation_explorer() -> Explorer:
     >>> sorted(explorer.controls)
     ['generator', 'image', 'lam', 'seed', 'start']
     """
-    figure = _one_figure((8.4, 2.9))
+    figure = _one_figure((8.4, 3.5))
     with rc_context(STYLE):
-        ax = figure.add_axes((0.075, 0.17, 0.36, 0.68))
+        ax, ends_ax = figure.add_axes((0.075, 0.29, 0.3, 0.55)), figure.add_axes((0.435, 0.29, 0.185, 0.55))
     ax.set(xlabel="iteration of Algorithm 1", ylabel="objective $f(z_i)$", yscale="log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter(ScalarFormatter())
@@ -282,13 +256,17 @@ def initialisation_explorer() -> Explorer:
         for k, (c, s, m) in enumerate(styles)
     ]
     best = ax.axhline(1.0, color=COLOURS["black"], linestyle=":", label="dictionary")
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.18, 1.0), fontsize=8.5, ncol=4, columnspacing=1.0, frameon=False)
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.2, 1.0), fontsize=8.5, ncol=4, columnspacing=1.0, frameon=False)
+    bars = ends_ax.bar(BINS[:-1], [0] * (len(BINS) - 1), width=1, align="edge", color="0.6")
+    ends_ax.set(xlim=(BINS[0], BINS[-1]), xlabel="PSNR at the end (dB)", ylabel="starts")
+    ends_ax.set_title(f"50 starts, λ = {LAM:g}", fontsize=9)
+    here = ends_ax.axvline(BINS[0], linewidth=2.4)
     shown = []
     for k, title in enumerate(("truth", "start G(z)", "end G(z)", "dictionary")):
-        place = (0.462 + k * 0.136, 0.30, 0.128, 0.128 * 8.4 / 2.9)
+        place = (0.655 + k % 2 * 0.18, 0.54 - k // 2 * 0.475, 0.155, 0.155 * 8.4 / 3.5)
         image_ax, image = _image_axes(figure, place)
         shown.append((image_ax, image, title))
-    words = figure.text(0.462, 0.13, "", fontsize=9.5, va="center")
+    words = figure.text(0.02, 0.085, "", fontsize=9.5, va="center", linespacing=1.4)
 
     def draw(start: int, seed: int, lam: float, generator: str, image: int) -> Figure:
         _, x, _ = _problem()
@@ -311,7 +289,12 @@ def initialisation_explorer() -> Explorer:
             shown, (truth, first[k], found.x[k], reference.x), quality, strict=True
         ):
             picture.set_data(_pixels(part))
-            image_ax.set_title(title if db is None else f"{title}\n{float(db):.1f} dB", fontsize=9)
+            image_ax.set_title(title if db is None else f"{title}, {float(db):.1f} dB", fontsize=9)
+        counts = counted(ends()[generator][image])
+        for bar, count in zip(bars, counts, strict=True):
+            bar.set_height(count)
+        ends_ax.set_ylim(0, 1.05 * max(counts))
+        here.set(xdata=[float(quality[2])] * 2, color=styles[k][0], linestyle=styles[k][1])
         excess = float(found.objective[k] / reference.objective) - 1
         order = "the lowest" if int(found.objective.argmin()) == k else "not the lowest"
         steps = f"{int(found.iterations[k])} iterations{'' if found.converged[k] else ', still moving'}"
@@ -343,8 +326,9 @@ def initialisation_explorer() -> Explorer:
     }
     alt = (
         "Objective of the hard method against the iteration of Algorithm 1 from three random starts, with the value "
-        "reached from the shared dictionary as a dotted line; beside it the true digit, the image of the chosen start, "
-        "the image where Algorithm 1 ended and the one from the dictionary, with PSNR."
+        "reached from the shared dictionary as a dotted line; a histogram of the PSNR where fifty other starts end, "
+        "with the end of the chosen one marked; beside them the true digit, the image of the chosen start, the image "
+        "where Algorithm 1 ended and the one from the dictionary, with PSNR."
     )
     grid = {"seed": [0, 1], "lam": [1e-5, 10.0], "image": [8]}
     explorer = Explorer(

@@ -40,6 +40,8 @@ export function run(page) {
   const start = runner(page);
   const axes = chart(page, "objective of the three runs", { width: 304, height: 250, left: 46, ylog: true,
     xlabel: "iteration of Algorithm 1", ylabel: "objective f(z)" });
+  const histogram = chart(page, "histogram of the PSNR where fifty starts end", { width: 214, height: 250, left: 42,
+    xlabel: "PSNR at the end (dB)", ylabel: "starts" });
   const styles = [["blue", "none"], ["vermilion", "7 4"], ["green", "7 3 2 3"]]
     .map(([name, dash]) => ({ color: PALETTE[name], dash }));
   const views = ["truth", "start G(z)", "now G(z)", "residual, ±0.6", "dictionary"]
@@ -49,8 +51,9 @@ export function run(page) {
     ...styles.map((style, k) => ({ ...style, text: `start ${k + 1}` })),
     { color: "#000", dash: "2 3", text: "dictionary" },
   ]);
-  const grid = make("div", { class: "cp-row", style: "flex: 0 1 326px" }, ...views.map(view => view.element));
-  stage(page, row(make("div", { style: "flex: 0 1 304px" }, axes.element, key), grid), words);
+  const grid = make("div", { class: "cp-row", style: "flex: 1 1 326px" }, ...views.map(view => view.element));
+  const ends = make("div", { style: "flex: 0 1 214px" }, histogram.element);
+  stage(page, row(make("div", { style: "flex: 0 1 304px" }, axes.element, key), ends, grid), words);
 
   // A start is a draw from N(0, I), whatever the generator: three of them, the same as in the notebook.
   const startsOf = seed => {
@@ -68,7 +71,7 @@ export function run(page) {
     const best = references.slice(place, place + d), z0 = startsOf(panel.index.seed);
     now = {
       truth: truths[image], curves: [[], [], []], done: false,
-      first: z0.map(z => G.forward(z)),
+      first: z0.map(z => G.forward(z)), counts: data.ends[family][image],
       reference: { objective: objective.value(best), x: G.forward(best) },
     };
     root.initialisation = now; // for tests
@@ -101,7 +104,13 @@ export function run(page) {
       ...states.map((s, i) => ({ kind: "marks", x: [s.iterations], y: [s.objective], color: styles[i].color,
         size: i === k ? 5 : 3.5, alpha: i === k ? 1 : 0.5 })),
     ] });
-    const db = x => psnr(x, now.truth).toFixed(1);
+    const db = x => psnr(x, now.truth).toFixed(1), { bins } = data, last = bins.length - 1;
+    histogram.draw({ x: [bins[0], bins[last]], y: [0, 1.05 * Math.max(...now.counts)],
+      title: `50 starts, λ = ${short(data.lam)}`, layers: [
+        { kind: "bars", x: bins.slice(0, last).map((low, i) => (low + bins[i + 1]) / 2), y: now.counts, width: 1,
+          colors: now.counts.map(() => "#999") },
+        { kind: "vline", at: psnr(state.x, now.truth), width: 2.6, ...styles[k] },
+      ] });
     views[0].draw(now.truth, "truth\n\u00a0"); // two lines each, so that the images stand in line
     views[1].draw(now.first[k], "start G(z)\n\u00a0");
     views[2].draw(state.x, `${now.done ? "end" : "now"} G(z)\n${db(state.x)} dB`);

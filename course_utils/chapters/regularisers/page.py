@@ -14,6 +14,7 @@ from ...generators import Generator
 from ...operators import LinearOperator
 from ...regularisers import Hard
 from ...solvers import Dictionary, reconstruct
+from .starts import BINS, LAM, counted, ends
 
 __all__ = ["initialisation_page", "method_page"]
 
@@ -47,6 +48,8 @@ def initialisation_page(
         many = y.repeat_interleave(len(lam), dim=0)
         references.append(reconstruct(A, many, Hard(G, lam.repeat(len(y))), start=dictionary).z.flatten())
     data, blocks = stored_generators({family: G for family, (G, _) in models.items()})
+    data["ends"] = {family: [counted(values) for values in ends()[family]] for family in models}
+    data |= {"bins": list(BINS), "lam": LAM}
     blocks |= {
         "digits": grey_bytes(x),
         "data": floats(y),
@@ -57,7 +60,7 @@ def initialisation_page(
         HERE / "initialisation.js",
         {**data, "d": next(iter(models.values()))[0].latent_dim, "m": A.m, "matrixSeed": matrix_seed},
         blocks,
-        note="Algorithm 1 runs in this page. The dotted line and its image were computed beforehand.",
+        note="Algorithm 1 runs in this page. The dotted line, its image and the fifty starts were computed beforehand.",
     )
 
 

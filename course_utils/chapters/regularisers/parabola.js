@@ -5,6 +5,7 @@ import { make } from "../../explore/web/dom.js";
 import { controls, say } from "../../explore/web/page.js";
 import { row, stage } from "../../explore/web/stage.js";
 import { chart, legend } from "../../explore/web/chart.js";
+import { slide } from "../../explore/web/slide.js";
 import { short } from "../../explore/web/numbers.js";
 
 const Y2 = 4, REACH = 3.2, POINTS = 3201, TIE = 1e-9;
@@ -50,6 +51,7 @@ export function run(page) {
     ylabel: "objective, best x" });
   const answer = chart(page, "solution over datum", { width: 202, height: 236, xticks: [-0.5, 0, 0.5],
     yticks: [-2, -1, 0, 1, 2], xlabel: "datum y₁", ylabel: "solution x₁" });
+  const data = page.data.controls.find(control => control.key === "y1").values;
   const caption = make("p", {});
   const key = make("div", {});
   stage(page, caption, row(plane.element, valley.element, answer.element), key);
@@ -84,6 +86,7 @@ export function run(page) {
       { kind: "marks", ...branch, color, size: 1.8 },
       { kind: "marks", x: now.x.map(() => y1), y: now.x.map(x => x[0]), color, size: 5 },
     ] });
+    datum.put(panel.index.y1, data, `y₁ ${panel.label("y1")}`);
     const left = solveParabola(method, -0.005, lam, mu).x[0], right = solveParabola(method, 0.005, lam, mu).x.at(-1);
     const factor = Math.hypot(right[0] - left[0], right[1] - left[1]) / 0.01;
     const weights = `λ = ${short(lam, 2)}${method === "hard" ? "" : `, μ = ${short(mu, 2)}`}`;
@@ -96,6 +99,10 @@ export function run(page) {
     const list = now.x.map(x => short(x[0])).join(" and ");
     say(page, `Shown: ${panel.words()}: ${count}, x₁ = ${list}.`);
   };
+  const datum = slide(page, answer, "datum y₁", index => {
+    panel.set("y1", index);
+    draw();
+  });
   const panel = controls(page, draw);
   draw();
 }

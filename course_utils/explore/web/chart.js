@@ -29,7 +29,7 @@ let clips = 0; // each pair of axes needs a name of its own for its frame
 
 // A pair of axes. draw({x: [low, high], y: [low, high], layers, title}); a layer is
 //   {kind: "line", x, y, color, dash, width, alpha}, {kind: "marks", x, y, color, size, hollow, cross},
-//   {kind: "bars", x, y, colors, width}, {kind: "hline" | "vline", at, color, dash}, {kind: "text", x, y, text}.
+//   {kind: "dots", x, y, color}: many small marks, {kind: "bars", x, y, colors, width}, {kind: "hline" | "vline", at, color, dash}, {kind: "text", x, y, text}.
 export function chart({ root }, label, { width = 330, height = 230, xlabel = "", ylabel = "", xlog = false,
   ylog = false, xticks = null, yticks = null, left = 52 } = {}) {
   const room = root.querySelector(".cp-card").clientWidth - 12; // of a phone; a figure that is not shown yet has none
@@ -44,6 +44,7 @@ export function chart({ root }, label, { width = 330, height = 230, xlabel = "",
     element: svg,
     toData: (px, py) => map.back(px, py),
     toPixel: (x, y) => [map.px(x), map.py(y)],
+    top,
     draw({ x: [x0, x1], y: [y0, y1], layers, title = "" }) {
       const fx = xlog ? Math.log10 : v => v, fy = ylog ? Math.log10 : v => v;
       const wide = width - left - right, high = height - top - bottom;
@@ -97,6 +98,10 @@ function drawLayer(layer, px, py, box) {
       return shape("circle", { cx: a, cy: b, r: size, fill: layer.hollow ? "#fff" : color, stroke: color,
         "stroke-width": layer.hollow ? 1.8 : 0, opacity: layer.alpha ?? 1 });
     });
+  }
+  if (kind === "dots") { // one path: an element for each would take too long
+    const path = Array.from(x, (value, i) => `M${px(value).toFixed(1)} ${py(y[i]).toFixed(1)}h0`).join("");
+    return [shape("path", { d: path, stroke: color, "stroke-width": layer.size ?? 2.6, "stroke-linecap": "round" })];
   }
   if (kind === "bars") {
     const zero = py(0), half = layer.width / 2;

@@ -5,6 +5,7 @@ import torch
 
 from course_utils import data
 from course_utils.chapters.inverse_problems import explorer as inverse_problems
+from course_utils.chapters.inverse_problems.truncation import decomposed
 from course_utils.operators import add_noise
 
 
@@ -20,6 +21,26 @@ def test_truncation_errors_are_those_of_the_truncated_reconstructions(name):
         found = (y.flatten(1) @ U[:, :kept] / S[:kept]) @ V[:, :kept].T
         direct = (found - x.flatten(1)).pow(2).sum(1)
         torch.testing.assert_close(errors[:, kept - 1], direct, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", inverse_problems.operators())
+def test_decompositions_are_singular_values_and_images_that_are_even_or_odd(name):
+    A = inverse_problems.operators()[name]
+    U, S, V, parity, part = decomposed(A)
+    rank = len(S)
+    eye = torch.eye(rank, dtype=torch.float64)
+    torch.testing.assert_close(S, A.svd().S[:rank], rtol=0, atol=1e-9)
+    torch.testing.assert_close(U * S @ V.T, A.double_matrix(), rtol=0, atol=1e-9)
+    torch.testing.assert_close(V.T @ V, eye, rtol=0, atol=1e-9)
+    torch.testing.assert_close(U.T @ U, eye, rtol=0, atol=1e-6)  # u = A v / s
+    if name == "compressed sensing":
+        assert parity is None and part.shape == (rank, 784)
+        return
+    images = V.T.reshape(rank, 28, 28)
+    assert part.shape == (rank, 196) and set(parity.tolist()) == {0, 1, 2, 3}
+    for axis, odd in ((1, parity >= 2), (2, parity % 2 == 1)):
+        sign = torch.where(odd, -1.0, 1.0).double()[:, None, None]
+        torch.testing.assert_close(images.flip(axis), sign * images)
 
 
 @pytest.mark.parametrize("name", inverse_problems.operators())

@@ -3,16 +3,17 @@
 import pytest
 from experiment_tools import one_row_a_task, same_twice, shown
 
-from course_utils.chapters.regularisers import compressed_sensing, deconvolution, measurements
+from course_utils.chapters.regularisers import compressed_sensing, deconvolution, measurements, starts
 from course_utils.reproduce.pictures import unpack
 from course_utils.results import load_result
 
-EXPERIMENTS = compressed_sensing.EXPERIMENTS | deconvolution.EXPERIMENTS
+EXPERIMENTS = compressed_sensing.EXPERIMENTS | deconvolution.EXPERIMENTS | starts.EXPERIMENTS
 SMALL = {
     "fig9": ({"generator": "vae", "method": "hard"}, {"n_val": 2, "n_test": 3}),
     "table-runs": ({"generator": "vae", "method": "hard", "seed": 1}, {"n_val": 2, "n_test": 3}),
     "measurements": ({"m": 50, "noise": "bora", "generator": "vae", "methods": ["hard"]}, {"n_val": 2, "n_test": 3}),
     "fig7": ({"generator": "none", "method": "tikhonov"}, {}),
+    "starts": ({"generator": "vae"}, {"n_images": 2, "n_starts": 3}),
     "fig8": ({"generator": "vae"}, {"n_val": 2, "n_test": 2}),
 }
 
@@ -53,3 +54,13 @@ def test_images_survive_the_file():
     row = next(r for r in load_result("fig8")["rows"] if r["generator"] == "vae")
     images = unpack(row["images"], 28)
     assert images.shape == (3, 1, 28, 28) and 0 <= float(images.min()) < float(images.max()) <= 1
+
+
+def test_the_histogram_counts_every_start_once():
+    for family, values in starts.ends().items():
+        assert values.shape == (10, 50), family
+        for image, row in enumerate(values):
+            counts = starts.counted(row)
+            assert sum(counts) == 50
+            inside = [int(((row >= low) & (row < low + 1)).sum()) for low in starts.BINS[1:-2]]
+            assert counts[1:-1] == inside, (family, image)
