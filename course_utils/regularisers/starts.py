@@ -94,6 +94,8 @@ class Dictionary:
         To apply A to the whole dictionary takes longer than to solve the problem of one image.
         """
         A, kind = getattr(objective, "A", None), type(objective).profile
+        if A is None:
+            return None
         operator, profiles = _KEPT.get(self, (None, {}))
         if operator is None or operator() is not A:
             profiles = {}
