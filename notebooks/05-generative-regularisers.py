@@ -621,13 +621,13 @@ assert checks.best_of_starts(expected)
 # ### Explorer: pick a start
 #
 # Choose one of three random starts, or draw three new ones. The curves show the objective along Algorithm 1; the
-# dotted line is what the dictionary start reaches.
+# dotted line is what the dictionary start reaches, and the histogram where fifty other starts end.
 #
 # 1. Can you find three starts that all fail? How often must you draw?
 # 2. Does a larger $\lambda$ make the starts agree? On what?
 # 3. Does a random start ever end *below* the dotted line?
 
-# %% tags=["explorer"] mystnb={"image": {"alt": "Three curves of the objective against the iteration of Algorithm 1 from three random starts, which end at different values above a dotted line, the value from the shared dictionary; beside it the true digit three, the image at start 1, the wrong digit where it ended, and the image from the dictionary."}}
+# %% tags=["explorer"] mystnb={"image": {"alt": "Three curves of the objective against the iteration of Algorithm 1 from three random starts, which end at different values above a dotted line, the value from the shared dictionary; beside it the true digit three, the image at start 1, the wrong digit where it ended, and the image from the dictionary; a histogram of where fifty starts end."}}
 initialisation = initialisation_explorer()
 initialisation.static()
 
