@@ -525,15 +525,15 @@ plt.show()
 by_rho = over_rho(scan)
 gain = {name: values[0.07] - values[0.4] for (name, _), values in by_rho.items()}
 runs_mean = {key: sum(values) / len(values) for key, values in of_runs.items()}
-ahead = runs_mean["ae", "30 views", 0.02] - runs_mean["vae", "30 views", 0.02]
+ahead_by = runs_mean["ae", "30 views", 0.02] - runs_mean["vae", "30 views", 0.02]
 print(
     f"From ρ = 0.4 to 0.07: best fit {gain['none']:+.1f} dB, 30 views {gain['30 views']:+.1f} dB, full scan "
-    f"{gain['125 views']:+.1f} dB. With 30 views the AE is {ahead:.1f} dB ahead of the VAE, on average over runs."
+    f"{gain['125 views']:+.1f} dB. With 30 views the AE is {ahead_by:.1f} dB ahead of the VAE, on average over runs."
 )
-for views in ("none", "30 views"):
-    values = [value for (name, _), scanned in by_rho.items() if name == views for value in scanned.values()]
+for seen_by in ("none", "30 views"):
+    values = [value for (name, _), scanned in by_rho.items() if name == seen_by for value in scanned.values()]
     assert values == sorted(values, reverse=True) and len(values) == 5
-assert 1.5 * apart > gain["30 views"] > apart > abs(gain["125 views"]) and 0.5 < gain["30 views"] / ahead < 0.9
+assert 1.5 * apart > gain["30 views"] > apart > abs(gain["125 views"]) and 0.5 < gain["30 views"] / ahead_by < 0.9
 
 # %% [markdown]
 # So $\rho$ is a part of the reason. With little noise, *hard* and the best fit get worse from each $\rho$ to the next; five

@@ -20,7 +20,7 @@ def equivariant_imaging_losses(
 ) -> dict[str, Tensor]:  # fmt: skip
     r"""The loss of learning without ground truth: measurement consistency, and equivariance of :math:`\Phi\circ A`.
 
-    .. math:: \|A\Phi(y) - y\|^2 + \alpha\,\|\Phi(A\,T_g\Phi(y)) - T_g\Phi(y)\|^2
+    .. math:: \|A\Phi(y) - y\|^2 + \alpha\,\|\Phi(A(g\cdot\Phi(y))) - g\cdot\Phi(y)\|^2
 
     The first term says nothing about what A does not see.  Where a moved image is as likely as the image, the second
     one does: the moved reconstruction is an image whose data can be simulated, and A sees other parts of it.  This

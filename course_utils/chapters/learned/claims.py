@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .denoising_words import claim_26
+from .denoising_words import convergence_claim
 from .robust_claims import LECTURES, Claim
 from .scans import HOME
 from .tables import ahead, by_rival, places_in
@@ -49,6 +49,6 @@ def structure_claim(digits: Mapping) -> Claim:
 
 
 def plug_and_play_claim(denoising: Mapping) -> Claim:
-    """Claim 26 of the lectures, beside the others."""
-    found = claim_26(denoising)
+    """What the lectures say of plug-and-play, beside the others."""
+    found = convergence_claim(denoising)
     return Claim(found["published"], LECTURES, found["verdict"], found["ours"], found["control"])

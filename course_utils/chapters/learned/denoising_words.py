@@ -1,4 +1,4 @@
-"""What the record of plug-and-play says: how many runs settle, what stopping costs, and claim 26 of the lectures."""
+"""What the record of plug-and-play says: how many runs settle, what stopping costs, and a claim of the lectures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-__all__ = ["claim_26", "denoising_story", "ends_table", "growth", "jacobians", "shares", "stopping"]
+__all__ = ["convergence_claim", "denoising_story", "ends_table", "growth", "jacobians", "shares", "stopping"]
 
 ENDS = ("settles", "falls", "moves", "leaves")
 #: A step that is longer than the one before by no more than this is round-off.
@@ -129,8 +129,8 @@ def denoising_story(record: Mapping) -> str:
     return "; ".join(words) + "."
 
 
-def claim_26(record: Mapping) -> dict[str, str]:
-    """Claim 26 of the lectures, what the record says of it, and its control: the denoiser that is nonexpansive.
+def convergence_claim(record: Mapping) -> dict[str, str]:
+    """What the lectures say of convergence, what the record says, and its control: the denoiser that is nonexpansive.
 
     The claim is about denoisers of which nothing is known.  It is met if runs of the two that are not nonexpansive do
     not settle, and in some of them the steps do not even fall.  The control is the same iteration on the same data with
@@ -144,7 +144,7 @@ def claim_26(record: Mapping) -> dict[str, str]:
     verdict = "does not agree" if fails == 0 else "agrees in part" if control else "agrees"
     n = record["settings"]["iterations"]
     return {
-        "claim": "26", "published": "Plug-and-play is not well behaved: it is hard to guarantee that it stops.",
+        "published": "Plug-and-play is not well behaved: it is hard to guarantee that it stops.",
         "ours": (
             f"After {n} iterations {100 * free['settles']:.0f} % of the runs of the residual denoiser have settled and "
             f"{100 * smooth['settles']:.0f} % of those of the gradient-step denoiser; in "

@@ -126,16 +126,16 @@ def invented(free=("settles", "moves"), grown=1.3, kept_grown=0.99):
     return {"rows": rows, "settings": {"stored": [1, 2], "settled": 1e-4, "iterations": 200}}
 
 
-def test_the_verdict_on_claim_26_follows_the_record():
+def test_the_verdict_on_convergence_claim_follows_the_record():
     verdict = {
         "agrees in part": invented(), "does not agree": invented(("settles", "falls")),
         "agrees": invented(kept_grown=1.1),
     }  # fmt: skip
     for expected, record in verdict.items():
-        row = denoising_words.claim_26(record)
+        row = denoising_words.convergence_claim(record)
         assert row["verdict"] == expected
     assert "50 % of the runs of the residual" in row["ours"] and "no step is longer" not in row["control"]
-    assert "no step is longer" in denoising_words.claim_26(invented())["control"]
+    assert "no step is longer" in denoising_words.convergence_claim(invented())["control"]
 
 
 def test_what_stopping_costs():
