@@ -230,7 +230,7 @@ def truncated_svd_explorer() -> Explorer:
             step=0.1,
             description="noise sigma",
             tooltip="standard deviation of the noise, in data units",
-            readout_format=".4f",
+            readout_format=".2g",
         ),
         "kept": widgets.IntSlider(
             value=784, min=1, max=784, description="kept", tooltip="number of singular values kept, largest first"
