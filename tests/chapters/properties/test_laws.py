@@ -54,9 +54,10 @@ def test_few_good_samples_mark_nothing(record):
 
 def test_the_words_on_shapes_follow_the_record(record):
     before = laws_story.shapes_words(record)
-    row = next(r for r in record["rows"] if r["data"] == "shapes" and r["family"] == "vae")
-    for law in row["laws"].values():
-        law["good"] = 0.125
+    for row in record["rows"]:
+        if row["data"] == "shapes" and row["family"] == "vae":
+            for law in row["laws"].values():
+                law["good"] = 0.125
     after = laws_story.shapes_words(record).splitlines()
     assert before.splitlines()[0] == after[0] and before.splitlines()[2] == after[2]
     assert "good samples 12 to 12 per cent" in after[1]
