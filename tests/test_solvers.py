@@ -281,6 +281,12 @@ def test_a_dictionary_knows_the_operator_that_it_has_met(problem, R, monkeypatch
     other = GaussianMatrix(60, 28, seeded(5)).double()
     found, measured = best(used, other, y, 0.05)
     assert measured and torch.equal(found, best(Dictionary(G, seeded(4), size=64), other, y, 0.05)[0])
+    changed = copy.deepcopy(A)
+    for factor, anew in ((1.0, True), (None, False), (1.5, True)):
+        if factor is not None:
+            next(changed.buffers()).mul_(factor)
+        found, measured = best(used, changed, y, 0.05)
+        assert measured == anew and torch.equal(found, best(Dictionary(G, seeded(4), size=64), changed, y, 0.05)[0])
     assert torch.equal(best(copy.deepcopy(used), A, y, 0.05)[0], best(pickle.loads(pickle.dumps(used)), A, y, 0.05)[0])
 
 

@@ -22,7 +22,7 @@ STARTS = ("dictionary", "random", "encoder")
 
 #: What an operator makes of a dictionary's images is kept if it is no more than so many numbers.
 LARGEST_KEPT = 16_000_000
-#: Dictionary -> (weak reference to the operator that was asked for last, {kind of profile: profile}).
+#: Dictionary -> (weak reference to the operator that was asked for last, its state, {kind of profile: profile}).
 _KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -96,16 +96,21 @@ class Dictionary:
         A, kind = getattr(objective, "A", None), type(objective).profile
         if A is None:
             return None
-        operator, profiles = _KEPT.get(self, (None, {}))
-        if operator is None or operator() is not A:
+        operator, known, profiles = _KEPT.get(self, (None, None, {}))
+        if operator is None or operator() is not A or known != _state(A):
             profiles = {}
-        profile = profiles.get(kind)
-        if profile is not None and (profile.dtype, profile.device) == (A.like.dtype, A.like.device):
-            return profile
+        if kind in profiles:
+            return profiles[kind]
         profile = objective.profile(self.images)
         if profile is not None and profile.numel() <= LARGEST_KEPT:
-            _KEPT[self] = weakref.ref(A), profiles | {kind: profile}
+            _KEPT[self] = weakref.ref(A), _state(A), profiles | {kind: profile}
         return profile
+
+
+def _state(A) -> list[tuple]:
+    """What changes when the tensors of an operator are moved, cast, replaced or changed in place."""
+    tensors = (*A.parameters(), *A.buffers())
+    return [(t.data_ptr(), t.dtype, t.device, 0 if t.is_inference() else t._version) for t in tensors]
 
 
 def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, generator, x0, constraint=None) -> Tensor:
