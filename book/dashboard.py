@@ -21,8 +21,14 @@ from course_utils._files import REPOSITORY
 from course_utils.notebooks import NOTEBOOK_METADATA, chapters, generate
 
 FOLDER = REPOSITORY / "book" / "_build" / "dashboard"
+#: What the browser may ask for: this machine alone.  Voila's page would load icons from elsewhere, and has its own.
+POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 #: The page serves its reader alone: nobody else on the network can run code through it.
-OPTIONS = ("--Voila.ip=127.0.0.1", "--show_tracebacks=True")
+OPTIONS = (
+    "--Voila.ip=127.0.0.1",
+    "--show_tracebacks=True",
+    f"--Voila.tornado_settings={{'headers': {{'Content-Security-Policy': {POLICY!r}}}}}",
+)
 
 
 def imports(sources: list[str], used: set[str]) -> str:

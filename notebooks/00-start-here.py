@@ -239,8 +239,8 @@ assert gain[0] > gain[1] + 0.5 and (FAST or gain[0] > 0.7 and gain[1] < 0)
 # ## 3 Explorers: move the weights yourself
 #
 # An **explorer** is a figure with controls. With a running kernel (JupyterLab, Colab, Binder) every control redraws
-# it; move a slider with the mouse or the arrow keys. On the web page of the course they work without a kernel: some
-# compute in the page, the others show pictures that were computed beforehand. On GitHub you see the default picture.
+# it; move a slider with the mouse or the arrow keys. On the web page of the course they work without a kernel: nearly
+# all compute in the page. There you can also drag the dot along its curve. On GitHub you see the default picture.
 # Below the figure, *Reset* puts all controls back, and *Keep* keeps a picture, so that you can compare it with the next
 # one; on the web page, *Copy link* gives a link that opens the page with the same settings.
 #

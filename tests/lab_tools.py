@@ -316,12 +316,12 @@ def drag(page, box, moves: int = 100, pause: float = 0.012) -> tuple[float, list
     return (end - start) / 1000, [(shown - end) / 1000 for shown in page.evaluate("box => box.pictures", handle)]
 
 
-def explore(page, box, presses: int = 1, patience: float = PATIENCE, only=None) -> dict[str, float | None]:
+def explore(page, box, presses: int = 0, patience: float = PATIENCE, only=None) -> dict[str, float | None]:
     """Move each control of an explorer, or those in ``only``; seconds to the new picture, None if none came.
 
-    The median of ``presses`` moves, each to a value not seen before.  One more goes before them, uncounted: it
-    may pay for what the later ones find ready.  A control may be idle for some choices of a list (the weight mu
-    for a method that has none); it must work for one of them.
+    The median of ``presses`` moves, each to a value not seen before.  One more goes before them, which counts only if
+    there are no others: it may pay for what the later ones find ready.  A control may be idle for some choices of a
+    list (the weight mu for a method that has none); it must work for one of them.
     """
     controls, lists = box.locator(CONTROLS), box.locator("select")
     measured = {}
@@ -348,7 +348,7 @@ def explore(page, box, presses: int = 1, patience: float = PATIENCE, only=None) 
             seconds = redraws(page, box, control, presses, patience)
             lists.nth(k).select_option(index=before)
             page.evaluate(SETTLED)
-        measured[name] = None if None in seconds else statistics.median(seconds[1:])
+        measured[name] = None if None in seconds else statistics.median(seconds[1:] or seconds)
     return measured
 
 

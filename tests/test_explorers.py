@@ -89,6 +89,7 @@ def test_the_widget_and_the_static_picture(name):
     assert static.alt == explorer.alt
     image = pixels(static.data)
     assert image.shape[1] >= 2 * static.width - 1
+    assert pixels(explorer.picture).shape == image.shape, "the picture that moves is as sharp"
     assert image.std() > 10  # not an empty canvas
     assert image[:BORDER].min() == image[:, :2].min() == 255, "something is cut off at the edge"
 

@@ -196,7 +196,7 @@ def test_explorers_of_one_page_store_each_block_once_and_one_alone_carries_all()
 
 # Pictures computed beforehand
 
-FRAMES = ["tour", "weights"]
+FRAMES = ["weights"]
 LIVE = [name for name in EXPLORERS if name not in FRAMES]
 
 
@@ -349,7 +349,7 @@ def test_without_javascript_the_picture_stays(show, name):
 
 
 def test_several_explorers_on_one_page_leave_each_other_alone(show):
-    names = ["parabola", "tour", "interpolation"]
+    names = ["parabola", "weights", "interpolation"]
     texts = [made(name)[0].page() if name == "parabola" else made(name)[1] for name in [*names, "parabola"]]
     with show("\n".join(texts)) as page:
         before = [content(page, k) for k in range(4)]
@@ -372,7 +372,7 @@ legend { width: 100%; } body { background: #111; color: #eee; }
 </style><script>document.documentElement.dataset.theme = "dark";</script>"""
 
 
-@pytest.mark.parametrize("name", ["tour", "interpolation"])
+@pytest.mark.parametrize("name", ["weights", "interpolation"])
 def test_the_style_of_the_book_does_not_reach_into_the_figure(show, name):
     text, seen = made(name)[1], []
     for around in ("", THEME):

@@ -17,6 +17,7 @@ from course_utils.chapters.mri import explorer as mri
 from course_utils.chapters.properties import explorer as properties
 from course_utils.chapters.regularisers import explorer as regularisers
 from course_utils.chapters.regularisers import parabola
+from course_utils.chapters.start import explorer as start
 from course_utils.chapters.tomography import explorer as tomography
 from course_utils.explore import EXPLORERS
 from course_utils.explore.page import WEB, control_values, palette_module
@@ -38,6 +39,7 @@ IMAGES = """name => Object.fromEntries(Object.entries(document.querySelector(".c
 
 #: Where the numbers stand that a live explorer shows, in the page as in the notebook.
 SHOWN = {
+    "tour": r", ([\d.]+) dB|= ([\d.]+), noise|m\}?\$? = ([\d.]+): ",
     "truncated-svd": r"(\d+) of (\d+), -?([\d.]+) dB|reconstruction,\s-?([\d.]+) dB|largest ([\d.]+)",
     "denoising": r"TV, ([\d.]+) dB",
     "iterations": r"error ([\d.]+); the best is ([\d.]+), at k = (\d+)|stops at k = (\d+), with ([\d.]+)",
@@ -73,6 +75,24 @@ def test_a_live_page_shows_the_numbers_of_the_notebook(show, name):
     wanted = numbers(pattern, "\n".join(wanted) + "\n")
     assert len(wanted) >= 1
     assert numbers(pattern, found) == pytest.approx(wanted, rel=0.03), (wanted, found)
+
+
+@pytest.mark.parametrize("name", ["TV", "hard", "relaxed"])
+def test_the_tour_solves_the_problems_of_the_notebook(show, name):
+    mu, sigma, digit = 10**-1.5, 10**-1.25, 7
+    explorer, text = made("tour")
+    sigmas = control_values(explorer.controls["sigma"])
+    with show(text) as page:
+        page.locator("[data-key=method]").select_option(label=name)
+        page.locator("[data-key=digit]").select_option(label=str(digit))
+        page.locator("[data-key=sigma]").fill(str(min(range(len(sigmas)), key=lambda k: abs(sigmas[k] - sigma))))
+        page.wait_for_function("document.querySelector('.course-page').tour.done", timeout=60_000)
+        found = page.evaluate("(t => ({psnr: t.psnr, y: [...t.y]}))(document.querySelector('.course-page').tour)")
+    truth, y = start._data(sigma, digit)
+    close(found["y"], y, 5e-3)  # one byte a pixel
+    wanted = start._sweep(name, round(mu, 9) if name == "relaxed" else 0.0, round(sigma, 9), digit)
+    apart = torch.tensor(found["psnr"]) - psnr(wanted.x, truth.expand_as(wanted.x))
+    assert apart.abs().max() < 0.2, apart
 
 
 def test_the_latent_walk_draws_what_the_library_draws(show):
@@ -189,7 +209,7 @@ def test_the_cut_is_dragged_in_both_plots_and_moved_by_keys(show):
         assert kept.inner_text() == "784"
 
 
-@pytest.mark.parametrize(("name", "key"), [("denoising", "lam"), ("parabola", "y1")])
+@pytest.mark.parametrize(("name", "key"), [("tour", "lam"), ("denoising", "lam"), ("parabola", "y1")])
 def test_a_dot_of_a_plot_is_dragged_and_moved_by_keys_as_its_slider_is(show, name, key):
     values = stored(made(name)[1])["controls"]
     start, labels = next((c["start"], c["labels"]) for c in values if c["key"] == key)

@@ -406,6 +406,9 @@ def test_a_dashboard_holds_every_explorer_of_its_chapter_and_no_exercise(path, t
 def test_voila_is_bound_to_this_machine_and_a_chapter_without_explorer_is_refused(tmp_path, monkeypatch):
     started = dashboard.command(tmp_path / "a.ipynb")
     assert started[1:4] == ["-m", "voila", str(tmp_path / "a.ipynb")] and "--Voila.ip=127.0.0.1" in started
+    settings = next(word for word in started if word.startswith("--Voila.tornado_settings=")).partition("=")[2]
+    policy = ast.literal_eval(settings)["headers"]["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self'") and "http" not in policy  # the page asks no other machine
     with pytest.raises(PageError, match="99-small"):
         dashboard.dashboard(nbformat.v4.new_notebook(cells=[text("# 99 Small")]), "99-small")
     with pytest.raises(SystemExit, match="77"):

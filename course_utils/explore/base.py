@@ -22,9 +22,16 @@ __all__ = ["MAX_FRAMES", "SWIFT", "Explorer"]
 MAX_FRAMES = 60  # pictures of one explorer on a page without a kernel: more would make the page slow to load
 PACE = 400  # milliseconds from one step of a playing control to the next
 SWIFT = 0.3  # seconds that a redraw may take to be done while a control is being dragged
+SHARP = 2  # pixels of a picture in a notebook for one of the page's
+STRETCH = 1.4  # how many times as wide as on the page a notebook may show it
 
 WIDTH = {"description_width": "6.5em"}
 HIDDEN = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)"
+
+
+def _width(png: bytes) -> int:
+    """In points of the screen, of a sharp picture."""
+    return int.from_bytes(png[16:20], "big") // SHARP  # a PNG states its width in bytes 16 to 19
 
 
 class Explorer:
@@ -173,16 +180,18 @@ class Explorer:
 
         Write it on the last line of a cell: pages without a kernel, and GitHub, show this one.
         """
-        sharp = figure_png(self.draw(**self.default), 2 * self.dpi)
-        width = int.from_bytes(sharp[16:20], "big") // 2  # a PNG states its width in bytes 16 to 19
+        sharp = self._sharp(self.default)
         # as metadata: the IPython of Colab knows no argument ``alt``
-        return Image(data=sharp, format="png", width=width, metadata={"alt": self.alt})
+        return Image(data=sharp, format="png", width=_width(sharp), metadata={"alt": self.alt})
+
+    def _sharp(self, values: Mapping) -> bytes:
+        return figure_png(self.draw(**values), SHARP * self.dpi)
 
     @property
     def widget(self) -> ipywidgets.VBox:
         """Controls above the figure, made once."""
         if self._widget is None:
-            self._figure = ipywidgets.Image(format="png", layout={"max_width": "100%"})
+            self._figure = ipywidgets.Image(format="png")
             self._figure.add_class("explorer-figure")
             self._problem = ipywidgets.HTML(layout={"display": "none"})
             self._problem.add_class("explorer-problem")
@@ -197,12 +206,14 @@ class Explorer:
             self._widget.add_class("course-explorer")
             self._widget.add_class(f"explorer-{self.name}")
             self._redraw()
+            for image in (self._figure, self._kept.children[1]):
+                image.layout = {"width": "100%", "max_width": f"{STRETCH * _width(self._figure.value):.0f}px"}
         return self._widget
 
     def _tools(self) -> ipywidgets.VBox:
         """Reset, keep, and a player, as below the figure of a page; then what was kept."""
         self._kept = ipywidgets.VBox(
-            [ipywidgets.HTML(), ipywidgets.Image(format="png", layout={"max_width": "100%"})],
+            [ipywidgets.HTML(), ipywidgets.Image(format="png")],
             layout={"display": "none"},
         )
         reset, keep = (ipywidgets.Button(description=name, layout={"width": "6em"}) for name in ("Reset", "Keep"))
@@ -251,7 +262,7 @@ class Explorer:
             return
         before, start = self.seconds, time.perf_counter()
         try:
-            self._figure.value = self.png()
+            self._figure.value = self._sharp(self.values)
         except Exception as error:  # a callback's traceback is easily lost: say it beside the figure, then raise
             self._problem.value = f"<b>{type(error).__name__}</b>: {html.escape(str(error))}"
             self._problem.layout.display = "block"

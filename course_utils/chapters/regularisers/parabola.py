@@ -179,8 +179,8 @@ def parabola_explorer() -> Explorer:
             value="relaxed",
             description="method",
             tooltip="which of the three regularisers",
-            style={"button_width": "5em"},
-            layout={"width": "26em"},
+            style={"button_width": "6em"},
+            layout={"width": "28em"},
         ),
         "y1": widgets.FloatSlider(
             value=0.0, min=-0.5, max=0.5, step=0.01, description="y₁", tooltip="first coordinate of the data"

@@ -9,6 +9,7 @@ import { algorithm1, algorithm2, algorithm3 } from "../../live/solvers.js";
 import { tikhonov, tv } from "../../live/classical.js";
 import { psnr } from "../../live/metrics.js";
 import { PALETTE } from "../../explore/web/palette.js";
+import { FORMULAS } from "../../explore/web/methods.js";
 import { make } from "../../explore/web/dom.js";
 import { controls, say } from "../../explore/web/page.js";
 import { row, stage, runner } from "../../explore/web/stage.js";
@@ -17,14 +18,6 @@ import { loadImages, imageView } from "../../explore/web/image.js";
 import { loadGenerators } from "../../explore/web/generators.js";
 import { chart } from "../../explore/web/chart.js";
 import { short } from "../../explore/web/numbers.js";
-
-const FORMULAS = {
-  tikhonov: "min over x:  ‖A x − y‖² + λ ‖x‖²",
-  tv: "min over x:  ‖A x − y‖² + λ TV(x)",
-  hard: "min over z:  ‖A G(z) − y‖² + λ ‖z‖²",
-  relaxed: "min over x, z:  ‖A x − y‖² + λ (‖G(z) − x‖² + μ ‖z‖²)",
-  sparse: "min over z, u:  ‖A (G(z) + u) − y‖² + λ (‖u‖₁ + μ ‖z‖²)",
-};
 
 export function run(page) {
   const { root, data } = page;

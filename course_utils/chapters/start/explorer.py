@@ -7,6 +7,7 @@ import platform
 import time
 from functools import cache, lru_cache
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,13 +19,15 @@ from ... import data
 from ... import figures as plots
 from ...explore import widgets
 from ...explore.base import Explorer
+from ...explore.live_data import floats, grey_bytes, stored_generators
+from ...explore.page import control_values, live_page
 from ...explore.trial import trial
 from ...generators import Generator
 from ...metrics import psnr
 from ...operators import GaussianBlur, LinearOperator, add_noise, measure
 from ...provenance import machine
 from ...regularisers import TV, Hard, Relaxed, Sparse, Tikhonov
-from ...solvers import Dictionary, Result, reconstruct
+from ...solvers import Dictionary, Result, objective_of, reconstruct
 from ...training import zoo
 
 __all__ = ["WEIGHTS", "regularisers", "self_test", "tour_explorer"]
@@ -40,7 +43,8 @@ WEIGHTS = {
 }
 KINDS = {"Tikhonov": Tikhonov, "TV": TV, "hard": Hard, "relaxed": Relaxed, "sparse": Sparse}
 LAMBDAS = torch.logspace(-3, 1, 9)  # half a decade a step
-GENERATOR = "vae-mnist-8"
+GENERATOR, NOISE_SEED = "vae-mnist-8", 3
+HERE = Path(__file__).parent
 
 
 def regularisers(G: Generator, weights: dict | None = None) -> dict:
@@ -70,7 +74,7 @@ def _problem() -> tuple[LinearOperator, Tensor, Tensor]:
     mnist = data.load("mnist")
     A = GaussianBlur(28)
     x = torch.stack([mnist.test[int((mnist.test_labels == d).nonzero()[0])] for d in range(10)])
-    return A, x, add_noise(torch.zeros(10, *A.shape_out), 1.0, torch.Generator().manual_seed(3))
+    return A, x, add_noise(torch.zeros(10, *A.shape_out), 1.0, torch.Generator().manual_seed(NOISE_SEED))
 
 
 @cache
@@ -189,8 +193,34 @@ def tour_explorer() -> Explorer:
         "digit": widgets.Dropdown(options=list(range(10)), value=2, description="digit", tooltip="which test image"),
     }
     grid = {"lam": [1e-3, 10**-1.5, 10.0], "mu": [1e-3, 1.0], "sigma": [0.01, 10**-0.5], "digit": [8]}
-    frames = {"method": list(FORMULAS), "lam": [10**-2.5, 10**-1.5, 10**-0.5, 10**0.5], "sigma": [0.01, 0.1, 10**-0.5]}
-    return Explorer("tour", controls, _Drawing(), ALT, grid=grid, frames=frames)
+    explorer = Explorer("tour", controls, _Drawing(), ALT, grid=grid, live=lambda: _page(explorer))
+    return explorer
+
+
+def _page(explorer: Explorer) -> str:
+    """The five methods in the page; for each of its problems it is told which start of the dictionary is the best."""
+    lam, mu, sigmas = (torch.tensor(control_values(explorer.controls[key])) for key in ("lam", "mu", "sigma"))
+    A, x, noise = _problem()
+    G, dictionary = _generator()
+    y = (A(x) + sigmas[:, None, None, None, None] * noise).flatten(0, 1)  # for each sigma all digits
+
+    def best(make, *weights: Tensor) -> Tensor:
+        """Of the regulariser with each combination of weights, for each y: (y, combinations, d)."""
+        grid = [w.flatten().repeat(len(y)) for w in torch.meshgrid(*weights, indexing="ij")]
+        many = y.repeat_interleave(len(grid[0]) // len(y), dim=0)
+        return dictionary.best(objective_of(A, many, make(*grid)))[:, 0].unflatten(0, (len(y), -1))
+
+    # lam mu takes the values from the least lam times the least mu to the greatest lam, in the same steps
+    products = torch.cat([mu[:-1] * lam[0], lam])
+    ways = best(lambda w: Hard(G, w), products), best(lambda w, v: Relaxed(G, w, v), lam, mu)
+    z, place = torch.cat([way.flatten(0, 1) for way in ways]).unique(dim=0, return_inverse=True)
+    places = place.split([way.shape[0] * way.shape[1] for way in ways])
+    data, blocks = stored_generators({"vae": G})
+    blocks |= {"digits": grey_bytes(x), "starts": floats(z)}
+    for name, found in zip(("hard", "relaxed"), places, strict=True):
+        blocks[f"starts of {name}"] = found.numpy().astype("<u2").tobytes()
+    note = "Solved in this page, the chosen λ first, then the others for the curve. The starts were chosen beforehand."
+    return live_page(explorer, HERE / "tour.js", data | {"d": G.latent_dim, "noiseSeed": NOISE_SEED}, blocks, note=note)
 
 
 def self_test() -> dict:
