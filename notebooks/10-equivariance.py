@@ -1064,7 +1064,7 @@ for label, group in (("ordinary, random weights", "C1"), ("C4, random weights", 
     print(f"{label}: errors at 45 degrees from {min(single):.0e} to {max(single):.0e}")
     curves[label] = torch.tensor(found).mean(0).tolist()
 curves["Gaussian blur"] = angle_errors(GaussianBlur(56, width=13, std=2.0), smooth, angles, margin=8)
-curves["turned and turned back"] = there_and_back(smooth, angles, margin=8)
+curves["turned and turned back"] = [float(there_and_back(smooth, a, margin=8).mean()) for a in angles]
 angles_figure(angles, curves)
 plt.show()
 

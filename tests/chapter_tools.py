@@ -143,3 +143,27 @@ ROUGH_VALUES = {
     "a dictionary": {"lam": 1.0},
     "true": True,
 }
+
+
+def answer_tests(ask: dict, right: dict, wrong: dict, values: tuple[str, ...] = ()) -> tuple:
+    """The tests of the checks ``ask`` of a chapter: right answers are accepted, wrong ones explained, and none of the
+    ``ROUGH`` ones hangs or raises; ``values`` are the checks that ask for a value and not for a function."""
+    rough = [
+        pytest.param(check, answer, id=f"{name}-{kind}")
+        for name, check in ask.items()
+        for kind, answer in (ROUGH_VALUES if name in values else ROUGH).items()
+    ]
+
+    @pytest.mark.parametrize(("name", "answer"), rows(right))
+    def accepted(name, answer):
+        accepts(ask[name], answer)
+
+    @pytest.mark.parametrize(("name", "answer", "hint"), rows(wrong))
+    def explained(name, answer, hint):
+        refuses(ask[name], answer, hint)
+
+    @pytest.mark.parametrize(("check", "answer"), rough)
+    def survived(check, answer):
+        refuses(check, answer)
+
+    return accepted, explained, survived

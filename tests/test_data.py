@@ -10,7 +10,7 @@ import pytest
 import torch
 from scripts import script
 
-from course_utils import load
+from course_utils import load, load_kspace, load_tilt_series
 from course_utils._files import IntegrityError, atomic, sha256, verify
 from course_utils.data import archive as archives
 from course_utils.data.mnist import MNIST_SHA256
@@ -35,15 +35,17 @@ def test_splits_are_disjoint():
     assert not seen[0] & seen[1] and not seen[0] & seen[2] and not seen[1] & seen[2]
 
 
-def test_an_altered_data_file_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["mnist", "brain", "ct", "kspace", "tilt-series"])
+def test_an_altered_data_file_is_refused(name, tmp_path, monkeypatch):
     shutil.copytree(archives.SHIPPED / "data", tmp_path / "data")
-    path = tmp_path / "data" / "mnist.npz"
+    path = tmp_path / "data" / f"{name}.npz"
     content = bytearray(path.read_bytes())
     content[-10] ^= 1
     path.write_bytes(content)
     monkeypatch.setattr(archives, "SHIPPED", tmp_path)
-    with pytest.raises(IntegrityError, match="mnist.npz is damaged or altered"):
-        load("mnist")
+    fetch = {"kspace": load_kspace, "tilt-series": load_tilt_series}.get(name, lambda: load(name))
+    with pytest.raises(IntegrityError, match=f"{name}.npz is damaged or altered"):
+        fetch()
 
 
 @pytest.mark.parametrize("name", ["shapes", "shapes+"])

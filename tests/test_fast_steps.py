@@ -35,16 +35,16 @@ def test_blocks_are_used_where_the_views_are_mirrored_and_many(views, by_blocks)
     A = ParallelBeam.full(24, **views).double()
     x = random(20, 1, 24, 24)
     assert torch.allclose(A.normal(x), A.T(A(x)), rtol=0, atol=1e-13)
-    assert (A._blocks is not None) == by_blocks
+    assert ("blocks" in A._kept.of(A)) == by_blocks
     assert torch.allclose(A.normal(x[:2]), A.T(A(x[:2])), rtol=0, atol=1e-13)
     assert A.float().normal(x.float()).dtype == torch.float32  # after a change of dtype they are made anew
-    assert not by_blocks or A._blocks.matrices.dtype == torch.float32
+    assert not by_blocks or A._kept.of(A)["blocks"].matrices.dtype == torch.float32
 
 
 def test_an_odd_side_has_no_blocks():
     A = ParallelBeam.full(25).double()
     x = random(20, 1, 25, 25)
-    assert torch.allclose(A.normal(x), A.T(A(x)), rtol=0, atol=1e-13) and A._blocks is None
+    assert torch.allclose(A.normal(x), A.T(A(x)), rtol=0, atol=1e-13) and "blocks" not in A._kept.of(A)
     assert NormalBlocks.pay(56, 510_372) and not NormalBlocks.pay(128, 6_000_000)
 
 

@@ -1,5 +1,6 @@
 """Every operator: exact adjoint, norm 1, right gradient, batch independence, clear errors."""
 
+import copy
 import math
 
 import numpy as np
@@ -18,6 +19,7 @@ from course_utils import (
     measure,
     operator_norm,
     poisson_noise,
+    stack,
 )
 from course_utils.operators import line_lengths
 
@@ -75,6 +77,27 @@ def test_svd_of_a_tall_operator_goes_through_the_normal_matrix():
     A = GaussianMatrix(9_000, 24, seeded()).double()  # more than five million entries
     U, S, V = A.svd()
     assert torch.allclose((U * S) @ V.T, A.matrix(), atol=1e-8)
+
+
+def test_the_svd_and_a_measured_norm_are_those_of_the_operator_as_it_is():
+    A = GaussianMatrix(64, 8, seeded())
+    pair = stack([Identity(8), A])
+
+    def transpose():  # the same numbers at the same address
+        A.M = A.M.T
+
+    changes = [
+        (lambda: A.float(), False), (lambda: pair.double(), True), (lambda: A.M.mul_(2), True), (lambda: None, False),
+        (transpose, True), (lambda: pair.to(torch.float32), True), (lambda: A.M.zero_(), True),
+    ]  # fmt: skip
+    for change, anew in changes:
+        before, norm = A.svd(), pair.norm
+        change()
+        U, S, V = A.svd()
+        exact = 1e-12 if S.dtype == torch.float64 else 1e-5
+        assert (U is not before.U) == anew and torch.allclose((U * S) @ V.T, A.matrix(), rtol=0, atol=exact)
+        assert (pair.norm != norm) <= anew and pair.norm == pytest.approx(float(pair.svd().S[0]), rel=10 * exact)
+    assert pair.norm == 1 and copy.deepcopy(A).svd().U is not A.svd().U
 
 
 @every_operator

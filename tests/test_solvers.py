@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from registry import CLASSICAL, GENERATIVE, seeded, tiny
+from registry import CLASSICAL, GENERATIVE, mixture, seeded, tiny
 from scipy.optimize import minimize
 
 from course_utils import (
@@ -187,11 +187,11 @@ def test_products_with_the_hessian_are_those_of_a_quadratic_function(problem):
     assert torch.allclose(objective.hvp(x, w), 2 * objective.normal(w), atol=1e-10)
 
 
-def test_hard_against_scipy(problem):
+@pytest.mark.parametrize("R_Z", [None, mixture()], ids=["normal", "mixture"])
+def test_hard_against_scipy(problem, R_Z):
     A, y, G, _ = problem
-    z0 = torch.randn(4, 3, generator=seeded(8), dtype=torch.float64)
-    ours = solve(problem, "hard", "lbfgs", start=z0, tol=1e-12)
-    objective = objective_of(A, y, Hard(G, 0.05))
+    R, z0 = Hard(G, 0.05, R_Z), torch.randn(4, 3, generator=seeded(8), dtype=torch.float64)
+    ours, objective = reconstruct(A, y, R, "lbfgs", start=z0, tol=1e-12), objective_of(A, y, R)
     for i in range(4):
         one = objective.select(torch.tensor([i]))
 

@@ -87,6 +87,18 @@ def test_svd_by_symmetry(size, angles, monkeypatch):
     assert not seen.all() or len(angles) > 8
 
 
+def test_a_matrix_that_was_changed_in_place_is_not_decomposed_by_a_symmetry_that_it_lost(monkeypatch):
+    A = ParallelBeam.full(12).double()
+    x = torch.rand(20, 1, 12, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    monkeypatch.setattr(tomography, "BLOCKS_FROM", 0)
+    for share in (1.0, 2.0, 0.0):
+        A.matrix_values[: int(A.matrix_starts[20])] *= share  # the first 20 lines
+        A.transpose_values[A.transpose_columns < 20] *= share
+        U, S, V = A.svd()
+        assert torch.allclose((U * S) @ V.T, A.matrix(), rtol=0, atol=1e-7)
+        assert torch.allclose(A.normal(x), A.T(A(x)), rtol=0, atol=1e-13)
+
+
 # Other packages
 
 

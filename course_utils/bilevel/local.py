@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from .._check import check_callable, check_count, check_finite, check_positive, check_tensor
+from .halving import halved
 
 __all__ = ["LocalGradient", "LocalMinimum", "local_hypergradient", "local_minimum"]
 
-#: What a Newton step has to gain, as a share of what its slope promises, and how often it is halved at most.
-ARMIJO, HALVINGS = 1e-4, 30
+#: Lengths of a Newton step that are tried.
+LENGTHS = 30
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,15 @@ class LocalGradient:
     curvature: Tensor
 
 
-def _derivatives(value: Callable, v: Tensor, theta: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Values (B,), gradients (B, d), A = (B, d, d) and B = (B, d, P) of each example."""
+def _derivatives(value: Callable, v: Tensor, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients (B, d), A = (B, d, d) and B = (B, d, P) of each example."""
     v, theta = v.detach().requires_grad_(), theta.detach().requires_grad_()
     with torch.enable_grad():
-        f = value(v, theta)
-        (g,) = torch.autograd.grad(f.sum(), v, create_graph=True)
+        (g,) = torch.autograd.grad(value(v, theta).sum(), v, create_graph=True)
         nothing = 0.0 * (v.sum() + theta.sum())  # so that there is a derivative, 0, by what does not occur
         rows = [torch.autograd.grad(g[:, k].sum() + nothing, (v, theta), retain_graph=True) for k in range(v.shape[1])]
     A, mixed = (torch.stack([row[k] for row in rows], 1) for k in range(2))
-    return f.detach(), g.detach(), (A + A.mT) / 2, mixed
+    return g.detach(), (A + A.mT) / 2, mixed
 
 
 def _check(value: Callable, v: Tensor, theta: Tensor) -> Tensor:
@@ -122,29 +122,17 @@ def local_minimum(
     v, steps = v.detach().clone(), torch.zeros(len(v), dtype=torch.int64, device=v.device)
     stuck = torch.zeros(len(v), dtype=torch.bool, device=v.device)
     for _ in range(max_iter):
-        f, g, A, _ = _derivatives(value, v, rows)
+        g, A, _ = _derivatives(value, v, rows)
         active = (g.norm(dim=1) > tol) & ~stuck
         if not bool(active.any()):
             break
         size, basis = torch.linalg.eigh(A)
         least = torch.finfo(v.dtype).eps * size.abs().amax(1, keepdim=True)
         p = -(basis @ ((basis.mT @ g[..., None])[..., 0] / torch.maximum(size.abs(), least))[..., None])[..., 0]
-        gain, t, waiting = (p * g).sum(1), torch.ones_like(f), active.clone()
-        for _ in range(HALVINGS):
-            with torch.no_grad():
-                trial = v + t[:, None] * p
-                after = value(trial, rows)
-            # near the minimum the gain drowns in round-off, where a full step is trusted
-            even = (after - f).abs() <= 1e-13 * f.abs()
-            good = waiting & ((after <= f + ARMIJO * t * gain) | even)
-            v = torch.where(good[:, None], trial, v)
-            waiting = waiting & ~good
-            if not bool(waiting.any()):
-                break
-            t = torch.where(waiting, t / 2, t)
-        stuck |= waiting
+        v, t = halved(lambda trial: value(trial, rows), v, p, g, active, LENGTHS)
+        stuck |= active & (t == 0)
         steps += active
-    slope = _derivatives(value, v, rows)[1].norm(dim=1)
+    slope = _derivatives(value, v, rows)[0].norm(dim=1)
     return LocalMinimum(v, slope, slope <= tol, steps)
 
 
@@ -194,7 +182,7 @@ def local_hypergradient(
     """
     rows = _check(value, v, theta)
     check_callable("loss", loss)
-    _, g, A, mixed = _derivatives(value, v, rows)
+    g, A, mixed = _derivatives(value, v, rows)
     curvature = torch.linalg.eigvalsh(A)[:, 0]
     if not bool((curvature > 0).all()):
         k = int(curvature.argmin())

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from .._check import check_count, check_finite, check_kind, check_nonnegative, check_positive, check_tensor
+from .halving import halved
 from .lower import LowerLevel
 from .smooth import Differences
 
 __all__ = ["HuberSignals", "NewtonSolution", "semismooth_newton"]
 
 LN10 = math.log(10)
-#: What a step has to gain, as a share of what its slope promises, and how often it is halved at most.
-ARMIJO, HALVINGS = 1e-4, 40
+#: Lengths of a step that are tried.
+LENGTHS = 40
 
 
 class HuberSignals(LowerLevel):
@@ -179,19 +180,7 @@ def semismooth_newton(
         if not bool(active.any()):
             break
         p = -torch.linalg.solve(lower.newton_matrix(x, theta), g)
-        f, gain = lower.value(x, theta), (p * g).sum(1)
-        t, waiting, new = active.to(x.dtype), active.clone(), x
-        for _ in range(HALVINGS):
-            trial = x + t[:, None] * p
-            after, slope = lower.value(trial, theta), (lower.grad(trial, theta) * p).sum(1)
-            # near the minimum values drown in round-off; there the slope at the new point decides instead
-            even = ((after - f).abs() <= 1e-13 * f.abs()) & (slope.abs() <= gain.abs())
-            good = waiting & ((after <= f + ARMIJO * t * gain) | even)
-            new, waiting = torch.where(good[:, None], trial, new), waiting & ~good
-            if not bool(waiting.any()):
-                break
-            t = torch.where(waiting, t / 2, t)
-        t = torch.where(waiting, 0.0, t)
+        new, t = halved(lambda v: lower.value(v, theta), x, p, g, active, LENGTHS, lambda v: lower.grad(v, theta))
         moved.append((lower.bent(new) != lower.bent(x)).sum(1))
         x, g = new, lower.grad(new, theta)
         slopes.append(g.norm(dim=1))

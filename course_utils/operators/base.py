@@ -20,6 +20,7 @@ from .._check import (
     check_seed,
     check_tensor,
 )
+from .kept import Kept
 from .spectrum import SVD, MatrixSpectrum, Spectrum
 
 __all__ = [
@@ -35,6 +36,7 @@ class LinearOperator(nn.Module):
 
     A subclass stores its tensors as buffers, so that ``A.to(device)`` and ``A.double()`` work, and implements
     ``_forward`` and ``_adjoint``.  If it knows its norm it says so; if not, the norm is measured when a solver asks.
+    That norm and the singular values are kept until the tensors change.
 
     Attributes
     ----------
@@ -56,7 +58,7 @@ class LinearOperator(nn.Module):
                 check_count(name, length)
         scale = float(check_number("scale", scale))
         self.shape_in, self.shape_out, self.scale = tuple(shape_in), tuple(shape_out), scale
-        self._svd: SVD | None = None
+        self._kept = Kept()
 
     def _forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError
@@ -110,9 +112,12 @@ class LinearOperator(nn.Module):
 
     @property
     def norm(self) -> float:
-        if self._norm is None:
-            self._norm = spectral_norm(self)
-        return self._norm
+        if self._norm is not None:
+            return self._norm
+        kept = self._kept.of(self)
+        if "norm" not in kept:
+            kept["norm"] = spectral_norm(self)
+        return kept["norm"]
 
     @property
     def n(self) -> int:
@@ -131,7 +136,7 @@ class LinearOperator(nn.Module):
             return self._forward(identity.reshape(-1, *self.shape_in)).reshape(self.n, self.m).T
 
     def svd(self) -> SVD:
-        """Thin singular value decomposition, computed once in float64 and kept.
+        """Thin singular value decomposition, computed once in float64 and kept until the tensors change.
 
         Beyond five million matrix entries it goes through the eigenvectors of A^T A, so that singular values
         below about 1e-7 of the largest are only known to be small.
@@ -141,23 +146,24 @@ class LinearOperator(nn.Module):
         ValueError
             The matrix is too large.
         """
-        if self._svd is None and self.m * self.n > LARGEST_MATRIX:
+        kept = self._kept.of(self)
+        if "svd" not in kept:
+            kept["svd"] = SVD(*(part.to(self.like) for part in self._decomposed()))
+        return kept["svd"]
+
+    def _decomposed(self) -> SVD:
+        if self.m * self.n > LARGEST_MATRIX:
             raise ValueError(
                 f"the singular value decomposition of a {self.m} x {self.n} matrix is out of reach: "
                 "take a solver without it ('cg', 'paper')"
             )
-        if self._svd is None:
-            matrix = self.double_matrix()
-            if matrix.numel() <= 5_000_000 or self.m < self.n:
-                u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
-                self._svd = SVD(u, s, vt.T.contiguous())
-            else:
-                values, vectors = torch.linalg.eigh(matrix.T @ matrix)
-                s, v = values.flip(0).clamp_min(0).sqrt(), vectors.flip(1)
-                self._svd = SVD(matrix @ v / s.clamp_min(1e-12), s, v.contiguous())
-        if self._svd.S.dtype != self.like.dtype or self._svd.S.device != self.like.device:
-            self._svd = SVD(*(part.to(self.like) for part in self._svd))
-        return self._svd
+        matrix = self.double_matrix()
+        if matrix.numel() <= 5_000_000 or self.m < self.n:
+            u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
+            return SVD(u, s, vt.T.contiguous())
+        values, vectors = torch.linalg.eigh(matrix.T @ matrix)
+        s, v = values.flip(0).clamp_min(0).sqrt(), vectors.flip(1)
+        return SVD(matrix @ v / s.clamp_min(1e-12), s, v.contiguous())
 
     @property
     def decomposes(self) -> bool:

@@ -253,7 +253,6 @@ class ParallelBeam(LinearOperator):
             n_angles = math.ceil(math.pi * rho)
         return cls(size, n_angles, settings.pop("n_detectors", 2 * math.ceil(rho) + 1), **settings)
 
-    _blocks: NormalBlocks | None = None
     decomposes = True  # by the blocks of A^T A, see svd
 
     @property
@@ -270,12 +269,13 @@ class ParallelBeam(LinearOperator):
 
     def _normal(self, x: Tensor) -> Tensor:
         pay = len(x) >= WORTH and NormalBlocks.pay(self.shape_in[1], len(self.matrix_values))
-        if not (pay and _mirrored(self._geometry[0])):
+        if not (pay and _mirrored(self._geometry[0]) and self._as_built()):
             return super()._normal(x)
-        if self._blocks is None or self._blocks.matrices.dtype != x.dtype or self._blocks.matrices.device != x.device:
+        kept = self._kept.of(self)
+        if "blocks" not in kept:
             with torch.no_grad():
-                self._blocks = NormalBlocks(super()._normal, x.detach()[:1])
-        return self._blocks(x)
+                kept["blocks"] = NormalBlocks(super()._normal, x.detach()[:1])
+        return kept["blocks"](x)
 
     def views(self, index: Sequence[int]) -> ParallelBeam:
         """The operator of some views only, in the units of this one: its norm is less than 1.
@@ -308,18 +308,30 @@ class ParallelBeam(LinearOperator):
     def _parts(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
         return tuple(getattr(self, f"{name}_{part}") for part in ("starts", "columns", "values"))
 
-    def svd(self) -> SVD:
-        """Thin singular value decomposition, computed once in float64 and kept.
+    def _as_built(self) -> bool:
+        """Whether the stored matrix is that of the geometry, to float32: what was changed in place need not have its
+        symmetries."""
+        kept = self._kept.of(self)
+        if "as built" not in kept:
+            starts, columns, values = (t.cpu().numpy() for t in self._parts("matrix"))
+            stored, built = scipy.sparse.csr_array((values, columns, starts), shape=(self.m, self.n)), self._exact()
+            kept["as built"] = abs(stored - built).max() <= 1e-6 * built.max()
+        return kept["as built"]
 
-        A large one goes through the eigenvectors of A^T A.  Turning the image by 180 degrees mirrors every view, and
-        for most lists of angles so do its reflections; in a basis of images that are even or odd under them A^T A has
-        two or four blocks, which makes it 4 to 16 times faster.  Singular values below about 1e-8 of the largest are
-        only known to be small; their columns of U are 0.
+    def _exact(self) -> scipy.sparse.csr_array:
+        """The matrix of the geometry in float64, without rounding."""
+        return line_lengths(self.shape_in[1], *self._geometry) * self.scale
+
+    def _decomposed(self) -> SVD:
+        """A large one goes through the eigenvectors of A^T A.
+
+        Turning the image by 180 degrees mirrors every view, and for most lists of angles so do its reflections; in a
+        basis of images that are even or odd under them A^T A has two or four blocks, which makes it 4 to 16 times
+        faster.  Singular values below about 1e-8 of the largest are only known to be small; their columns of U are 0.
         """
-        if self._svd is None and self.n >= BLOCKS_FROM:
-            matrix = line_lengths(self.shape_in[1], *self._geometry) * self.scale  # in float64, without rounding
-            self._svd = _svd_by_parity(matrix, self.shape_in[1], self._geometry[0], min(self.m, self.n))
-        return super().svd()
+        if self.n < BLOCKS_FROM or not self._as_built():
+            return super()._decomposed()
+        return _svd_by_parity(self._exact(), self.shape_in[1], self._geometry[0], min(self.m, self.n))
 
 
 def _parity_bases(size: int) -> list[scipy.sparse.csr_array]:
@@ -341,7 +353,7 @@ def _mirrored(angles: np.ndarray) -> bool:
 
 
 def _svd_by_parity(matrix: scipy.sparse.csr_array, size: int, angles: np.ndarray, k: int) -> SVD:
-    """The ``k`` largest singular triples from the blocks of the normal matrix; see ``ParallelBeam.svd``."""
+    """The ``k`` largest singular triples from the blocks of the normal matrix; see ``ParallelBeam._decomposed``."""
     ee, eo, oe, oo = _parity_bases(size)
     if _mirrored(angles):
         blocks = [ee, eo, oe, oo]

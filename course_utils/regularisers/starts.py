@@ -6,13 +6,13 @@ Local minima decide more than the algorithm does: one random start can miss by s
 from __future__ import annotations
 
 import copy
-import weakref
 
 import torch
 from torch import Tensor
 
 from .._check import check_choice, check_count, check_finite, check_generator, check_kind, check_tensor
 from ..generators import Generator
+from ..operators.kept import Kept
 
 __all__ = ["Dictionary", "latent_starts"]
 
@@ -22,8 +22,6 @@ STARTS = ("dictionary", "random", "encoder")
 
 #: What an operator makes of a dictionary's images is kept if it is no more than so many numbers.
 LARGEST_KEPT = 16_000_000
-#: Dictionary -> (weak reference to the operator that was asked for last, its state, {kind of profile: profile}).
-_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class Dictionary:
@@ -54,6 +52,7 @@ class Dictionary:
         size = check_count("size", size)
         check_generator(generator)
         self._projected: dict[str, Dictionary] = {}
+        self._kept = Kept()  # kind of profile -> what the operator that was asked for last makes of the images
         with torch.no_grad():
             if images is None:
                 self.z = G.sample_latent(size, generator)
@@ -72,7 +71,7 @@ class Dictionary:
         key = repr(R_Z)
         if key not in self._projected:
             moved = copy.copy(self)
-            moved.z, moved._projected = R_Z.project(self.z), {}
+            moved.z, moved._projected, moved._kept = R_Z.project(self.z), {}, Kept()
             moved.images = torch.cat([self.G(part) for part in moved.z.split(512)])
             self._projected[key] = moved
         return self._projected[key]
@@ -96,21 +95,13 @@ class Dictionary:
         A, kind = getattr(objective, "A", None), type(objective).profile
         if A is None:
             return None
-        operator, known, profiles = _KEPT.get(self, (None, None, {}))
-        if operator is None or operator() is not A or known != _state(A):
-            profiles = {}
-        if kind in profiles:
-            return profiles[kind]
+        kept = self._kept.of(A)
+        if kind in kept:
+            return kept[kind]
         profile = objective.profile(self.images)
         if profile is not None and profile.numel() <= LARGEST_KEPT:
-            _KEPT[self] = weakref.ref(A), _state(A), profiles | {kind: profile}
+            kept[kind] = profile
         return profile
-
-
-def _state(A) -> list[tuple]:
-    """What changes when the tensors of an operator are moved, cast, replaced or changed in place."""
-    tensors = (*A.parameters(), *A.buffers())
-    return [(t.data_ptr(), t.dtype, t.device, 0 if t.is_inference() else t._version) for t in tensors]
 
 
 def latent_starts(objective, G: Generator, y: Tensor, start, n_starts: int, generator, x0, constraint=None) -> Tensor:

@@ -15,6 +15,7 @@ from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.live_data import grey_bytes
 from ...explore.page import live_page
+from ...figures.images import show_image
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
 from ...live import reconstructor_spec
 from ...metrics import psnr
@@ -144,13 +145,9 @@ def turn_explorer() -> Explorer:
 
 def _frame(ax, k: int):
     """An empty picture: object, three reconstructions; data, three differences."""
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set(visible=True, color="0.6")
     cmap, high = RESIDUAL_CMAP if k > 4 else IMAGE_CMAP, _brightest() if k == 4 else 1.0
     shape = scan().shape_out if k == 4 else scan().shape_in[1:]
-    return ax.imshow(np.zeros(shape), cmap=cmap, vmin=0.0, vmax=high, interpolation="nearest", aspect="auto")
+    return show_image(ax, np.zeros(shape), limits=(0.0, high), cmap=cmap, aspect="auto")
 
 
 def _lines(ax, what: str) -> tuple[dict, dict, object]:

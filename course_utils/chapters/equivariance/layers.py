@@ -75,12 +75,10 @@ def angle_errors(network: Callable, x: Tensor, angles: Sequence[float], margin: 
     return [float(equivariance_error(network, x, lambda v, a=a: rotate(v, a), within=within).mean()) for a in angles]
 
 
-def there_and_back(x: Tensor, angles: Sequence[float], margin: int) -> list[float]:
-    """What two interpolations cost: mean relative distance of x, turned and turned back, from x itself."""
-    within = disc(x.shape[-1], margin)
-    size = (x * within).flatten(1).norm(dim=1)
-    off = ((rotate(rotate(x, a), -a) - x) * within for a in angles)
-    return [float((difference.flatten(1).norm(dim=1) / size).mean()) for difference in off]
+def there_and_back(x: Tensor, angle: float, margin: int = 0, turn: Callable = rotate) -> Tensor:
+    """What two interpolations cost: relative distance of each image, turned and turned back, from itself, (B,)."""
+    same, within = nn.Identity(), disc(x.shape[-1], margin)
+    return equivariance_error(same, x, lambda v: turn(turn(v, angle), -angle), same, within)
 
 
 @torch.no_grad()

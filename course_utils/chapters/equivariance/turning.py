@@ -22,11 +22,12 @@ from ...reproduce.setting import SEEDS, rounded, seeded
 from ...training.learned_recipes import SCAN
 from ...training.trainer import evenly_spaced
 from ...training.zoo import pretrained
+from .layers import there_and_back
 from .turn_figures import turns_figure, turns_story
 
 __all__ = [
     "ANGLES", "EXPERIMENTS", "NETWORKS", "N_IMAGES", "SIGMAS", "STEP", "network", "objects", "relative", "scan",
-    "scans", "there_and_back", "turned_data", "turned_image", "turns_job",
+    "scans", "turned_data", "turned_image", "turns_job",
 ]  # fmt: skip
 
 #: Degrees between two views.
@@ -87,11 +88,6 @@ def relative(difference: Tensor, reconstruction: Tensor) -> Tensor:
     return over / under
 
 
-def there_and_back(x: Tensor, degrees: int) -> Tensor:
-    """How far two interpolations take an image: turned and turned back, compared with itself, (B,)."""
-    return relative(turned_image(turned_image(x, degrees), -degrees) - x, x)
-
-
 @torch.no_grad()
 def turns_job(name: str, sigma: float, n_images: int = N_IMAGES, angles: tuple[int, ...] = ANGLES) -> dict:
     """Equivariance error and PSNR of one network for every turn: means over the objects, and their deviations.
@@ -110,7 +106,7 @@ def turns_job(name: str, sigma: float, n_images: int = N_IMAGES, angles: tuple[i
         found["error"].append(relative(moved - wanted, upright))
         found["psnr"].append(psnr(moved, truth))
         found["psnr_turned"].append(psnr(wanted, truth))
-        found["interpolation"].append(there_and_back(upright, degrees))
+        found["interpolation"].append(there_and_back(upright, degrees, turn=turned_image))
     means = {what: rounded([float(v.mean()) for v in values], 7) for what, values in found.items()}
     deviations = {f"{what}_std": rounded([float(v.std()) for v in values], 4) for what, values in found.items()}
     return means | deviations

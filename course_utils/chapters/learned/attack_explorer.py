@@ -17,6 +17,7 @@ from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.live_data import grey_bytes
 from ...explore.page import live_page
+from ...figures.images import show_image
 from ...figures.style import IMAGE_CMAP, RESIDUAL_CMAP, STYLE
 from ...figures.tables import markdown_table
 from ...live import reconstructor_spec
@@ -138,16 +139,12 @@ def attack_explorer() -> Explorer:
     brightest = float(problem.y[:N_IMAGES].max())
     shown = []
     for k, (ax, title) in enumerate(zip(axes, titles, strict=True)):
-        ax.set_title(title, fontsize=10)
-        ax.set(xticks=[], yticks=[])
-        ax.grid(False)
-        for spine in ax.spines.values():
-            spine.set(visible=True, color="0.6")
         span = {2: SPAN_DATA, 6: SPAN, 7: SPAN}.get(k)
         cmap, low = (RESIDUAL_CMAP, -span) if span else (IMAGE_CMAP, 0.0)
         high = span or (brightest if k in (1, 3) else 1.0)
         shape = problem.A.shape_out if k in (1, 2, 3) else problem.A.shape_in[1:]
-        shown.append(ax.imshow(np.zeros(shape), cmap=cmap, vmin=low, vmax=high, interpolation="nearest", aspect="auto"))
+        shown.append(show_image(ax, np.zeros(shape), limits=(low, high), cmap=cmap, aspect="auto"))
+        ax.set_title(title, fontsize=10)
     words = figure.text(0.012, 0.06, "", fontsize=10, va="center", linespacing=1.5)
 
     def draw(method: str, kind: str, size: float, image: int) -> Figure:

@@ -16,6 +16,7 @@ from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.live_data import grey_bytes
 from ...explore.page import live_page
+from ...figures.images import show_image
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
 from ...generators import LocalPrecision, StructuredVAE
 from ...metrics import psnr
@@ -109,15 +110,11 @@ def mri_explorer() -> Explorer:
     )  # fmt: skip
     shown = []
     for k, (ax, title) in enumerate(zip(axes, titles, strict=True)):
-        ax.set_title(title, fontsize=10)
-        ax.set(xticks=[], yticks=[])
-        ax.grid(False)
-        for spine in ax.spines.values():
-            spine.set(visible=True, color="0.6")
         span = {5: SPAN, 7: 1.0}.get(k)
         cmap, low = (RESIDUAL_CMAP, -span) if span else (IMAGE_CMAP, 0.0)
         high = span or {6: WHITEST}.get(k, 1.0)
-        shown.append(ax.imshow(np.zeros((SIZE, SIZE)), cmap=cmap, vmin=low, vmax=high, interpolation="nearest"))
+        shown.append(show_image(ax, np.zeros((SIZE, SIZE)), limits=(low, high), cmap=cmap))
+        ax.set_title(title, fontsize=10)
     (ring,) = axes[0].plot(
         [], [], "o", markersize=18, markerfacecolor="none", markeredgecolor=COLOURS["orange"], markeredgewidth=2.2
     )

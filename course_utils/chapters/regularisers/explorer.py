@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...explore import widgets
 from ...explore.base import Explorer
+from ...figures.images import show_image
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
 from ...metrics import psnr
 from ...regularisers import TV, Hard, Relaxed, Sparse, Tikhonov
@@ -58,12 +59,7 @@ def _image_axes(figure: Figure, place: tuple[float, float, float, float], residu
     with rc_context(STYLE):
         ax = figure.add_axes(place)
     cmap, low, high = (RESIDUAL_CMAP, -SPAN, SPAN) if residual else (IMAGE_CMAP, 0.0, 1.0)
-    shown = ax.imshow(np.zeros((28, 28)), cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set(visible=True, color="0.6")
-    return ax, shown
+    return ax, show_image(ax, np.zeros((28, 28)), limits=(low, high), cmap=cmap)
 
 
 def _pixels(image: Tensor) -> np.ndarray:

@@ -17,6 +17,7 @@ from ...explore import widgets
 from ...explore.base import Explorer
 from ...explore.live_data import floats, grey_bytes, stored_generators
 from ...explore.page import control_values, live_page
+from ...figures.images import show_image
 from ...figures.style import COLOURS, IMAGE_CMAP, RESIDUAL_CMAP, STYLE
 from ...generators import Generator
 from ...metrics import psnr
@@ -104,13 +105,9 @@ def tomography_explorer() -> Explorer:
         gauge = figure.add_axes((0.905, 0.3, 0.085, 0.085 * 8.4 / 2.75), projection="polar")
     shown = []
     for k, (ax, title) in enumerate(zip(axes, ("truth", "sinogram", "reconstruction", "residual, ±0.5"), strict=True)):
-        ax.set_title(title, fontsize=10)
-        ax.set(xticks=[], yticks=[])
-        ax.grid(False)
-        for spine in ax.spines.values():
-            spine.set(visible=True, color="0.6")
         cmap, low, high = (RESIDUAL_CMAP, -SPAN, SPAN) if k == 3 else (IMAGE_CMAP, 0.0, 1.0)
-        shown.append(ax.imshow(np.zeros((SIZE, SIZE)), cmap=cmap, vmin=low, vmax=high, interpolation="nearest"))
+        shown.append(show_image(ax, np.zeros((SIZE, SIZE)), limits=(low, high), cmap=cmap))
+        ax.set_title(title, fontsize=10)
     axes[1].set(xlabel="detector", ylabel="angle")
     gauge.set_title("views", fontsize=9)
     gauge.set(xticks=[], yticks=[], ylim=(0, 1))

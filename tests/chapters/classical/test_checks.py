@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from chapter_tools import ROUGH, accepts, asked, refuses, rows
+from chapter_tools import answer_tests, asked
 
 from course_utils import L1
 from course_utils.chapters.classical import checks, minimisers, searching
@@ -229,20 +229,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
-def test_right_answers_are_accepted(name, answer):
-    accepts(ASK[name], answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
-def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ASK[name], answer, hint)
-
-
-@pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", checks.__all__)
-def test_no_function_hangs_or_raises(name, rough):
-    refuses(ASK[name], ROUGH[rough])
+test_right_answers_are_accepted, test_wrong_answers_are_explained, test_none_hangs_or_raises = answer_tests(
+    ASK, RIGHT, WRONG
+)
 
 
 def test_the_prox_is_the_best_of_many():

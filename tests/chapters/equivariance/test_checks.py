@@ -1,8 +1,7 @@
 """The checks of chapter 10 accept right answers, in every type of array, and refuse typical wrong ones with a hint."""
 
-import pytest
 import torch
-from chapter_tools import ROUGH, accepts, refuses, rows
+from chapter_tools import answer_tests
 
 from course_utils.chapters.equivariance import checks
 from course_utils.equivariance import Group, GroupConv
@@ -43,17 +42,6 @@ WRONG = answers_symmetry.WRONG | answers_layers.WRONG | {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
-def test_right_answers_are_accepted(name, answer):
-    accepts(ASK[name], answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
-def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ASK[name], answer, hint)
-
-
-@pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", ASK)
-def test_no_function_hangs_or_raises(name, rough):
-    refuses(ASK[name], ROUGH[rough])
+test_right_answers_are_accepted, test_wrong_answers_are_explained, test_none_hangs_or_raises = answer_tests(
+    ASK, RIGHT, WRONG
+)

@@ -16,6 +16,7 @@ from course_utils.chapters.equivariance.layers import (
     worst_errors,
 )
 from course_utils.chapters.equivariance.layers_figures import angles_figure, lifting_figure
+from course_utils.chapters.equivariance.turning import turned_image
 from course_utils.equivariance import Group, GroupConv, equivariant_sides
 
 
@@ -57,8 +58,10 @@ def test_other_angles_are_approximate_and_quarter_turns_exact():
     angles = [0.0, math.pi / 4, math.pi / 2]
     exact, between, quarter = angle_errors(made("C4", 8, bias=False), x, angles, 3)
     assert max(exact, quarter) < 1e-4 < between
-    still, back, still_again = there_and_back(x, angles, 3)
+    still, back, still_again = (float(there_and_back(x, a, 3)) for a in angles)
     assert max(still, still_again) < 1e-4 < back < 0.1
+    degrees = [there_and_back(x, d, turn=turned_image) for d in (42, 90)]
+    assert (degrees[0] > 1e-4).all() and not degrees[1].any(), "quarter turns take no interpolation"
     # a map that commutes with all turns shows the error of the interpolation alone: none for this one
     assert max(angle_errors(lambda v: 2 * v, x, angles, 3)) < 1e-6
 

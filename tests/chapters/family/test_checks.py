@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from chapter_tools import ROUGH, ROUGH_VALUES, accepts, asked, refuses, rows
+from chapter_tools import answer_tests, asked
 
 from course_utils import GaussianMatrix, load, measure, pretrained
 from course_utils.chapters.family import checks
@@ -355,26 +355,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
-def test_right_answers_are_accepted(name, answer):
-    accepts(ASK[name], answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
-def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ASK[name], answer, hint)
-
-
-@pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", [name for name in ASK if name not in VALUES])
-def test_no_function_hangs_or_raises(name, rough):
-    refuses(ASK[name], ROUGH[rough])
-
-
-@pytest.mark.parametrize("rough", ROUGH_VALUES)
-@pytest.mark.parametrize("name", VALUES)
-def test_no_value_raises(name, rough):
-    refuses(ASK[name], ROUGH_VALUES[rough])
+test_right_answers_are_accepted, test_wrong_answers_are_explained, test_none_hangs_or_raises = answer_tests(
+    ASK, RIGHT, WRONG, values=VALUES
+)
 
 
 # The control of section 5.

@@ -1,9 +1,8 @@
 """The checks of chapter 03 accept right answers, in every type of array, and refuse typical wrong ones with a hint."""
 
 import numpy as np
-import pytest
 import torch
-from chapter_tools import ROUGH, ROUGH_VALUES, accepts, asked, refuses, rows
+from chapter_tools import answer_tests, asked
 from registry import seeded, tiny
 
 from course_utils.chapters.generative_models import checks
@@ -260,14 +259,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
-def test_right_answers_are_accepted(name, answer):
-    accepts(ASK[name], answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
-def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ASK[name], answer, hint)
+test_right_answers_are_accepted, test_wrong_answers_are_explained, test_none_hangs_or_raises = answer_tests(
+    ASK, RIGHT, WRONG, values=("likeliest_rho",)
+)
 
 
 def test_no_message_tells_rho():
@@ -277,14 +271,3 @@ def test_no_message_tells_rho():
         for word in message.replace(",", " ").split():
             if word.replace(".", "", 1).isdigit():
                 assert not asked(ASK["likeliest_rho"], float(word)), message
-
-
-@pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", [name for name in ASK if name != "likeliest_rho"])
-def test_no_function_hangs_or_raises(name, rough):
-    refuses(ASK[name], ROUGH[rough])
-
-
-@pytest.mark.parametrize("rough", ROUGH_VALUES)
-def test_no_value_raises(rough):
-    refuses(ASK["likeliest_rho"], ROUGH_VALUES[rough])

@@ -3,9 +3,8 @@
 import functools
 
 import numpy as np
-import pytest
 import torch
-from chapter_tools import ROUGH, ROUGH_VALUES, accepts, asked, refuses, rows
+from chapter_tools import answer_tests, asked
 from torch.nn.functional import pad
 
 from course_utils import data
@@ -255,28 +254,12 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
-def test_right_answers_are_accepted(name, answer):
-    accepts(ASK[name], answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
-def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ASK[name], answer, hint)
+test_right_answers_are_accepted, test_wrong_answers_are_explained, test_none_hangs_or_raises = answer_tests(
+    ASK, RIGHT, WRONG, values=("twin",)
+)
 
 
 def test_the_adjoint_is_told_from_the_inverse():
     ramp = torch.linspace(1, 2, 28, dtype=torch.float64)
     verdict = asked(checks.adjoint, lambda x: x * ramp, lambda y: y / ramp)
     assert not verdict and "an inverse is not an adjoint" in verdict.message
-
-
-@pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", ["adjoint", "norm", "break_even", "best_filter"])
-def test_no_function_hangs_or_raises(name, rough):
-    refuses(ASK[name], ROUGH[rough])
-
-
-@pytest.mark.parametrize("rough", ROUGH_VALUES)
-def test_no_value_raises(rough):
-    refuses(ASK["twin"], ROUGH_VALUES[rough])

@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-import pytest
 import torch
-from chapter_tools import ROUGH, accepts, refuses, rows
+from chapter_tools import answer_tests, refuses
 
 from course_utils import load, pretrained
 from course_utils.chapters.properties import checks, useless
@@ -257,20 +256,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
-def test_right_answers_are_accepted(name, answer):
-    accepts(ASK[name], answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
-def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ASK[name], answer, hint)
-
-
-@pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", ASK)
-def test_no_function_hangs_or_raises(name, rough):
-    refuses(ASK[name], ROUGH[rough])
+test_right_answers_are_accepted, test_wrong_answers_are_explained, test_none_hangs_or_raises = answer_tests(
+    ASK, RIGHT, WRONG
+)
 
 
 def test_a_winner_that_is_of_use_is_refused(monkeypatch):

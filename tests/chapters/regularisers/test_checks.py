@@ -4,9 +4,8 @@ import itertools
 import math
 
 import numpy as np
-import pytest
 import torch
-from chapter_tools import ROUGH, accepts, refuses, rows
+from chapter_tools import answer_tests
 
 from course_utils import L1
 from course_utils.chapters.regularisers import checks, judging
@@ -358,20 +357,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
-def test_right_answers_are_accepted(name, answer):
-    accepts(ASK[name], answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
-def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ASK[name], answer, hint)
-
-
-@pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", ASK)
-def test_no_function_hangs_or_raises(name, rough):
-    refuses(ASK[name], ROUGH[rough])
+test_right_answers_are_accepted, test_wrong_answers_are_explained, test_none_hangs_or_raises = answer_tests(
+    ASK, RIGHT, WRONG
+)
 
 
 def test_the_excess_of_pure_noise_is_standard_normal():

@@ -3,9 +3,8 @@
 import functools
 
 import numpy as np
-import pytest
 import torch
-from chapter_tools import ROUGH, ROUGH_VALUES, accepts, refuses, rows
+from chapter_tools import answer_tests
 
 from course_utils import data
 from course_utils.chapters.start import checks
@@ -97,22 +96,6 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "answer"), rows(RIGHT))
-def test_right_answers_are_accepted(name, answer):
-    accepts(ASK[name], answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), rows(WRONG))
-def test_wrong_answers_are_explained(name, answer, hint):
-    refuses(ASK[name], answer, hint)
-
-
-@pytest.mark.parametrize("rough", ROUGH)
-@pytest.mark.parametrize("name", ["safest", "convert"])
-def test_no_function_hangs_or_raises(name, rough):
-    refuses(ASK[name], ROUGH[rough])
-
-
-@pytest.mark.parametrize("rough", ROUGH_VALUES)
-def test_no_value_raises(rough):
-    refuses(ASK["weight"], ROUGH_VALUES[rough])
+test_right_answers_are_accepted, test_wrong_answers_are_explained, test_none_hangs_or_raises = answer_tests(
+    ASK, RIGHT, WRONG, values=("weight",)
+)
