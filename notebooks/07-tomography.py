@@ -483,7 +483,7 @@ assert of_range < of_hard < of_tv and ratio > 10 < square
 #
 # **How much of an order is luck?** Each generator of the table was trained once. A second run, with other first weights
 # and other random numbers, gives another generator and another row. What differs less than two runs of one generator do
-# is no difference between generators. Of AE and VAE there are three runs, of the GAN two.
+# is no difference between generators. Of each generator there are three runs.
 
 # %% mystnb={"image": {"alt": "Mean PSNR of hard with each training run of AE, VAE and GAN, one dot a run, at the full scan with noise 0.1 and at 30 views with noise 0.02. The three runs of the AE lie within a fifth of a decibel; those of the VAE lie beside them at the full scan and one to two decibels below them, less close to each other, at 30 views; the GAN lies several decibels below."}}
 trained = load_result("shapes-runs")
