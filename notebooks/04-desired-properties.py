@@ -396,7 +396,9 @@ print(f"A learned law makes good {100 * regained:.0f} % of that. EMD of the runs
 print("z of the GAN, energy distance to N(0, I) of each run (chance): "
       + ", ".join(f"{r['energy']:.3f} ({r['critical']:.3f})" for r in gans))  # fmt: skip
 assert gap < 2 * spread and 0.5 < regained < 0.7 and unsure["prior"] > 1 / 3 and unsure["aggregated"] < 0.1
-assert all(r["energy"] < r["critical"] for r in gans)
+assert [r["energy"] < r["critical"] for r in gans].count(True) == 2 and max(
+    r["energy"] / r["critical"] for r in gans
+) < 1.5
 
 # %% [markdown]
 # Read the table from the real images upwards.
@@ -410,8 +412,9 @@ assert all(r["energy"] < r["critical"] for r in gans)
 #   where the training digits are. So what is left of its fault is not the place and the width of the cloud of
 #   encodings, but its shape, which is no ball. A learned prior makes good a little more than half of it.
 # - **The GAN depends little on the law**: the fitted laws are hardly another one, because the search for its $z$ starts
-#   from draws of $\mathcal N(0,I)$, and what it finds for 100 digits is within chance of them (energy distance, section 6).
-#   Only the $z$ of real digits give more good images; they are the best fits of digits.
+#   from draws of $\mathcal N(0,I)$, and what it finds for 100 digits is within chance of them for two of three training runs, and two fifths
+#   beyond it for the third (energy distance, section 6). Only the $z$ of real digits give many more good images; they are
+#   the best fits of digits.
 # - **No law makes the Shapes GAN draw shapes.** The lines below have the numbers: under the fitted laws its EMD comes
 #   down to about that of real images and its Fréchet distance is no outlier, while hardly any sample is a rectangle and
 #   a circle. Here $G$ is to blame, and two of three measures do not notice. (Its training was stopped early, see "Paper
@@ -978,8 +981,9 @@ assert beyond["vae"][0] < 1 < beyond["wgan"][0] <= beyond["wgan"][-1] < 1.1 < be
 markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 
 # %% [markdown]
-# On digits all claims hold, one of them with a reservation: the energy distance of the VAE's vectors is within what
-# chance allows for one training run, and up to a tenth beyond it for the two others. That the VAE has the lowest EMD
+# On digits all claims hold but one: the energy distance of the VAE's vectors is within what chance allows for one
+# training run, and up to a tenth beyond it for the two others; that of the GAN's is within it for two runs, and two
+# fifths beyond it for the third. Of the AE's it is a hundred times what chance allows. That the VAE has the lowest EMD
 # was false for this course as long as its latent variables were what training left (chapter 03 draws with both): the
 # claim depends on an affine map as much as on the family.
 #
