@@ -977,7 +977,11 @@ beyond = {f: sorted(r["energy"] / r["critical"] for r in laws["rows"] if (r["dat
           for f in TITLES}  # fmt: skip
 print("Energy distance on Shapes, in units of what chance allows: "
       + "; ".join(f"{TITLES[f]} {', '.join(f'{v:.2f}' for v in values)}" for f, values in beyond.items()))  # fmt: skip
-assert beyond["vae"][0] < 1 < beyond["wgan"][0] <= beyond["wgan"][-1] < 1.1 < beyond["vae"][1] < 1.7 < beyond["vae"][2]
+assert beyond["vae"][0] < 1 < beyond["wgan"][0] <= beyond["wgan"][1] < 1.1
+assert (
+    1.4 < min(beyond["vae"][1], beyond["wgan"][2])
+    and max(beyond["vae"][1], beyond["wgan"][2]) < 1.6 < 2 < beyond["vae"][2]
+)
 markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 
 # %% [markdown]
@@ -994,8 +998,9 @@ markdown_table(["claim of the paper", "data", "ours", "holds for"], claims)
 # GAN ended at 8,500 steps of the paper's 30,000, when its images were still growing sharper, so it is undertrained and
 # its numbers say little about GANs. The four starts
 # for each image come from a dictionary, not from chance as in the paper, which flatters the GAN. Finally, *encodings
-# match the prior* holds for no triple: both GANs are just above what chance allows, and of the VAEs one is within it, the
-# others at one and a half times and at twice of it. All are a thousand times nearer to the prior than the AEs.
+# match the prior* holds for no triple: two GANs are just above what chance allows and one at one and a half times of it,
+# and of the VAEs one is within it, the others at one and a half times and at twice of it. All are many hundred times
+# nearer to the prior than the AEs.
 #
 # One more sentence of the paper needs an answer. It is surprised by how good its AE is, and suspects an implicit
 # regularisation by architecture and training (Sect. 4.3.6, 6). On digits we find the $G$ of the AE as good as the VAE's;
