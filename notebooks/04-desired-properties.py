@@ -411,9 +411,9 @@ assert [r["energy"] < r["critical"] for r in gans].count(True) == 2 and max(
 #   is that of real digits. Yet more than a third of its samples are not surely a digit, and hardly any if $z$ is drawn
 #   where the training digits are. So what is left of its fault is not the place and the width of the cloud of
 #   encodings, but its shape, which is no ball. A learned prior makes good a little more than half of it.
-# - **The GAN depends little on the law**: the fitted laws are hardly another one, because the search for its $z$ starts
-#   from draws of $\mathcal N(0,I)$, and what it finds for 100 digits is within chance of them for two of three training runs, and two fifths
-#   beyond it for the third (energy distance, section 6). Only the $z$ of real digits give many more good images; they are
+# - **The GAN depends little on the law**: the fitted laws are hardly another one. That is so, we conjecture, because
+#   the search for its $z$ starts from draws of $\mathcal N(0,I)$; no other start was tried. What it finds for 100 digits is
+#   within chance of them for two of three training runs, and two fifths beyond it for the third (energy distance, section 6). Only the $z$ of real digits give many more good images; they are
 #   the best fits of digits.
 # - **No law makes the Shapes GAN draw shapes.** The lines below have the numbers: under the fitted laws its EMD comes
 #   down to about that of real images and its Fréchet distance is no outlier, while hardly any sample is a rectangle and
